@@ -1,0 +1,156 @@
+/**
+ * Layout of a processor's state block in linear memory. Compiled code and TypeScript both address it by these byte
+ * offsets from the block's base, so there is exactly one copy of every register.
+ */
+
+/** Byte offsets from the base of a processor's state block. */
+export const S = {
+  /** General registers, 16 × 8 bytes, encoding order RAX RCX RDX RBX RSP RBP RSI RDI R8–R15. */
+  GPR: 0x000,
+  /** Always zero: stands for an absent base or index register. */
+  ZERO: 0x080,
+  /** Instruction pointer (offset in CS), i64, zero-extended in 16- and 32-bit code. */
+  RIP: 0x088,
+  /** Instruction pointer at the start of the block being interpreted, i64. */
+  BLOCK_IP: 0x090,
+  /** Lazy arithmetic flags, see flags.ts. */
+  FLAG_RES: 0x098,
+  FLAG_AUX: 0x09c,
+  /** EFLAGS without OF SF ZF AF PF CF; bit 1 always set. */
+  EFLAGS: 0x0a0,
+  /** Instructions that may still start before the run must stop, i32. */
+  BUDGET: 0x0a4,
+  /** Decoded record whose handler called into TypeScript, i32; 0 when RIP and BUDGET are exact. */
+  CURRENT: 0x0a8,
+  /** Why compiled code returned: an Exit value, i32. */
+  EXIT: 0x0ac,
+  /** Not 0 while an exception waits to be delivered: vector + 1, i32. */
+  FAULT: 0x0b0,
+  /** Error code of the waiting exception, i32. */
+  FAULT_CODE: 0x0b4,
+  /** 16 bytes to pass wide values between compiled code and TypeScript. */
+  SCRATCH: 0x0b8,
+  /** Base address of the TLB in use (user or supervisor), i32. */
+  TLB: 0x0c8,
+  /** Current privilege level, i32. */
+  CPL: 0x0cc,
+  /** Interrupts held off for one instruction (after STI, MOV SS, POP SS), i32 0 or 1. */
+  SHADOW: 0x0d0,
+  /** Waiting in HLT, i32 0 or 1. */
+  HALTED: 0x0d4,
+  /** Code mode key of the running code, i32, see mode.ts. */
+  MODE: 0x0d8,
+  /** Record where interpretation continues, i32; 0 = look it up. */
+  NEXT: 0x0dc,
+  /** Segment registers, 8 × 64 bytes: ES CS SS DS FS GS LDTR TR; fields at SEG.*. */
+  SEG: 0x100,
+  /** Descriptor table registers: base i64, limit i32. */
+  GDTR_BASE: 0x300,
+  GDTR_LIMIT: 0x308,
+  IDTR_BASE: 0x310,
+  IDTR_LIMIT: 0x318,
+  CR0: 0x320,
+  CR2: 0x328,
+  CR3: 0x330,
+  CR4: 0x338,
+  CR8: 0x340,
+  EFER: 0x348,
+  XCR0: 0x350,
+  /** Debug registers DR0–DR7, 8 × i64. */
+  DR: 0x358,
+  /** Model-specific registers, i64 each. */
+  TSC_OFFSET: 0x398,
+  APIC_BASE: 0x3a0,
+  SYSENTER_CS: 0x3a8,
+  SYSENTER_ESP: 0x3b0,
+  SYSENTER_EIP: 0x3b8,
+  STAR: 0x3c0,
+  LSTAR: 0x3c8,
+  CSTAR: 0x3d0,
+  FMASK: 0x3d8,
+  KERNEL_GS_BASE: 0x3e0,
+  TSC_AUX: 0x3e8,
+  PAT: 0x3f0,
+  MISC_ENABLE: 0x3f8,
+  /** Variable-range MTRRs (8 base/mask pairs), fixed-range MTRRs (11) and the default type, i64 each. */
+  MTRR_VARIABLE: 0x400,
+  MTRR_FIXED: 0x480,
+  MTRR_DEF_TYPE: 0x4d8,
+  /** x87 registers R0–R7 (physical), 8 × 16 bytes: significand i64 at 0, sign and exponent u16 at 8. */
+  X87: 0x500,
+  FCW: 0x580,
+  /** Status word without TOP, i32. */
+  FSW: 0x584,
+  /** Top of stack 0–7, i32. */
+  FTOP: 0x588,
+  /** Abridged tags: bit per physical register, 1 = in use, i32. */
+  FTW: 0x58c,
+  /** Last x87 instruction: opcode, instruction and operand pointers. */
+  FOP: 0x590,
+  FCS: 0x594,
+  FDS: 0x598,
+  MXCSR: 0x59c,
+  FIP: 0x5a0,
+  FDP: 0x5a8,
+  /** SSE registers, 16 × 32 bytes (room for the AVX halves). */
+  XMM: 0x600,
+  /** Scratch space for the floating-point kernels. */
+  KERNEL: 0x800,
+  /** Size of the block. */
+  SIZE: 0x1000,
+} as const;
+
+/** Segment register indices, in encoding order, then the system ones. */
+export const Seg = { ES: 0, CS: 1, SS: 2, DS: 3, FS: 4, GS: 5, LDTR: 6, TR: 7 } as const;
+
+/** Fields of a segment register, byte offsets from `S.SEG + 64 * index`. */
+export const SEG = {
+  /** Base address, i64. */
+  BASE: 0,
+  /** Lowest offset that may be accessed, i64. */
+  LOW: 8,
+  /** Highest offset that may be read, i64; -1 if none. */
+  HIGH_READ: 16,
+  /** Highest offset that may be written, i64; -1 if none. */
+  HIGH_WRITE: 24,
+  /** Visible selector, i32. */
+  SELECTOR: 32,
+  /** Limit in bytes (granularity applied), u32. */
+  LIMIT: 36,
+  /** Descriptor bytes 5 and 6 high nibble as in bits 8–23 of its second dword, shifted right by 8: type, S, DPL, P, AVL, L, D/B, G. */
+  ACCESS: 40,
+  /** 1 if the register holds a usable descriptor, 0 if null or invalid. */
+  VALID: 44,
+  SIZE: 64,
+} as const;
+
+/** General register numbers. */
+export const R = {
+  AX: 0, CX: 1, DX: 2, BX: 3, SP: 4, BP: 5, SI: 6, DI: 7,
+} as const;
+
+/** Bits of EFLAGS. Intel SDM vol. 1, section 3.4.3. */
+export const Flag = {
+  CF: 1 << 0, PF: 1 << 2, AF: 1 << 4, ZF: 1 << 6, SF: 1 << 7, TF: 1 << 8, IF: 1 << 9, DF: 1 << 10, OF: 1 << 11,
+  IOPL: 3 << 12, NT: 1 << 14, RF: 1 << 16, VM: 1 << 17, AC: 1 << 18, VIF: 1 << 19, VIP: 1 << 20, ID: 1 << 21,
+  /** OF SF ZF AF PF CF. */
+  ARITHMETIC: 0x8d5,
+} as const;
+
+/** Exception vectors. Intel SDM vol. 3A, table 6-1. */
+export const Vector = {
+  DE: 0, DB: 1, NMI: 2, BP: 3, OF: 4, BR: 5, UD: 6, NM: 7, DF: 8, TS: 10, NP: 11, SS: 12, GP: 13, PF: 14, MF: 16, AC: 17,
+  MC: 18, XM: 19,
+} as const;
+
+/** Bits of CR0 and CR4 and EFER that matter here. */
+export const CR0 = {
+  PE: 1 << 0, MP: 1 << 1, EM: 1 << 2, TS: 1 << 3, ET: 1 << 4, NE: 1 << 5, WP: 1 << 16, AM: 1 << 18, NW: 1 << 29,
+  CD: 1 << 30, PG: 1 << 31,
+} as const;
+export const CR4 = {
+  VME: 1 << 0, PVI: 1 << 1, TSD: 1 << 2, DE: 1 << 3, PSE: 1 << 4, PAE: 1 << 5, MCE: 1 << 6, PGE: 1 << 7, PCE: 1 << 8,
+  OSFXSR: 1 << 9, OSXMMEXCPT: 1 << 10, UMIP: 1 << 11, FSGSBASE: 1 << 16, PCIDE: 1 << 17, OSXSAVE: 1 << 18, SMEP: 1 << 20,
+  SMAP: 1 << 21,
+} as const;
+export const EFER = { SCE: 1 << 0, LME: 1 << 8, LMA: 1 << 10, NXE: 1 << 11 } as const;

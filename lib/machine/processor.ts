@@ -1,0 +1,49 @@
+/** What the board needs from a processor, and what a processor needs from the board. */
+import type { AccessSize } from "./types.ts";
+import type { PhysicalMemory } from "./memory.ts";
+
+/** Why {@link Processor.run} returned. */
+export type RunResult =
+  /** The instruction budget is used up, or {@link Processor.requestBreak} was called. */
+  | "budget"
+  /** HLT with nothing to wake it: time may jump to the next event. */
+  | "halted"
+  /** Triple fault: a PC resets, unless the machine is told to stop. */
+  | "shutdown";
+
+/** The board as a processor sees it. */
+export interface ProcessorBus {
+  readonly memory: PhysicalMemory;
+  ioRead(port: number, size: AccessSize): number;
+  ioWrite(port: number, value: number, size: AccessSize): void;
+  /** The interrupt acknowledge cycle: returns the vector that the 8259 pair puts on the bus. */
+  acknowledge(): number;
+  /** Guest time in nanoseconds is not visible here; RDTSC counts this: cycles since power-on, exact to the current instruction. */
+  timestamp(): number;
+  /** FERR# was raised (an unmasked x87 exception with CR0.NE clear): the board drives IRQ 13. */
+  floatingPointError(): void;
+}
+
+/** A processor as the board sees it. */
+export interface Processor {
+  /** Instructions retired since power-on (a REP iteration counts as one), exact even in the middle of a bus access. */
+  readonly instructions: number;
+  /** Runs at most `budget` instructions. */
+  run(budget: number): RunResult;
+  /** The INTR pin, level-sensitive, driven by the 8259 pair. */
+  setInterruptLine(level: boolean): void;
+  /** One edge on the NMI pin. */
+  raiseNmi(): void;
+  /** The A20 gate: false masks address bit 20. */
+  setA20(enabled: boolean): void;
+  /** Makes {@link run} return after the instruction that is executing now; called when an earlier event was scheduled. */
+  requestBreak(): void;
+  /** RESET pin: everything to the power-up state, execution continues at F000:FFF0. */
+  reset(): void;
+  /** True while the processor waits in HLT. */
+  readonly halted: boolean;
+  /** The whole architectural state as a plain record (registers as numbers or bigints), for snapshots and hashes. */
+  save(): Record<string, unknown>;
+  /** Puts a state written by {@link save} back. */
+  load(state: Record<string, unknown>): void;
+}
