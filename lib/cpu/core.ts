@@ -1,0 +1,51 @@
+/**
+ * The processor as its system functions see it: registers, memory through paging, the board, and how to raise exceptions.
+ * Everything in lib/cpu/system is written against this.
+ */
+import type { ProcessorBus } from "../machine/processor.ts";
+import type { Registers } from "./registers.ts";
+
+/** The core services of one processor. */
+export interface CpuCore {
+  /** The state block. */
+  readonly r: Registers;
+  readonly bus: ProcessorBus;
+
+  /**
+   * Raises an exception: never returns. Nothing that the instruction changes may have been changed before.
+   * `code` is the error code, -1 for vectors without one.
+   */
+  raise(vector: number, code?: number): never;
+  /** Raises #PF for linear address `address` with the given error code; CR2 is set on delivery. */
+  pageFault(address: number, code: number): never;
+
+  /**
+   * Linear-memory access with the privilege of `user` (true: user page rights; default: by CPL). Linear addresses are
+   * numbers: 0 … 2^32-1 in legacy modes, sign-extended 48-bit in long mode. Raises #PF. Any alignment.
+   */
+  read8(linear: number, user?: boolean): number;
+  read16(linear: number, user?: boolean): number;
+  read32(linear: number, user?: boolean): number;
+  read64(linear: number, user?: boolean): bigint;
+  write8(linear: number, value: number, user?: boolean): void;
+  write16(linear: number, value: number, user?: boolean): void;
+  write32(linear: number, value: number, user?: boolean): void;
+  write64(linear: number, value: bigint, user?: boolean): void;
+  /** Raises #PF unless `bytes` bytes at `linear` can be read (or written) with that privilege. */
+  probe(linear: number, bytes: number, write: boolean, user?: boolean): void;
+
+  /** Forgets every translation (CR3 load, CR0/CR4/EFER paging bits, A20, physical map). */
+  flushTlb(): void;
+  /** Forgets the translation of one page. */
+  flushPage(linear: number): void;
+  /** Recomputes the code mode key, CPL-dependent TLB choice and so on after a change of CS, SS, CR0, EFER, EFLAGS.VM or segment bases/limits. */
+  modeChanged(): void;
+  /** After a write to DR0–DR7. */
+  debugRegistersChanged(): void;
+  /** Instructions retired, exact to the one that is executing. */
+  readonly instructions: number;
+  /** Takes `count` more instructions from the budget (REP iterations after the first). */
+  consume(count: number): void;
+  /** Instructions that may still retire in this run, after the current one. */
+  readonly remaining: number;
+}

@@ -1,0 +1,202 @@
+/**
+ * What an instruction's definition is written against. The interpreter hands it operands that are looked up in a
+ * decoded record at run time, the translator hands it the concrete ones; a definition cannot tell.
+ *
+ * Sizes are in bits. Values of 8, 16 and 32 bits are i32, zero-extended when read; bits above the size are ignored when
+ * written. Values of 64 bits are i64.
+ */
+import type { Instruction } from "../decode/instruction.ts";
+import type { Value } from "./value.ts";
+
+/** Operation sizes of general instructions. */
+export type Size = 8 | 16 | 32 | 64;
+
+/** The properties of the running code that change what an instruction means. */
+export interface CodeMode {
+  /** Width of code: 16, 32 or 64. */
+  readonly code: 16 | 32 | 64;
+  /** Width of the stack pointer. */
+  readonly stack: 16 | 32 | 64;
+  /** CS, DS, ES and SS all have base 0 and no limit. */
+  readonly flat: boolean;
+}
+
+/** The segment that a memory access goes through: an operand's own, or a fixed one. */
+export interface SegmentRef {
+  /** 0–5 = ES CS SS DS FS GS, or "operand" for the one that the decoded instruction names. */
+  readonly which: number | "operand";
+}
+
+/** A place that is read and then written: its address is translated once, for writing. */
+export interface Place {
+  /** The old value. */
+  readonly value: Value;
+  /** Writes the new value. Cannot fault. */
+  set(value: Value): void;
+}
+
+/** Arithmetic flags by name. */
+export type FlagName = "CF" | "PF" | "AF" | "ZF" | "SF" | "OF";
+
+/** Emits the meaning of one instruction. */
+export interface Emitter {
+  /**
+   * The instruction. In the interpreter only its form is meaningful (mnemonic, operand kinds and sizes, operand and address
+   * size, repeat, lock, whether a memory operand has an index …), not register numbers, displacements or immediates.
+   */
+  readonly instruction: Instruction;
+  readonly mode: CodeMode;
+  /** Size of the first operand, or the operand size if there is none. */
+  readonly size: Size;
+
+  // ---- values
+
+  i32(value: number): Value;
+  i64(value: bigint | number): Value;
+  /** A constant of the type that values of `size` bits have. */
+  constant(value: number | bigint, size?: Size): Value;
+  /** Evaluates now, into a local that can be used any number of times. */
+  let(value: Value): Value;
+  /** A local that {@link Variable.set} changes. */
+  variable(initial: Value): Variable;
+  /** `condition ? a : b`; both sides are evaluated. The condition is an i32. */
+  select(condition: Value, a: Value, b: Value): Value;
+
+  // ---- control flow inside an instruction
+
+  if(condition: Value, then: () => void, otherwise?: () => void): void;
+  /** Repeats `body` while `condition()` (evaluated before each round) is not 0. The bound must be small (BCD, bit scans): a guest must not stall here. */
+  while(condition: () => Value, body: () => void): void;
+
+  // ---- operands, by position
+
+  isMemory(operand: number): boolean;
+  isRegister(operand: number): boolean;
+  isImmediate(operand: number): boolean;
+  /** Width of an operand in bits. */
+  sizeOf(operand: number): number;
+  /** Reads an operand of 8–64 bits. */
+  read(operand: number): Value;
+  /** Reads an operand and sign-extends it to `to` bits (default: {@link size}). */
+  readSigned(operand: number, to?: Size): Value;
+  /** Writes an operand. A 32-bit register write clears the upper half. */
+  write(operand: number, value: Value): void;
+  /** Opens an operand for reading and then writing. */
+  open(operand: number): Place;
+  /** Effective offset of a memory operand, truncated to the address size: i32, or i64 in 64-bit code. */
+  address(operand: number): Value;
+  /** The segment of a memory operand. */
+  segment(operand: number): SegmentRef;
+  /** The register number of a register operand (segment, control and debug registers; also x87 `st`). */
+  registerNumber(operand: number): Value;
+
+  // ---- registers and state
+
+  /** A general register by number (0 = AX …); 8 bits gives the low byte. Use `high` for AH. */
+  register(number: number, size: Size, high?: boolean): Value;
+  setRegister(number: number, size: Size, value: Value, high?: boolean): void;
+  /** A field of the state block (offsets of state.ts). Kinds: u8 u16 i32 i64 (u8 and u16 zero-extend to i32). */
+  state(offset: number, kind: StateKind): Value;
+  setState(offset: number, kind: StateKind, value: Value): void;
+  /** The address of the state block, i32: argument for kernels. */
+  base(): Value;
+
+  // ---- memory, through segmentation and paging; faults end the instruction here
+
+  /** A segment by number 0–5. */
+  segmentByNumber(number: number): SegmentRef;
+  load(segment: SegmentRef, offset: Value, size: Size): Value;
+  store(segment: SegmentRef, offset: Value, value: Value, size: Size): void;
+  openMemory(segment: SegmentRef, offset: Value, size: Size): Place;
+  /** 128 bits as two i64, [low, high]; `aligned` raises #GP(0) on a misaligned address. */
+  load128(segment: SegmentRef, offset: Value, aligned: boolean): [Value, Value];
+  store128(segment: SegmentRef, offset: Value, low: Value, high: Value, aligned: boolean): void;
+  /**
+   * Checks that `bytes` bytes can be read (or written) at segment:offset without touching them: for multi-part accesses
+   * that must not be half done. Faults as the access would.
+   */
+  probe(segment: SegmentRef, offset: Value, bytes: number, write: boolean): void;
+  /** Offset arithmetic that wraps at the address size: `offset + delta`. */
+  advance(offset: Value, delta: Value | number): Value;
+
+  // ---- stack, width of the stack pointer by mode
+
+  /** Value at SP + delta, without moving SP. */
+  stackLoad(delta: number, size: Size): Value;
+  /** Stores at SP + delta, without moving SP. */
+  stackStore(delta: number, value: Value, size: Size): void;
+  /** Moves SP by `delta` (wrapped at the stack size). */
+  adjustStack(delta: Value | number): void;
+  /** stackStore below SP, then SP moves. */
+  push(value: Value, size: Size): void;
+  /** stackLoad, then SP moves; only for definitions that cannot fault afterwards. */
+  pop(size: Size): Value;
+
+  // ---- flags
+
+  /** After `result = a + b (+ carry)`. */
+  flagsAdd(a: Value, b: Value, result: Value, size?: Size): void;
+  /** After `result = a - b (- borrow)`. */
+  flagsSub(a: Value, b: Value, result: Value, size?: Size): void;
+  /** After a logical operation: CF = OF = AF = 0. */
+  flagsLogic(result: Value, size?: Size): void;
+  /** Like flagsAdd / flagsSub with b = 1, but CF stays. */
+  flagsInc(a: Value, result: Value, size?: Size): void;
+  flagsDec(a: Value, result: Value, size?: Size): void;
+  /** ZF, SF and PF of `result`; CF, OF and AF as given (i32, 0 or 1; default 0). */
+  flagsResult(result: Value, size: Size, others: { CF?: Value; OF?: Value; AF?: Value }): void;
+  /** One flag: i32, 0 or 1. */
+  flag(name: FlagName): Value;
+  /** Changes some flags and leaves the others: i32 values, 0 or 1. */
+  setFlags(flags: Partial<Record<FlagName, Value>>): void;
+  /** Condition code 0–15 of Jcc/SETcc/CMOVcc: i32, 0 or 1. */
+  condition(code: number): Value;
+  /** EFLAGS as the guest sees them, i32. */
+  eflags(): Value;
+  /** Replaces the six arithmetic flags by those in `image`. */
+  setArithmeticFlags(image: Value): void;
+  /** +bytes or -bytes by DF, i32. */
+  direction(bytes: number): Value;
+
+  // ---- control transfer: the last thing a definition does
+
+  /** Jumps to the relative operand. */
+  jumpRelative(operand: number): void;
+  /** Jumps to the relative operand if the condition (i32) is not 0, else falls through. */
+  branch(condition: Value, operand: number): void;
+  /** Jumps to an offset in CS (checked against its limit), truncated to the operand size. */
+  jump(offset: Value): void;
+  /** Offset of the following instruction, of the type of {@link size} `size`. */
+  nextIp(size: Size): Value;
+  /** Offset of this instruction. */
+  ip(size: Size): Value;
+
+  // ---- the rest
+
+  /** Raises an exception at this instruction if the condition is not 0. */
+  raiseIf(condition: Value, vector: number, errorCode?: number): void;
+  /** Raises an exception at this instruction. */
+  raise(vector: number, errorCode?: number): void;
+  /**
+   * Calls a TypeScript helper by its name in the helper table (see helpers.ts). i32 arguments pass as numbers, i64 as
+   * doubles if they are linear addresses (use {@link asNumber}); wide values go through S.SCRATCH. If the helper raises,
+   * the instruction ends here. Returns the helper's i32 result, if it has one. All registers are up to date when it runs.
+   */
+  helper(name: string, ...args: Value[]): Value;
+  /** An i64 (or i32, unsigned) as f64, exact up to 2^53: how offsets and addresses reach helpers. */
+  asNumber(value: Value): Value;
+  /**
+   * Calls a function of the floating-point kernels by name; arguments and result as declared in its table. Kernels do not
+   * fault and see the state block only.
+   */
+  kernel(name: string, ...args: Value[]): Value;
+}
+
+/** A mutable local. */
+export interface Variable {
+  readonly value: Value;
+  set(value: Value): void;
+}
+
+/** How a field of the state block is accessed. */
+export type StateKind = "u8" | "u16" | "i32" | "i64";

@@ -1,0 +1,8 @@
+/** An x86 exception on its way from TypeScript to the run loop. One object is reused: it never leaves the processor. */
+export class CpuFault {
+  vector = 0;
+  /** Error code, or -1 if the vector has none. */
+  code = -1;
+  /** For #PF: the linear address for CR2. */
+  address = 0;
+}

@@ -1,0 +1,43 @@
+/** The one place where instructions get their meaning: mnemonic → definition, for every size, mode and tier. */
+import type { Emitter } from "../emit/emitter.ts";
+
+/** How an instruction ends a block of straight-line code. */
+export type Ending =
+  /** Execution continues with the next instruction of the block. */
+  | "none"
+  /** The definition ends with jump, jumpRelative or branch. */
+  | "jump"
+  /**
+   * Execution returns to the run loop, which looks at RIP, the mode and pending interrupts afresh. For everything that may
+   * change the mode, the mapping, interrupt state or the event queue (MOV CR, STI, IN/OUT, HLT …). RIP moves to the next
+   * instruction.
+   */
+  | "exit"
+  /** Like "exit", but a helper has set RIP itself (far transfers, INT, IRET, SYSENTER …). */
+  | "transfer";
+
+/** A definition. */
+export interface Definition {
+  readonly emit: (e: Emitter) => void;
+  readonly ending: Ending;
+}
+
+const definitions = new Map<string, Definition>();
+
+/** Defines what `mnemonics` (separated by spaces) mean. Defining one twice is an error. */
+export function define(mnemonics: string, emit: (e: Emitter, mnemonic: string) => void, ending: Ending = "none"): void {
+  for (const mnemonic of mnemonics.split(" ")) {
+    if (definitions.has(mnemonic)) throw new Error(`${mnemonic} is defined twice`);
+    definitions.set(mnemonic, { emit: (e) => emit(e, mnemonic), ending });
+  }
+}
+
+/** The definition of a mnemonic, if there is one. */
+export function definitionOf(mnemonic: string): Definition | undefined {
+  return definitions.get(mnemonic);
+}
+
+/** Every defined mnemonic. */
+export function definedMnemonics(): string[] {
+  return [...definitions.keys()].sort();
+}
