@@ -1,0 +1,149 @@
+/**
+ * The virtual clock: guest time as a function of instructions retired, and the queue of what devices want to do later.
+ *
+ * Events are data (device name, event name, time, argument), so that a snapshot holds them and a restored machine
+ * continues exactly where it was.
+ */
+import type { Clock } from "./types.ts";
+
+/** How fast guest time runs: `ns` nanoseconds pass while `instructions` instructions retire. Both are positive integers. */
+export interface ClockRate {
+  readonly ns: number;
+  readonly instructions: number;
+}
+
+/** A pending event. */
+export type ClockEvent = {
+  /** Name of the device that is called. */
+  device: string;
+  event: string;
+  /** Time in ns at which it is due. */
+  at: number;
+  argument: number;
+  /** Orders events that are due at the same time: the one scheduled first comes first. */
+  order: number;
+};
+
+/** What the clock needs to know of the processor. */
+export interface InstructionCounter {
+  /** Instructions retired since power-on, exact to the one that is executing. */
+  readonly instructions: number;
+  /** Called when an event earlier than the end of the running slice was scheduled. */
+  requestBreak(): void;
+}
+
+/** Everything mutable in the clock. */
+export type ClockState = {
+  /** Time in ns that passed without instructions: while the processor was halted. */
+  skipped: number;
+  /** Next value of {@link ClockEvent.order}. */
+  order: number;
+  events: ClockEvent[];
+};
+
+/** Virtual time of one machine. */
+export class MachineClock implements Clock {
+  readonly state: ClockState = { skipped: 0, order: 0, events: [] };
+  readonly rate: ClockRate;
+  #counter: InstructionCounter;
+  #nextDue = Infinity;
+  #sliceEnd = Infinity;
+
+  constructor(counter: InstructionCounter, rate: ClockRate = { ns: 1, instructions: 1 }) {
+    if (
+      !Number.isSafeInteger(rate.ns) || rate.ns < 1 || !Number.isSafeInteger(rate.instructions) || rate.instructions < 1
+    ) {
+      throw new RangeError(
+        `a clock rate is two positive integers, not ${rate.ns} ns / ${rate.instructions} instructions`,
+      );
+    }
+    this.#counter = counter;
+    this.rate = rate;
+  }
+
+  get now(): number {
+    return this.state.skipped + Math.floor(this.#counter.instructions * this.rate.ns / this.rate.instructions);
+  }
+
+  /** Time at which the earliest pending event is due; `Infinity` if there is none. */
+  get nextDue(): number {
+    return this.#nextDue;
+  }
+
+  /** Tells the clock until when the processor is about to run undisturbed; events before that request a break. */
+  set sliceEnd(time: number) {
+    this.#sliceEnd = time;
+  }
+
+  /** The number of instructions that must retire from now on for `time` to be reached; at least 0. */
+  instructionsUntil(time: number): number {
+    const { ns, instructions } = this.rate;
+    if (time === Infinity) return Infinity;
+    const total = Math.ceil((time - this.state.skipped) * instructions / ns);
+    return Math.max(0, total - this.#counter.instructions);
+  }
+
+  /** Lets time jump ahead to `time` without instructions; a time that has passed changes nothing. */
+  skipTo(time: number): void {
+    const missing = time - this.now;
+    if (missing > 0) this.state.skipped += missing;
+  }
+
+  schedule(device: string, event: string, at: number, argument = 0): void {
+    const order = this.state.order++;
+    const pending = this.#find(device, event);
+    if (pending === undefined) {
+      this.state.events.push({ device, event, at, argument, order });
+    } else {
+      pending.at = at;
+      pending.argument = argument;
+      pending.order = order;
+    }
+    this.#findNextDue();
+    if (at < this.#sliceEnd) this.#counter.requestBreak();
+  }
+
+  cancel(device: string, event: string): void {
+    const { events } = this.state;
+    const index = events.findIndex((pending) => pending.device === device && pending.event === event);
+    if (index < 0) return;
+    events.splice(index, 1);
+    this.#findNextDue();
+  }
+
+  /** Removes and returns the earliest event that is due by now, or undefined. */
+  takeDue(): ClockEvent | undefined {
+    if (this.#nextDue > this.now) return undefined;
+    const { events } = this.state;
+    let first = 0;
+    for (let i = 1; i < events.length; i++) {
+      const difference = events[i].at - events[first].at;
+      if (difference < 0 || (difference === 0 && events[i].order < events[first].order)) first = i;
+    }
+    const [due] = events.splice(first, 1);
+    this.#findNextDue();
+    return due;
+  }
+
+  /** Forgets every event. Time goes on: a reset of the machine does not turn the clock back. */
+  clear(): void {
+    this.state.events.length = 0;
+    this.#findNextDue();
+  }
+
+  /** Called after `state` was restored. */
+  restored(): void {
+    this.#sliceEnd = Infinity;
+    this.#findNextDue();
+  }
+
+  #find(device: string, event: string): ClockEvent | undefined {
+    return this.state.events.find((pending) => pending.device === device && pending.event === event);
+  }
+
+  #findNextDue(): void {
+    let next = Infinity;
+    for (const { at } of this.state.events) if (at < next) next = at;
+    this.#nextDue = next;
+  }
+}

@@ -1,0 +1,67 @@
+/** The 64 Ki I/O ports and who answers at them. */
+import type { AccessSize, PortClaim, PortHandler, PortSpace } from "./types.ts";
+
+const PORTS = 0x10000;
+
+interface Claim {
+  readonly base: number;
+  readonly count: number;
+  readonly handler: PortHandler;
+  readonly widest: AccessSize;
+}
+
+/** The I/O port space of one machine. */
+export class IoPorts implements PortSpace {
+  readonly #owners: (Claim | undefined)[] = new Array(PORTS).fill(undefined);
+  /** All claims in the order in which they were made, so that releasing one uncovers what it replaced. */
+  readonly #claims: Claim[] = [];
+
+  /**
+   * Claims `count` ports from `base`.
+   *
+   * @throws RangeError if the range leaves the port space.
+   */
+  claim(base: number, count: number, handler: PortHandler, widest: AccessSize = 1): PortClaim {
+    if (base < 0 || count < 1 || base + count > PORTS) throw new RangeError(`ports ${base}+${count} do not exist`);
+    const claim: Claim = { base, count, handler, widest };
+    this.#claims.push(claim);
+    this.#owners.fill(claim, base, base + count);
+    return { release: () => this.#release(claim) };
+  }
+
+  /** Reads `size` bytes from `port`; ports that nobody claims read all ones. */
+  read(port: number, size: AccessSize): number {
+    const claim = this.#owners[port];
+    if (claim !== undefined && size <= claim.widest && port + size <= claim.base + claim.count) {
+      return claim.handler.read(port, size);
+    }
+    if (size === 1) return 0xff;
+    const half = size === 4 ? 2 : 1;
+    const low = this.read(port, half);
+    const high = this.read((port + half) & 0xffff, half);
+    return (low | (high << (8 * half))) >>> 0;
+  }
+
+  /** Writes `size` bytes to `port`; writes to ports that nobody claims are lost. */
+  write(port: number, value: number, size: AccessSize): void {
+    const claim = this.#owners[port];
+    if (claim !== undefined && size <= claim.widest && port + size <= claim.base + claim.count) {
+      claim.handler.write(port, value, size);
+    } else if (size !== 1) {
+      const half = size === 4 ? 2 : 1;
+      const mask = half === 2 ? 0xffff : 0xff;
+      this.write(port, value & mask, half);
+      this.write((port + half) & 0xffff, (value >>> (8 * half)) & mask, half);
+    }
+  }
+
+  #release(claim: Claim): void {
+    const index = this.#claims.indexOf(claim);
+    if (index < 0) return;
+    this.#claims.splice(index, 1);
+    for (let port = claim.base; port < claim.base + claim.count; port++) {
+      if (this.#owners[port] !== claim) continue;
+      this.#owners[port] = this.#claims.findLast((other) => port >= other.base && port < other.base + other.count);
+    }
+  }
+}
