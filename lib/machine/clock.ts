@@ -90,6 +90,8 @@ export class MachineClock implements Clock {
   }
 
   schedule(device: string, event: string, at: number, argument = 0): void {
+    // An event never comes due at the instant at which it is scheduled, so that handling events always ends.
+    at = Math.max(at, this.now + 1);
     const order = this.state.order++;
     const pending = this.#find(device, event);
     if (pending === undefined) {
