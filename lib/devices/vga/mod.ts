@@ -1,0 +1,6 @@
+/** The VGA: registers, video memory, picture and text. */
+export { DEFAULT_VRAM_SIZE, Vga, type VgaWires } from "./vga.ts";
+export type { Raster, RasterOptions } from "./raster.ts";
+export type { TextCell, TextCursor, TextScreen } from "./text.ts";
+export type { DisplayMode, PixelFormat } from "./geometry.ts";
+export { CP437, fromCp437, toCp437 } from "./cp437.ts";
