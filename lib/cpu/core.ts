@@ -4,12 +4,15 @@
  */
 import type { ProcessorBus } from "../machine/processor.ts";
 import type { Registers } from "./registers.ts";
+import type { CpuModel } from "./system/model.ts";
 
 /** The core services of one processor. */
 export interface CpuCore {
   /** The state block. */
   readonly r: Registers;
   readonly bus: ProcessorBus;
+  /** What CPUID reports and which control bits exist. */
+  readonly model: CpuModel;
 
   /**
    * Raises an exception: never returns. Nothing that the instruction changes may have been changed before.
@@ -33,6 +36,14 @@ export interface CpuCore {
   write64(linear: number, value: bigint, user?: boolean): void;
   /** Raises #PF unless `bytes` bytes at `linear` can be read (or written) with that privilege. */
   probe(linear: number, bytes: number, write: boolean, user?: boolean): void;
+
+  /**
+   * Byte offset in `bus.memory.bytes` of linear address `linear`, if its page can be read with that privilege and is
+   * plain RAM or ROM: the rest of the page lies behind it. -1 otherwise (device memory). Raises #PF as a read would.
+   */
+  hostRead(linear: number, user?: boolean): number;
+  /** Likewise for writing: plain RAM whose frame has no watched flags, else -1. Raises #PF as a write would. */
+  hostWrite(linear: number, user?: boolean): number;
 
   /** Forgets every translation (CR3 load, CR0/CR4/EFER paging bits, A20, physical map). */
   flushTlb(): void;

@@ -87,6 +87,8 @@ export interface Emitter {
   address(operand: number): Value;
   /** The segment of a memory operand. */
   segment(operand: number): SegmentRef;
+  /** The parts of an immediate far pointer: the selector (i32) and the offset (i32, zero-extended). */
+  far(operand: number): { selector: Value; offset: Value };
   /** The register number of a register operand (segment, control and debug registers; also x87 `st`). */
   registerNumber(operand: number): Value;
 

@@ -1,0 +1,88 @@
+/**
+ * Processor models: what CPUID reports, and which control-register and model-specific bits exist. CPUID says exactly what
+ * works. Leaves and feature bits: Intel SDM vol. 2A, CPUID.
+ */
+
+/** Feature bits of CPUID leaf 1, EDX. */
+export const Feature1Edx = {
+  FPU: 1 << 0,
+  VME: 1 << 1,
+  DE: 1 << 2,
+  PSE: 1 << 3,
+  TSC: 1 << 4,
+  MSR: 1 << 5,
+  PAE: 1 << 6,
+  CX8: 1 << 8,
+  APIC: 1 << 9,
+  SEP: 1 << 11,
+  MTRR: 1 << 12,
+  PGE: 1 << 13,
+  CMOV: 1 << 15,
+  PAT: 1 << 16,
+  PSE36: 1 << 17,
+  CLFLUSH: 1 << 19,
+  MMX: 1 << 23,
+  FXSR: 1 << 24,
+  SSE: 1 << 25,
+  SSE2: 1 << 26,
+} as const;
+
+/** Feature bits of CPUID leaf 80000001h, EDX. */
+export const FeatureExtendedEdx = {
+  SYSCALL: 1 << 11,
+  NX: 1 << 20,
+  LM: 1 << 29,
+} as const;
+
+/** One processor model. */
+export interface CpuModel {
+  /** Name by which a user selects it. */
+  readonly name: string;
+  /** Twelve characters of CPUID leaf 0. */
+  readonly vendor: string;
+  /** Up to 47 characters of CPUID leaves 80000002h–80000004h. */
+  readonly brand: string;
+  /** CPUID leaf 1, EAX: family, model and stepping. */
+  readonly signature: number;
+  /** CPUID leaf 1, EDX. */
+  readonly features1Edx: number;
+  /** CPUID leaf 1, ECX. */
+  readonly features1Ecx: number;
+  /** CPUID leaf 80000001h, EDX. */
+  readonly featuresExtendedEdx: number;
+  /** CPUID leaf 80000001h, ECX. */
+  readonly featuresExtendedEcx: number;
+  /** Physical address width in bits. */
+  readonly physicalBits: number;
+  /** Linear address width in bits. */
+  readonly linearBits: number;
+}
+
+const F = Feature1Edx;
+
+/** The 32-bit subset of x86-64: a Pentium 4 with NX. */
+const x86: CpuModel = {
+  name: "x86-64",
+  vendor: "GenuineIntel",
+  brand: "Bootwright Virtual x86 CPU",
+  // Family 15, model 4, stepping 1.
+  signature: 0x0f41,
+  features1Edx: F.FPU | F.VME | F.DE | F.PSE | F.TSC | F.MSR | F.PAE | F.CX8 | F.SEP | F.MTRR | F.PGE | F.CMOV | F.PAT |
+    F.PSE36 | F.CLFLUSH | F.MMX | F.FXSR | F.SSE | F.SSE2,
+  features1Ecx: 0,
+  featuresExtendedEdx: FeatureExtendedEdx.NX,
+  featuresExtendedEcx: 0,
+  physicalBits: 36,
+  linearBits: 48,
+};
+
+/** Every model by name. */
+export const cpuModels: ReadonlyMap<string, CpuModel> = new Map([x86].map((model) => [model.name, model]));
+
+/** The model that a machine has unless told otherwise. */
+export const defaultCpuModel: CpuModel = x86;
+
+/** True if the model runs 64-bit code. */
+export function hasLongMode(model: CpuModel): boolean {
+  return (model.featuresExtendedEdx & FeatureExtendedEdx.LM) !== 0;
+}

@@ -1,0 +1,239 @@
+/**
+ * The page walk: 32-bit paging with PSE and PSE-36, PAE with NX, and 4-level paging. Intel SDM vol. 3A, chapter 4.
+ *
+ * The walk checks rights, sets accessed and dirty bits, and reports which frames hold the tables, so that the TLB can be
+ * kept coherent with them. It runs on every TLB miss and allocates nothing.
+ */
+import type { CpuCore } from "../core.ts";
+import { FrameFlag, PAGE_SHIFT, PAGE_SIZE, PageKind, type PhysicalMemory } from "../../machine/memory.ts";
+import { CR0, CR4, EFER, S } from "../state.ts";
+
+/** Bits of a paging-structure entry. Tables 4-5 to 4-20. */
+const P = 1 << 0, W = 1 << 1, U = 1 << 2, A = 1 << 5, D = 1 << 6, PS = 1 << 7, G = 1 << 8;
+/** Bit 63 of an entry, in its upper half. */
+const XD = 1 << 31;
+const TWO_32 = 2 ** 32;
+
+/** Bits of a page fault's error code. Figure 4-12. */
+export const PageFaultCode = { P: 1, W: 2, U: 4, RSVD: 8, I: 16 } as const;
+
+/** The outcome of {@link walk}. One object is reused: read it before the next walk. */
+export class Translation {
+  /** Physical address of the byte asked for. */
+  physical = 0;
+  /** Size of the page: 4 KiB, 2 MiB, 4 MiB (or 4 GiB of identity when paging is off). */
+  pageSize = PAGE_SIZE;
+  /** A write with the walk's privilege is allowed by the page's rights and CR0.WP. */
+  writable = false;
+  /** User-mode accesses reach the page. */
+  user = false;
+  /** Instructions may not be fetched from the page. */
+  noExecute = false;
+  /** The dirty bit is set, so that a cached translation may serve writes. */
+  dirty = false;
+  /** The page is global (and CR4.PGE is set). */
+  global = false;
+  /** Host frames (see {@link PhysicalMemory.frame}) of the tables visited, for {@link FrameFlag.PAGE_TABLE}. */
+  readonly tables = new Int32Array(4);
+  /** How many entries of {@link tables} are valid. */
+  tableCount = 0;
+}
+
+const result = new Translation();
+
+/** Host byte offset of the entry read last, -1 if it is not in RAM. */
+let entryHost = -1;
+let entryPhysical = 0;
+
+/** Finds the host offset of the entry at `physical` and notes its table. */
+function locate(memory: PhysicalMemory, physical: number): void {
+  const page = Math.floor(physical / PAGE_SIZE), kind = memory.kind(page);
+  entryPhysical = physical;
+  entryHost = -1;
+  if (kind === PageKind.RAM || kind === PageKind.ROM) {
+    const frame = memory.frame(page);
+    result.tables[result.tableCount++] = frame;
+    if (kind === PageKind.RAM) entryHost = frame * PAGE_SIZE + physical % PAGE_SIZE;
+  }
+}
+
+function readEntry(memory: PhysicalMemory, high: 0 | 4): number {
+  return entryHost >= 0 ? memory.view.getInt32(entryHost + high, true) : memory.read32(entryPhysical + high) | 0;
+}
+
+/** Sets accessed or dirty bits in the entry located last. The walk's own writes do not invalidate what it returns. */
+function updateEntry(memory: PhysicalMemory, low: number): void {
+  if (entryHost < 0) {
+    memory.write32(entryPhysical, low >>> 0);
+    return;
+  }
+  memory.view.setInt32(entryHost, low, true);
+  if ((memory.frameFlags[entryHost >>> PAGE_SHIFT] & ~FrameFlag.PAGE_TABLE) !== 0) memory.noteWrite(entryHost, 4);
+}
+
+/** Physical address in an 8-byte entry, reserved bits excluded. */
+function frameOf(low: number, high: number): number {
+  return ((low & 0xfffff000) >>> 0) + (high & 0xfffff) * TWO_32;
+}
+
+/** Bits of the upper half of an 8-byte entry that lie above the physical address width, below bit 52. */
+function reservedHigh(core: CpuCore): number {
+  return 0xfffff & ~(2 ** (core.model.physicalBits - 32) - 1);
+}
+
+/**
+ * Translates a linear address, checking the rights of the access, and sets the accessed (and, for `write`, dirty) bits.
+ * `linear` is 0 … 2^32-1, or a sign-extended 48-bit address in long mode. Raises #PF.
+ */
+export function walk(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean): Translation {
+  const r = core.r, cr0 = r.i32(S.CR0);
+  result.tableCount = 0;
+  if ((cr0 & CR0.PG) === 0) {
+    result.physical = linear >>> 0;
+    result.pageSize = TWO_32;
+    result.writable = result.user = result.dirty = true;
+    result.noExecute = result.global = false;
+    return result;
+  }
+  if ((r.i32(S.CR4) & CR4.PAE) === 0) walk32(core, linear, write, user, execute);
+  else walkWide(core, linear, write, user, execute);
+  return result;
+}
+
+function fault(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean, cause: number): never {
+  const fetch = execute && (core.r.i32(S.CR4) & CR4.PAE) !== 0 && (core.r.i32(S.EFER) & EFER.NXE) !== 0;
+  core.pageFault(
+    linear,
+    cause | (write ? PageFaultCode.W : 0) | (user ? PageFaultCode.U : 0) | (fetch ? PageFaultCode.I : 0),
+  );
+}
+
+/** 32-bit paging. Section 4.3. */
+function walk32(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean): void {
+  const r = core.r, memory = core.bus.memory, cr4 = r.i32(S.CR4);
+  locate(memory, ((r.i32(S.CR3) & 0xfffff000) >>> 0) + (linear >>> 22) * 4);
+  let entry = readEntry(memory, 0);
+  if ((entry & P) === 0) fault(core, linear, write, user, execute, 0);
+  let rights = entry, frame = 0, size = PAGE_SIZE;
+  if ((entry & PS) !== 0 && (cr4 & CR4.PSE) !== 0) {
+    // Bits 13–20 are bits 32–39 of the address, as far as the processor has them; bit 21 and the rest are reserved.
+    const reserved = 0x3f_e000 & ~((2 ** (Math.min(core.model.physicalBits, 40) - 32) - 1) << 13);
+    if ((entry & reserved) !== 0) {
+      fault(core, linear, write, user, execute, PageFaultCode.P | PageFaultCode.RSVD);
+    }
+    frame = ((entry & 0xffc00000) >>> 0) + ((entry >>> 13) & 0xff) * TWO_32;
+    size = 0x40_0000;
+  } else {
+    if ((entry & A) === 0) updateEntry(memory, entry | A);
+    locate(memory, ((entry & 0xfffff000) >>> 0) + ((linear >>> 12) & 0x3ff) * 4);
+    entry = readEntry(memory, 0);
+    if ((entry & P) === 0) fault(core, linear, write, user, execute, 0);
+    rights &= entry;
+    frame = (entry & 0xfffff000) >>> 0;
+  }
+  finish(core, linear, write, user, execute, rights, false, entry, frame, size);
+}
+
+/** PAE and 4-level paging. Sections 4.4 and 4.5. */
+function walkWide(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean): void {
+  const r = core.r, memory = core.bus.memory;
+  const aboveWidth = reservedHigh(core), low32 = linear >>> 0;
+  const xdValid = (r.i32(S.EFER) & EFER.NXE) !== 0, long = r.longMode;
+  let rights = W | U, noExecute = false, low = 0, high = 0, table: number;
+  // Bits 62–52 are ignored in 4-level paging and reserved in PAE paging.
+  const reserved = aboveWidth | (long ? 0 : 0x7ff0_0000) | (xdValid ? 0 : XD);
+  if (long) {
+    table = frameOf(r.i32(S.CR3), r.i32(S.CR3 + 4));
+    const above = Math.floor(linear / TWO_32);
+    for (let level = 4; level >= 3; level--) {
+      const index = level === 4 ? (above >>> 7) & 0x1ff : ((above & 0x7f) << 2) | (low32 >>> 30);
+      locate(memory, table + index * 8);
+      low = readEntry(memory, 0);
+      high = readEntry(memory, 4);
+      if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
+      if ((high & reserved) !== 0 || (low & PS) !== 0) {
+        fault(core, linear, write, user, execute, PageFaultCode.P | PageFaultCode.RSVD);
+      }
+      if ((low & A) === 0) updateEntry(memory, low | A);
+      rights &= low;
+      noExecute = noExecute || (high & XD) !== 0;
+      table = frameOf(low, high);
+    }
+  } else {
+    locate(memory, ((r.i32(S.CR3) & 0xffffffe0) >>> 0) + (low32 >>> 30) * 8);
+    low = readEntry(memory, 0);
+    high = readEntry(memory, 4);
+    if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
+    table = frameOf(low, high & ~aboveWidth);
+  }
+  locate(memory, table + ((low32 >>> 21) & 0x1ff) * 8);
+  low = readEntry(memory, 0);
+  high = readEntry(memory, 4);
+  if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
+  const large = (low & PS) !== 0;
+  if ((high & reserved) !== 0 || (large && (low & 0x1f_e000) !== 0)) {
+    fault(core, linear, write, user, execute, PageFaultCode.P | PageFaultCode.RSVD);
+  }
+  rights &= low;
+  noExecute = noExecute || (high & XD) !== 0;
+  let frame: number, size: number;
+  if (large) {
+    frame = frameOf(low & 0xffe00000, high);
+    size = 0x20_0000;
+  } else {
+    if ((low & A) === 0) updateEntry(memory, low | A);
+    locate(memory, frameOf(low, high) + ((low32 >>> 12) & 0x1ff) * 8);
+    low = readEntry(memory, 0);
+    high = readEntry(memory, 4);
+    if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
+    if ((high & reserved) !== 0) fault(core, linear, write, user, execute, PageFaultCode.P | PageFaultCode.RSVD);
+    rights &= low;
+    noExecute = noExecute || (high & XD) !== 0;
+    frame = frameOf(low, high);
+    size = PAGE_SIZE;
+  }
+  finish(core, linear, write, user, execute, rights, noExecute, low, frame, size);
+}
+
+/** Checks the combined rights, updates the leaf entry (located last, `entry` its low half) and fills the result. */
+function finish(
+  core: CpuCore,
+  linear: number,
+  write: boolean,
+  user: boolean,
+  execute: boolean,
+  rights: number,
+  noExecute: boolean,
+  entry: number,
+  frame: number,
+  size: number,
+): void {
+  const userPage = (rights & U) !== 0;
+  const writable = (rights & W) !== 0 || (!user && (core.r.i32(S.CR0) & CR0.WP) === 0);
+  if ((user && !userPage) || (write && !writable) || (execute && noExecute)) {
+    fault(core, linear, write, user, execute, PageFaultCode.P);
+  }
+  const updated = entry | A | (write ? D : 0);
+  if (updated !== entry) updateEntry(core.bus.memory, updated);
+  result.physical = frame + (linear >>> 0) % size;
+  result.pageSize = size;
+  result.writable = writable;
+  result.user = userPage;
+  result.noExecute = noExecute;
+  result.dirty = (updated & D) !== 0;
+  result.global = (entry & G) !== 0 && (core.r.i32(S.CR4) & CR4.PGE) !== 0;
+}
+
+/**
+ * True if the four PDPTEs at the page-directory pointer table `cr3` may be loaded: bits 1, 2, 5–8 and those above the
+ * physical address width must be 0 in present ones. Section 4.4.1; violating it makes MOV to CR raise #GP(0).
+ */
+export function pdptesValid(core: CpuCore, cr3: number): boolean {
+  const memory = core.bus.memory, table = (cr3 & 0xffffffe0) >>> 0;
+  const reservedUpper = reservedHigh(core) | 0xfff0_0000;
+  for (let i = 0; i < 4; i++) {
+    const low = memory.read32(table + i * 8), high = memory.read32(table + i * 8 + 4);
+    if ((low & P) !== 0 && ((low & 0x1e6) !== 0 || (high & reservedUpper) !== 0)) return false;
+  }
+  return true;
+}
