@@ -1,0 +1,121 @@
+/** A serial line as a terminal shows it, so that screens on serial consoles can be read and waited for. */
+import xterm from "@xterm/headless";
+import type { GuestContext } from "./context.ts";
+import { type Cell, type TextGrid, TextView } from "./text_view.ts";
+import type { Transcript } from "./transcript.ts";
+
+type Buffer = InstanceType<typeof xterm.Terminal>["buffer"]["active"];
+type BufferCell = NonNullable<ReturnType<NonNullable<ReturnType<Buffer["getLine"]>>["getCell"]>>;
+
+/** Size of a {@link SerialTerminal}. */
+export interface TerminalSize {
+  /** Default 80. */
+  readonly columns?: number;
+  /** Default 24. */
+  readonly rows?: number;
+}
+
+/** The 16 colours of a VGA text screen, which terminals without a theme of their own use, too. */
+const ANSI = [
+  "#000000",
+  "#aa0000",
+  "#00aa00",
+  "#aa5500",
+  "#0000aa",
+  "#aa00aa",
+  "#00aaaa",
+  "#aaaaaa",
+  "#555555",
+  "#ff5555",
+  "#55ff55",
+  "#ffff55",
+  "#5555ff",
+  "#ff55ff",
+  "#55ffff",
+  "#ffffff",
+];
+
+const hex = (value: number) => value.toString(16).padStart(2, "0");
+
+/** Colour `index` of the 256-colour palette of xterm: 16 ANSI colours, a 6×6×6 cube, 24 greys. */
+function paletteColour(index: number): string {
+  if (index < 16) return ANSI[index];
+  if (index >= 232) return `#${hex(8 + 10 * (index - 232)).repeat(3)}`;
+  const level = (step: number) => hex(step === 0 ? 0 : 55 + 40 * step);
+  const cube = index - 16;
+  return `#${level(Math.floor(cube / 36))}${level(Math.floor(cube / 6) % 6)}${level(cube % 6)}`;
+}
+
+function cellOf(cell: BufferCell | undefined): Cell {
+  if (cell === undefined) return { character: " ", foreground: ANSI[7], background: ANSI[0], blink: false };
+  const colour = (rgb: boolean, palette: boolean, value: number, fallback: string) =>
+    rgb ? `#${value.toString(16).padStart(6, "0")}` : palette ? paletteColour(value) : fallback;
+  const foreground = colour(cell.isFgRGB(), cell.isFgPalette(), cell.getFgColor(), ANSI[7]);
+  const background = colour(cell.isBgRGB(), cell.isBgPalette(), cell.getBgColor(), ANSI[0]);
+  const inverse = cell.isInverse() !== 0;
+  return {
+    character: cell.getChars() || " ",
+    foreground: inverse ? background : foreground,
+    background: inverse ? foreground : background,
+    blink: cell.isBlink() !== 0,
+  };
+}
+
+/**
+ * A terminal of the xterm kind on a serial line. It only watches: it does not answer the guest's questions about its
+ * size or state.
+ */
+export class SerialTerminal extends TextView {
+  readonly #transcript: Transcript;
+  readonly #terminal: InstanceType<typeof xterm.Terminal>;
+  #written = 0;
+  #pending: Promise<void> = Promise.resolve();
+
+  /** Made by {@link Serial.terminal}, not by scripts. */
+  constructor(context: GuestContext, name: string, transcript: Transcript, size: TerminalSize = {}) {
+    super(context, name);
+    this.#transcript = transcript;
+    this.#terminal = new xterm.Terminal({
+      cols: size.columns ?? 80,
+      rows: size.rows ?? 24,
+      allowProposedApi: true,
+    });
+  }
+
+  /** Gives the emulator what has been received since the last time. */
+  #feed(): void {
+    if (this.#transcript.received < this.#written) {
+      this.#terminal.reset();
+      this.#written = 0;
+    }
+    if (this.#transcript.received === this.#written) return;
+    const bytes = this.#transcript.bytesSince(this.#written);
+    this.#written = this.#transcript.received;
+    // Input of a user makes the emulator handle the next write at once instead of after a timer.
+    this.#terminal.input("", true);
+    this.#pending = new Promise((resolve) => this.#terminal.write(bytes, resolve));
+  }
+
+  override async prepare(): Promise<void> {
+    this.#feed();
+    await this.#pending;
+  }
+
+  override grid(): TextGrid {
+    this.#feed();
+    const buffer = this.#terminal.buffer.active, { rows, cols } = this.#terminal;
+    const line = (row: number) => buffer.getLine(buffer.baseY + row);
+    return {
+      rows,
+      columns: cols,
+      lines: Array.from({ length: rows }, (_, row) => line(row)?.translateToString(false).padEnd(cols) ?? ""),
+      cursor: { row: buffer.cursorY, column: Math.min(buffer.cursorX, cols - 1), visible: true },
+      cell: (row, column) => cellOf(line(row)?.getCell(column)),
+    };
+  }
+
+  /** Changes the size. Guests do not learn of it by themselves: a serial line has no way to tell. */
+  resize(columns: number, rows: number): void {
+    this.#terminal.resize(columns, rows);
+  }
+}
