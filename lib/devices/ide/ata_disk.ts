@@ -290,7 +290,7 @@ export class AtaDisk extends IdeDrive<DiskState> {
   }
 
   /** Reads the next block into the buffer and steps over it; 0 sectors if the command has failed. */
-  #fetch(): number {
+  #readBlock(): number {
     const state = this.state, sectors = this.#blockLength;
     if (sectors <= 0) {
       this.#fail(Err.IDNF);
@@ -312,7 +312,7 @@ export class AtaDisk extends IdeDrive<DiskState> {
   }
 
   /** Writes `sectors` sectors of the buffer and steps over them; `false` if the command has failed. */
-  #store(sectors: number): boolean {
+  #writeBlock(sectors: number): boolean {
     try {
       this.#medium.write(this.state.lba * SECTOR, this.state.buffer.subarray(0, sectors * SECTOR));
       if (!this.state.writeCache) this.#medium.flush();
@@ -349,14 +349,14 @@ export class AtaDisk extends IdeDrive<DiskState> {
     const state = this.state;
     if (state.phase === "dma-seek") this.requestDma();
     else if (state.phase === "store") {
-      if (!this.#store(state.limit / SECTOR)) return;
+      if (!this.#writeBlock(state.limit / SECTOR)) return;
       if (state.left === 0) this.#succeed();
       else if (this.#blockLength <= 0) this.#fail(Err.IDNF);
       else this.requestBlock(this.#blockLength * SECTOR, true);
     } else if (state.command === Command.IDENTIFY_DEVICE || state.command === Command.READ_BUFFER) {
       this.offerBlock(SECTOR);
     } else {
-      const sectors = this.#fetch();
+      const sectors = this.#readBlock();
       if (sectors > 0) this.offerBlock(sectors * SECTOR);
     }
   }
@@ -391,7 +391,7 @@ export class AtaDisk extends IdeDrive<DiskState> {
         return null;
       }
       let sectors: number;
-      if (this.dmaToMemory) sectors = this.#fetch();
+      if (this.dmaToMemory) sectors = this.#readBlock();
       else {
         sectors = this.#blockLength;
         if (sectors <= 0) this.#fail(Err.IDNF);
@@ -405,12 +405,12 @@ export class AtaDisk extends IdeDrive<DiskState> {
   override dmaAdvance(length: number): void {
     const state = this.state;
     state.position += length;
-    if (state.position === state.limit && !this.dmaToMemory) this.#store(state.limit / SECTOR);
+    if (state.position === state.limit && !this.dmaToMemory) this.#writeBlock(state.limit / SECTOR);
   }
 
   #verify(): boolean {
     if (!this.#begin(MAX_MULTIPLE)) return true;
-    while (this.state.left > 0) if (this.#fetch() === 0) return true;
+    while (this.state.left > 0) if (this.#readBlock() === 0) return true;
     this.#setAddress(this.state.lba - 1);
     this.state.count = 0;
     return this.#done();
