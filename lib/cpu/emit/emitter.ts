@@ -91,6 +91,8 @@ export interface Emitter {
   far(operand: number): { selector: Value; offset: Value };
   /** The register number of a register operand (segment, control and debug registers; also x87 `st`). */
   registerNumber(operand: number): Value;
+  /** Where an SSE or MMX register operand lies in the state memory (register n of `S.XMM` or `S.X87`), i32: argument for kernels. */
+  registerAddress(operand: number): Value;
 
   // ---- registers and state
 
