@@ -42,6 +42,12 @@ export const S = {
   MODE: 0x0d8,
   /** Record where interpretation continues, i32; 0 = look it up. */
   NEXT: 0x0dc,
+  /** DR6 bits of a debug trap that is due when the current instruction completes, i32. */
+  DEBUG_TRAP: 0x0e0,
+  /** An NMI is waiting, i32 0 or 1. */
+  NMI_PENDING: 0x0e4,
+  /** NMIs are held off until IRET, i32 0 or 1. */
+  NMI_BLOCKED: 0x0e8,
   /** Segment registers, 8 × 64 bytes: ES CS SS DS FS GS LDTR TR; fields at SEG.*. */
   SEG: 0x100,
   /** Descriptor table registers: base i64, limit i32. */

@@ -1,6 +1,6 @@
 /** Assembles a WebAssembly module: types, imports, functions, table elements, exports. Knows nothing of x86. */
 import { ByteWriter } from "./bytes.ts";
-import { Code } from "./code.ts";
+import type { Code } from "./code.ts";
 import { Type, TYPE_CODE, type ValueType } from "./opcodes.ts";
 
 /** A function type. */

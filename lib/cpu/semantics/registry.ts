@@ -1,4 +1,5 @@
 /** The one place where instructions get their meaning: mnemonic → definition, for every size, mode and tier. */
+import type { Instruction } from "../decode/instruction.ts";
 import type { Emitter } from "../emit/emitter.ts";
 
 /** How an instruction ends a block of straight-line code. */
@@ -19,13 +20,20 @@ export type Ending =
 /** A definition. */
 export interface Definition {
   readonly emit: (e: Emitter) => void;
-  readonly ending: Ending;
+  readonly ending: EndingRule;
 }
+
+/** An ending, or how to tell it from the instruction's form. */
+export type EndingRule = Ending | ((instruction: Instruction) => Ending);
 
 const definitions = new Map<string, Definition>();
 
 /** Defines what `mnemonics` (separated by spaces) mean. Defining one twice is an error. */
-export function define(mnemonics: string, emit: (e: Emitter, mnemonic: string) => void, ending: Ending = "none"): void {
+export function define(
+  mnemonics: string,
+  emit: (e: Emitter, mnemonic: string) => void,
+  ending: EndingRule = "none",
+): void {
   for (const mnemonic of mnemonics.split(" ")) {
     if (definitions.has(mnemonic)) throw new Error(`${mnemonic} is defined twice`);
     definitions.set(mnemonic, { emit: (e) => emit(e, mnemonic), ending });
@@ -35,6 +43,11 @@ export function define(mnemonics: string, emit: (e: Emitter, mnemonic: string) =
 /** The definition of a mnemonic, if there is one. */
 export function definitionOf(mnemonic: string): Definition | undefined {
   return definitions.get(mnemonic);
+}
+
+/** How an instruction ends its block. */
+export function endingOf(definition: Definition, instruction: Instruction): Ending {
+  return typeof definition.ending === "string" ? definition.ending : definition.ending(instruction);
 }
 
 /** Every defined mnemonic. */

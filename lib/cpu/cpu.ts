@@ -1,0 +1,506 @@
+/** The processor: state, memory management and the run loop around compiled code. */
+import type { Processor, ProcessorBus, RunResult } from "../machine/processor.ts";
+import { FrameFlag, PAGE_SIZE } from "../machine/memory.ts";
+import type { CpuCore } from "./core.ts";
+import { DebugUnit } from "./debug_unit.ts";
+import type { CodeMode } from "./emit/emitter.ts";
+import { CpuFault } from "./fault.ts";
+import { type Block, BlockCache } from "./interpreter/blocks.ts";
+import { HandlerRuntime } from "./interpreter/runtime.ts";
+import { ARENA_BASE, CPU_BASE, Exit, HEADER, REC, STATE_MEMORY_BYTES, TLB } from "./interpreter/layout.ts";
+import { JumpCache } from "./interpreter/jump_cache.ts";
+import { Mmu, type MmuHost, type WalkResult } from "./mmu.ts";
+import { codeMode, ModeBit, modeKey } from "./mode.ts";
+import { Registers } from "./registers.ts";
+import { resetRegisters } from "./reset.ts";
+import { loadRegisters, saveRegisters } from "./saved_state.ts";
+import { CR0, CR4, EFER, Flag, S, SEG, Seg, Vector } from "./state.ts";
+import { deliver } from "./system/interrupts.ts";
+import { type CpuModel, defaultCpuModel } from "./system/model.ts";
+import { walk } from "./system/paging.ts";
+
+/** Options of {@link Cpu}. */
+export interface CpuOptions {
+  /** What CPUID reports. */
+  model?: CpuModel;
+}
+
+/** Subtracted from the budget to leave compiled code at the next block. */
+const HOLD = 2 ** 30;
+/** Largest budget of one run. */
+const LARGEST_BUDGET = 2 ** 29;
+
+/** One x86 processor. */
+export class Cpu implements Processor, CpuCore, MmuHost {
+  readonly r: Registers;
+  readonly model: CpuModel;
+  readonly #state: WebAssembly.Memory;
+  readonly #view: DataView;
+  readonly #mmu: Mmu;
+  readonly #blocks: BlockCache;
+  readonly #jumps: JumpCache;
+  readonly #runtime: HandlerRuntime;
+  readonly #debug: DebugUnit;
+  readonly #fault = new CpuFault();
+  #mode: CodeMode = codeMode(0);
+  #user = false;
+  #epoch = 1;
+  #interruptLine = false;
+  #retired = 0;
+  /** Budget at the start of the run; retired = #retired + #granted - budget left. */
+  #granted = 0;
+  #held = false;
+  #breakRequested = false;
+  #shutdown = false;
+  /** A record whose handler was replaced to leave before it, and the handler. */
+  #patched = 0;
+  #patchedSlot = 0;
+  /** Link field to fill at the next lookup, and the linear page it is in. */
+  #link = 0;
+  #linkPage = 0;
+  #scratchPage = -1;
+
+  constructor(readonly bus: ProcessorBus, options: CpuOptions = {}) {
+    this.model = options.model ?? defaultCpuModel;
+    const pages = STATE_MEMORY_BYTES / 65536;
+    this.#state = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.#view = new DataView(this.#state.buffer);
+    this.r = new Registers(this.#state, CPU_BASE);
+    this.#mmu = new Mmu(this, this.#state, bus.memory);
+    this.#jumps = new JumpCache(this.#state);
+    this.#runtime = new HandlerRuntime(this, this.#state, bus.memory.memory);
+    this.#blocks = new BlockCache(
+      this.#runtime.library,
+      bus.memory,
+      this.#state,
+      (frame) => this.#mmu.watchFrame(frame, FrameFlag.CODE),
+      (frame) => bus.memory.frameFlags[frame] &= ~FrameFlag.CODE,
+    );
+    this.#debug = new DebugUnit(this.r);
+    bus.memory.watcher = this.#mmu.watcher;
+    this.reset();
+  }
+
+  // ---- pins
+
+  get halted(): boolean {
+    return this.r.i32(S.HALTED) !== 0;
+  }
+
+  setInterruptLine(level: boolean): void {
+    this.#interruptLine = level;
+    if (level) this.requestBreak();
+  }
+
+  raiseNmi(): void {
+    this.r.setI32(S.NMI_PENDING, 1);
+    this.requestBreak();
+  }
+
+  setA20(enabled: boolean): void {
+    this.#mmu.setA20(enabled);
+  }
+
+  requestBreak(): void {
+    this.#breakRequested = true;
+    this.#leaveAfterCurrent();
+  }
+
+  reset(): void {
+    this.#leaveAfterCurrent();
+    const { budget, current, exit } = {
+      budget: this.r.i32(S.BUDGET),
+      current: this.r.i32(S.CURRENT),
+      exit: this.r.i32(S.EXIT),
+    };
+    resetRegisters(this.r, this.model.signature);
+    this.r.setI32(S.BUDGET, budget);
+    this.r.setI32(S.CURRENT, current);
+    this.r.setI32(S.EXIT, exit);
+    this.#shutdown = false;
+    this.#debug.update();
+    this.#mmu.flush();
+    this.modeChanged();
+  }
+
+  // ---- time
+
+  get instructions(): number {
+    const left = this.r.i32(S.BUDGET) + (this.#held ? HOLD : 0);
+    return this.#retired + this.#granted - left - this.#unfinished();
+  }
+
+  /** Instructions of the running block that have been taken from the budget but not completed. */
+  #unfinished(): number {
+    const record = this.r.i32(S.CURRENT);
+    if (record === 0) return 0;
+    const position = this.#view.getUint16(record + REC.INDEX_IN_BLOCK, true);
+    const first = record - position * REC.SIZE;
+    return this.#view.getInt32(first + HEADER.COUNT, true) - position;
+  }
+
+  consume(count: number): void {
+    this.r.setI32(S.BUDGET, this.r.i32(S.BUDGET) - count);
+  }
+
+  get remaining(): number {
+    return this.#breakRequested ? 0 : Math.max(0, this.r.i32(S.BUDGET));
+  }
+
+  // ---- the run loop
+
+  run(budget: number): RunResult {
+    const granted = Math.min(budget, LARGEST_BUDGET);
+    this.#granted = granted;
+    this.r.setI32(S.BUDGET, granted);
+    this.#breakRequested = false;
+    try {
+      return this.#loop();
+    } finally {
+      this.#retired += granted - this.r.i32(S.BUDGET);
+      this.#granted = 0;
+      this.r.setI32(S.BUDGET, 0);
+    }
+  }
+
+  #loop(): RunResult {
+    const r = this.r;
+    for (;;) {
+      if (this.#shutdown) return "shutdown";
+      if (r.i32(S.DEBUG_TRAP) !== 0) this.#debugTrap();
+      if (this.#breakRequested || r.i32(S.BUDGET) <= 0) return "budget";
+      if (r.i32(S.SHADOW) === 0) this.#serviceInterrupts();
+      if (r.i32(S.HALTED) !== 0) return "halted";
+      if ((r.i32(S.EFLAGS) & (Flag.TF | Flag.RF)) !== 0 || r.i32(S.SHADOW) !== 0 || this.#debug.watchesCode) {
+        this.#step();
+      } else this.#execute(r.i32(S.BUDGET));
+    }
+  }
+
+  #serviceInterrupts(): void {
+    const r = this.r;
+    if (r.i32(S.NMI_PENDING) !== 0 && r.i32(S.NMI_BLOCKED) === 0) {
+      r.setI32(S.NMI_PENDING, 0);
+      r.setI32(S.NMI_BLOCKED, 1);
+      this.#deliver(Vector.NMI, -1, "hardware");
+    } else if (this.#interruptLine && (r.i32(S.EFLAGS) & Flag.IF) !== 0) {
+      this.#deliver(this.bus.acknowledge(), -1, "hardware");
+    }
+  }
+
+  #deliver(vector: number, code: number, kind: "exception" | "hardware", address?: number): void {
+    if (!deliver(this, vector, code, kind, address)) this.#shutdown = true;
+  }
+
+  /** One instruction, with what only single-stepping can do: traps, breakpoints, RF, the interrupt shadow. */
+  #step(): void {
+    const r = this.r, flags = r.i32(S.EFLAGS);
+    if ((flags & Flag.RF) === 0 && this.#debug.codeBreakpoint(this.#linear(r.ip))) {
+      return this.#deliver(Vector.DB, -1, "exception");
+    }
+    r.setI32(S.SHADOW, 0);
+    const before = r.i32(S.BUDGET);
+    this.#execute(1);
+    if (r.i32(S.BUDGET) === before) return;
+    if ((flags & Flag.RF) !== 0) this.#debug.resumed(flags);
+    if ((flags & Flag.TF) !== 0) r.setI32(S.DEBUG_TRAP, r.i32(S.DEBUG_TRAP) | DebugUnit.SINGLE_STEP);
+  }
+
+  #debugTrap(): void {
+    this.#debug.report(this.r.i32(S.DEBUG_TRAP));
+    this.r.setI32(S.DEBUG_TRAP, 0);
+    this.#deliver(Vector.DB, -1, "exception");
+  }
+
+  #linear(ip: number): number {
+    if (this.#mode.code === 64) return ip;
+    return (ip + this.r.segmentBase(Seg.CS)) % 2 ** 32;
+  }
+
+  /** Runs compiled code from RIP for at most `budget` instructions. */
+  #execute(budget: number): void {
+    const r = this.r, ip = r.ip;
+    const block = this.#find(ip);
+    if (!block) return;
+    const total = r.i32(S.BUDGET);
+    // What lies beyond `budget` is set aside while the code runs.
+    r.setI32(S.BUDGET, Math.max(0, budget - block.count));
+    const aside = total - budget;
+    this.#granted -= aside;
+    const record = block.count <= budget ? block.record : this.#blocks.partial(block, budget, this.#mode);
+    r.setNumber(S.BLOCK_IP, ip);
+    this.#runtime.enter(record);
+    this.#leave();
+    r.setI32(S.BUDGET, r.i32(S.BUDGET) + aside);
+    this.#granted += aside;
+  }
+
+  /** Finds or decodes the block at RIP; null if an exception was delivered instead. */
+  #find(ip: number): Block | null {
+    const link = this.#link;
+    this.#link = 0;
+    try {
+      const linear = this.#linear(ip);
+      const block = this.#blockAt(ip, linear);
+      if (block.secondFrame !== TRANSIENT) {
+        this.#jumps.set(linear, this.r.i32(S.MODE), block.record);
+        if (link !== 0 && block.secondFrame < 0 && Math.floor(linear / PAGE_SIZE) === this.#linkPage) {
+          this.#blocks.link(link, block);
+        }
+      }
+      return block;
+    } catch (fault) {
+      if (fault !== this.#fault) throw fault;
+      this.#deliver(this.#fault.vector, this.#fault.code, "exception", this.#fault.address);
+      return null;
+    }
+  }
+
+  #blockAt(ip: number, linear: number): Block {
+    const key = this.r.i32(S.MODE) & ModeBit.BLOCK;
+    const room = this.#mode.code === 64 ? 2 ** 31 : this.r.segmentLimit(Seg.CS) - ip + 1;
+    let host = this.#mmu.execute(linear, this.#user);
+    const plain = host >= 0;
+    if (!plain) host = this.#copyDevicePage();
+    const next = (Math.floor(linear / PAGE_SIZE) + 1) * PAGE_SIZE;
+    const nextPage = () => this.#mmu.execute(this.#mmu.wrap(next), this.#user);
+    const known = plain ? this.#blocks.find(host, key) : undefined;
+    if (known) {
+      const sameTail = known.secondFrame < 0 || nextPage() >>> 12 === known.secondFrame;
+      if (sameTail && known.bytes <= room) return known;
+      this.#blocks.discard(known);
+    }
+    if (this.#blocks.full) this.#clearBlocks();
+    const block = this.#blocks.build(host, key, this.#mode, room, { nextPage });
+    if (!block) this.raise(Vector.GP, 0);
+    if (plain) return block;
+    this.#blocks.discard(block, true);
+    return { ...block, secondFrame: TRANSIENT };
+  }
+
+  /** Code in device memory is fetched anew each time, from a copy. Returns the host offset of the byte at RIP. */
+  #copyDevicePage(): number {
+    const memory = this.bus.memory, physical = this.#mmu.executePhysical;
+    if (this.#scratchPage < 0) this.#scratchPage = memory.allocate(PAGE_SIZE).offset;
+    memory.read(
+      physical - physical % PAGE_SIZE,
+      memory.bytes.subarray(this.#scratchPage, this.#scratchPage + PAGE_SIZE),
+    );
+    return this.#scratchPage + physical % PAGE_SIZE;
+  }
+
+  #clearBlocks(): void {
+    this.#blocks.clear();
+    this.#jumps.clear();
+  }
+
+  /** After compiled code has returned: brings RIP, the budget and faults into order. */
+  #leave(): void {
+    const r = this.r;
+    if (this.#held) {
+      r.setI32(S.BUDGET, r.i32(S.BUDGET) + HOLD);
+      this.#held = false;
+    }
+    if (this.#patched !== 0) {
+      if (this.#view.getInt32(this.#patched, true) === this.#runtime.leaveSlot) {
+        this.#view.setInt32(this.#patched, this.#patchedSlot, true);
+      }
+      this.#patched = 0;
+    }
+    const fault = r.i32(S.FAULT), exit = r.i32(S.EXIT);
+    if (fault !== 0) {
+      this.#abandonCurrent();
+      r.setI32(S.FAULT, 0);
+      this.#deliver(fault - 1, r.i32(S.FAULT_CODE), "exception", this.#fault.address);
+    } else if (exit === Exit.LOOKUP) {
+      const link = r.i32(S.NEXT);
+      if (link >= this.#blocks.firstLinkable) {
+        this.#link = link;
+        this.#linkPage = Math.floor(this.#linear(r.number(S.BLOCK_IP)) / PAGE_SIZE);
+      }
+    } else if (exit === Exit.STOP || exit === Exit.LEAVE) this.#abandonCurrent();
+    r.setI32(S.CURRENT, 0);
+  }
+
+  /** The current record's instruction did not happen: RIP points to it and its count goes back. */
+  #abandonCurrent(): void {
+    const r = this.r;
+    r.ip = this.currentIp();
+    r.setI32(S.BUDGET, r.i32(S.BUDGET) + this.#unfinished());
+  }
+
+  /** Offset of the instruction whose record is S.CURRENT. */
+  currentIp(): number {
+    const record = this.r.i32(S.CURRENT);
+    const ip = this.r.number(S.BLOCK_IP) + this.#view.getUint16(record + REC.NEXT, true) -
+      this.#view.getUint8(record + REC.LENGTH);
+    return this.#mode.code === 64 ? ip : ip % 2 ** 32;
+  }
+
+  /** Makes compiled code return before the instruction after the current one. */
+  #leaveAfterCurrent(): void {
+    const record = this.r.i32(S.CURRENT);
+    if (record === 0 || this.#held) return;
+    this.r.setI32(S.BUDGET, this.r.i32(S.BUDGET) - HOLD);
+    this.#held = true;
+    const next = record + REC.SIZE, position = this.#view.getUint16(record + REC.INDEX_IN_BLOCK, true);
+    if (next >= ARENA_BASE && this.#view.getUint16(next + REC.INDEX_IN_BLOCK, true) === position + 1) {
+      this.#patched = next;
+      this.#patchedSlot = this.#view.getInt32(next, true);
+      this.#view.setInt32(next, this.#runtime.leaveSlot, true);
+    }
+  }
+
+  // ---- CpuCore
+
+  raise(vector: number, code = -1): never {
+    this.#fault.vector = vector;
+    this.#fault.code = code;
+    throw this.#fault;
+  }
+
+  pageFault(address: number, code: number): never {
+    this.#fault.address = address;
+    this.raise(Vector.PF, code);
+  }
+
+  /** True if `error` is the exception that {@link raise} throws. */
+  isFault(error: unknown): error is CpuFault {
+    return error === this.#fault;
+  }
+
+  read8(linear: number, user = this.#user): number {
+    return this.#mmu.load(linear, 1, user);
+  }
+  read16(linear: number, user = this.#user): number {
+    return this.#mmu.load(linear, 2, user);
+  }
+  read32(linear: number, user = this.#user): number {
+    return this.#mmu.load(linear, 4, user);
+  }
+  read64(linear: number, user = this.#user): bigint {
+    return this.#mmu.load64(linear, user);
+  }
+  write8(linear: number, value: number, user = this.#user): void {
+    this.#mmu.store(linear, value, 1, user);
+  }
+  write16(linear: number, value: number, user = this.#user): void {
+    this.#mmu.store(linear, value, 2, user);
+  }
+  write32(linear: number, value: number, user = this.#user): void {
+    this.#mmu.store(linear, value, 4, user);
+  }
+  write64(linear: number, value: bigint, user = this.#user): void {
+    this.#mmu.store64(linear, value, user);
+  }
+  probe(linear: number, bytes: number, write: boolean, user = this.#user): void {
+    this.#mmu.probe(linear, bytes, write, user);
+  }
+  hostRead(linear: number, user = this.#user): number {
+    return this.#mmu.hostRead(linear, user);
+  }
+  hostWrite(linear: number, user = this.#user): number {
+    return this.#mmu.hostWrite(linear, user);
+  }
+
+  flushTlb(): void {
+    this.#mmu.flush();
+  }
+  flushPage(linear: number): void {
+    this.#mmu.flushPage(linear);
+  }
+
+  modeChanged(): void {
+    const r = this.r;
+    this.#user = r.cpl === 3;
+    const code = r.codeSize, stack = r.stackSize, flat = code === 64 || this.#isFlat();
+    const mode = modeKey(code, stack, flat, this.#user);
+    r.setI32(S.TLB, this.#user ? TLB.USER : TLB.SUPERVISOR);
+    if ((r.i32(S.MODE) & ModeBit.BLOCK) !== (mode & ModeBit.BLOCK)) {
+      this.#mode = codeMode(mode);
+      this.#leaveAfterCurrent();
+    }
+    r.setI32(S.MODE, mode | (this.#epoch << ModeBit.EPOCH));
+  }
+
+  #isFlat(): boolean {
+    const r = this.r;
+    if (r.segmentBase(Seg.CS) !== 0 || r.segmentLimit(Seg.CS) !== 0xffff_ffff) return false;
+    for (const segment of [Seg.ES, Seg.SS, Seg.DS]) {
+      const at = S.SEG + segment * SEG.SIZE;
+      if (
+        r.number(at + SEG.BASE) !== 0 || r.number(at + SEG.LOW) !== 0 || r.number(at + SEG.HIGH_READ) !== 0xffff_ffff ||
+        r.number(at + SEG.HIGH_WRITE) !== 0xffff_ffff
+      ) return false;
+    }
+    return true;
+  }
+
+  debugRegistersChanged(): void {
+    this.#debug.update();
+    this.#mmu.refreshAll();
+    this.#leaveAfterCurrent();
+  }
+
+  // ---- MmuHost
+
+  walk(linear: number, write: boolean, user: boolean, execute: boolean): WalkResult {
+    return walk(this, linear, write, user, execute);
+  }
+  codeWritten(frame: number, offset: number, length: number): void {
+    this.#blocks.invalidate(frame, offset, length);
+  }
+  mappingChanged(): void {
+    this.#epoch = (this.#epoch + 1) & 0xff_ffff;
+    if (this.#epoch === 0) this.#jumps.clear();
+    this.r.setI32(S.MODE, (this.r.i32(S.MODE) & 0xff) | (this.#epoch << ModeBit.EPOCH));
+  }
+  accessed(linear: number, bytes: number, write: boolean): void {
+    if (this.#debug.watchesData && this.#debug.dataBreakpoint(linear, bytes, write)) this.#leaveAfterCurrent();
+  }
+  watchesPage(page: number): boolean {
+    return this.#debug.watchesData && this.#debug.watchesPage(page);
+  }
+  get entryBytes(): number {
+    return (this.r.i32(S.CR4) & CR4.PAE) !== 0 ? 8 : 4;
+  }
+
+  // ---- snapshots
+
+  save(): Record<string, unknown> {
+    return { ...saveRegisters(this.r), instructions: this.instructions, interruptLine: this.#interruptLine };
+  }
+
+  load(state: Record<string, unknown>): void {
+    const { instructions, interruptLine } = state;
+    if (typeof instructions !== "number") throw new TypeError("cpu.instructions: expected a number");
+    if (typeof interruptLine !== "boolean") throw new TypeError("cpu.interruptLine: expected true or false");
+    loadRegisters(this.r, state);
+    this.#retired = instructions;
+    this.#interruptLine = interruptLine;
+    this.#shutdown = false;
+    this.#link = 0;
+    this.#debug.update();
+    this.#clearBlocks();
+    this.#mmu.flush();
+    this.modeChanged();
+  }
+
+  /** Counters for people who tune: blocks decoded, handlers made and so on. */
+  get statistics(): Record<string, number> {
+    return { ...this.#blocks.stats, handlers: this.#runtime.library.slots };
+  }
+
+  /** True while paging is on. */
+  get paging(): boolean {
+    return (this.r.i32(S.CR0) & CR0.PG) !== 0;
+  }
+
+  /** True in long mode, 64-bit or compatibility. */
+  get longMode(): boolean {
+    return (this.r.i32(S.EFER) & EFER.LMA) !== 0;
+  }
+}
+
+/** {@link Block.secondFrame} of a block that must not be remembered. */
+const TRANSIENT = -2;

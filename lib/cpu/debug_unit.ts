@@ -1,0 +1,86 @@
+/** Breakpoints in the debug registers. Intel SDM vol. 3B, section 17.2. */
+import type { Registers } from "./registers.ts";
+import { Flag, S } from "./state.ts";
+
+/** R/W fields of DR7. */
+const Kind = { EXECUTE: 0, WRITE: 1, IO: 2, READ_WRITE: 3 } as const;
+
+interface Breakpoint {
+  readonly index: number;
+  readonly address: number;
+  readonly bytes: number;
+  readonly kind: number;
+}
+
+/** What DR0–DR7 ask for, in a form that is quick to test. */
+export class DebugUnit {
+  /** DR6.BS as a {@link S.DEBUG_TRAP} bit. */
+  static readonly SINGLE_STEP = 1 << 14;
+
+  readonly #r: Registers;
+  #code: Breakpoint[] = [];
+  #data: Breakpoint[] = [];
+
+  constructor(r: Registers) {
+    this.#r = r;
+  }
+
+  get watchesCode(): boolean {
+    return this.#code.length > 0;
+  }
+
+  get watchesData(): boolean {
+    return this.#data.length > 0;
+  }
+
+  /** Reads the debug registers again. */
+  update(): void {
+    const dr7 = this.#r.i32(S.DR + 7 * 8);
+    this.#code = [];
+    this.#data = [];
+    for (let index = 0; index < 4; index++) {
+      if (((dr7 >> (index * 2)) & 3) === 0) continue;
+      const kind = (dr7 >> (16 + index * 4)) & 3;
+      const bytes = [1, 2, 8, 4][(dr7 >> (18 + index * 4)) & 3];
+      const address = this.#r.number(S.DR + index * 8);
+      if (kind === Kind.EXECUTE) this.#code.push({ index, address, bytes: 1, kind });
+      else if (kind !== Kind.IO) this.#data.push({ index, address: address - (address & (bytes - 1)), bytes, kind });
+    }
+  }
+
+  /** True, with DR6 updated, if an instruction breakpoint is at `linear`. */
+  codeBreakpoint(linear: number): boolean {
+    let hit = 0;
+    for (const b of this.#code) if (b.address === linear) hit |= 1 << b.index;
+    if (hit !== 0) this.report(hit);
+    return hit !== 0;
+  }
+
+  /** True, with a trap noted, if the access touches a data breakpoint. */
+  dataBreakpoint(linear: number, bytes: number, write: boolean): boolean {
+    let hit = 0;
+    for (const b of this.#data) {
+      if (linear < b.address + b.bytes && linear + bytes > b.address && (write || b.kind === Kind.READ_WRITE)) {
+        hit |= 1 << b.index;
+      }
+    }
+    if (hit !== 0) this.#r.setI32(S.DEBUG_TRAP, this.#r.i32(S.DEBUG_TRAP) | hit);
+    return hit !== 0;
+  }
+
+  /** True if a data breakpoint lies in a linear page. */
+  watchesPage(page: number): boolean {
+    return this.#data.some((b) => Math.floor(b.address / 4096) === page);
+  }
+
+  /** Sets reason bits in DR6. */
+  report(bits: number): void {
+    this.#r.setNumber(S.DR + 6 * 8, this.#r.u32(S.DR + 6 * 8) | bits);
+  }
+
+  /** An instruction that started with RF set has completed: RF goes, unless that instruction loaded it. */
+  resumed(flagsBefore: number): void {
+    const flags = this.#r.i32(S.EFLAGS);
+    if ((flagsBefore & flags & Flag.RF) !== 0) this.#r.setI32(S.EFLAGS, flags & ~Flag.RF);
+  }
+}

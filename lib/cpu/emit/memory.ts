@@ -1,0 +1,180 @@
+/**
+ * Memory accesses in emitted code: the inline TLB test with its slow path in TypeScript. Shared by both tiers.
+ *
+ * The tag compare includes the page-crossing test: the address of the last byte, rounded to its page, must equal the tag
+ * of the first byte's page.
+ */
+import { type Code, Op } from "../../wasm/mod.ts";
+import { TLB } from "../interpreter/layout.ts";
+import { S } from "../state.ts";
+import type { Place, Size } from "./emitter.ts";
+import { Value } from "./value.ts";
+
+/** The index of guest memory among a module's memories. */
+export const GUEST_MEMORY = 1;
+
+/** Locals of two types that hold one access's parts. */
+export interface MemoryHost {
+  readonly code: Code;
+  let(value: Value): Value;
+  /** The state block's address. */
+  base(): Value;
+  /** Calls a TypeScript slow path; a fault leaves the function. */
+  slow(name: string, ...args: Value[]): Value;
+  asNumber(value: Value): Value;
+  state(offset: number, kind: "i32" | "i64"): Value;
+  setState(offset: number, kind: "i32" | "i64", value: Value): void;
+}
+
+const LOAD: Record<Size, number> = { 8: Op.I32_LOAD8_U, 16: Op.I32_LOAD16_U, 32: Op.I32_LOAD, 64: Op.I64_LOAD };
+const STORE: Record<Size, number> = { 8: Op.I32_STORE8, 16: Op.I32_STORE16, 32: Op.I32_STORE, 64: Op.I64_STORE };
+
+/** Emits accesses to linear addresses (i32, or i64 in 64-bit code). */
+export class MemoryAccess {
+  readonly #e: MemoryHost;
+
+  constructor(e: MemoryHost) {
+    this.#e = e;
+  }
+
+  /** Address of the TLB entry for a linear address. */
+  #entry(linear: Value): Value {
+    const index = linear.shrU(12 - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT);
+    return this.#e.let(index.add(this.#e.state(S.TLB, "i32")));
+  }
+
+  /** Does the entry allow this access? i32. */
+  #hit(linear: Value, entry: Value, bytes: number, tag: number): Value {
+    const page = linear.add(bytes - 1).and(-4096);
+    const wide = linear.type === "i64";
+    const stored = new Value(wide ? "i64" : "i32", (code) => {
+      entry.emit(code);
+      code.memory(wide ? Op.I64_LOAD : Op.I32_LOAD, tag);
+    });
+    return page.eq(stored);
+  }
+
+  /** Host offset of a linear address whose entry matched. */
+  #host(linear: Value, entry: Value): Value {
+    const addend = new Value("i32", (code) => {
+      entry.emit(code);
+      code.memory(Op.I32_LOAD, TLB.ADDEND);
+    });
+    return linear.wrap().add(addend);
+  }
+
+  #guestLoad(host: Value, size: Size): Value {
+    return new Value(size === 64 ? "i64" : "i32", (code) => {
+      host.emit(code);
+      code.memory(LOAD[size], 0, GUEST_MEMORY);
+    });
+  }
+
+  #guestStore(host: Value, value: Value, size: Size, offset = 0): void {
+    host.emit(this.#e.code);
+    value.emit(this.#e.code);
+    this.#e.code.memory(STORE[size], offset, GUEST_MEMORY);
+  }
+
+  #slowLoad(name: string, linear: Value, size: Size): Value {
+    const result = this.#e.slow(`${name}${size}`, this.#e.asNumber(linear));
+    return size === 64 ? this.#e.state(S.SCRATCH, "i64") : result;
+  }
+
+  #slowStore(linear: Value, value: Value, size: Size): void {
+    if (size === 64) {
+      this.#e.setState(S.SCRATCH, "i64", value);
+      this.#e.slow("store64", this.#e.asNumber(linear));
+    } else this.#e.slow(`store${size}`, this.#e.asNumber(linear), value);
+  }
+
+  load(address: Value, size: Size): Value {
+    const e = this.#e, linear = e.let(address), entry = this.#entry(linear);
+    const type = size === 64 ? "i64" : "i32";
+    const result = e.code.local(type);
+    this.#hit(linear, entry, size / 8, TLB.READ).emit(e.code);
+    e.code.if(() => {
+      this.#guestLoad(this.#host(linear, entry), size).emit(e.code);
+      e.code.set(result);
+    }, () => {
+      this.#slowLoad("load", linear, size).emit(e.code);
+      e.code.set(result);
+    });
+    return Value.local(type, result);
+  }
+
+  store(address: Value, data: Value, size: Size): void {
+    const e = this.#e, linear = e.let(address), value = e.let(data), entry = this.#entry(linear);
+    this.#hit(linear, entry, size / 8, TLB.WRITE).emit(e.code);
+    e.code.if(
+      () => this.#guestStore(this.#host(linear, entry), value, size),
+      () => this.#slowStore(linear, value, size),
+    );
+  }
+
+  /** Reads with write permission; the write that follows cannot fault. */
+  open(address: Value, size: Size): Place {
+    const e = this.#e, linear = e.let(address), entry = this.#entry(linear);
+    const type = size === 64 ? "i64" : "i32";
+    const result = e.code.local(type), direct = e.code.local("i32"), host = e.code.local("i32");
+    this.#hit(linear, entry, size / 8, TLB.WRITE).emit(e.code);
+    e.code.tee(direct);
+    e.code.if(() => {
+      this.#host(linear, entry).emit(e.code);
+      e.code.tee(host);
+      e.code.memory(LOAD[size], 0, GUEST_MEMORY);
+      e.code.set(result);
+    }, () => {
+      this.#slowLoad("open", linear, size).emit(e.code);
+      e.code.set(result);
+    });
+    return {
+      value: Value.local(type, result),
+      set: (data) => {
+        const value = e.let(data);
+        e.code.get(direct);
+        e.code.if(
+          () => this.#guestStore(Value.local("i32", host), value, size),
+          () => this.#slowStore(linear, value, size),
+        );
+      },
+    };
+  }
+
+  /** Two halves of 16 bytes; one fast path when they lie in one page. */
+  load128(address: Value): [Value, Value] {
+    const e = this.#e, linear = e.let(address), entry = this.#entry(linear);
+    const low = e.code.local("i64"), high = e.code.local("i64");
+    this.#hit(linear, entry, 16, TLB.READ).emit(e.code);
+    e.code.if(() => {
+      const host = e.let(this.#host(linear, entry));
+      for (const [local, offset] of [[low, 0], [high, 8]]) {
+        host.emit(e.code);
+        e.code.memory(Op.I64_LOAD, offset, GUEST_MEMORY);
+        e.code.set(local);
+      }
+    }, () => {
+      e.slow("load128", e.asNumber(linear));
+      e.state(S.SCRATCH, "i64").emit(e.code);
+      e.code.set(low);
+      e.state(S.SCRATCH + 8, "i64").emit(e.code);
+      e.code.set(high);
+    });
+    return [Value.local("i64", low), Value.local("i64", high)];
+  }
+
+  store128(address: Value, lowValue: Value, highValue: Value): void {
+    const e = this.#e, linear = e.let(address), low = e.let(lowValue), high = e.let(highValue);
+    const entry = this.#entry(linear);
+    this.#hit(linear, entry, 16, TLB.WRITE).emit(e.code);
+    e.code.if(() => {
+      const host = e.let(this.#host(linear, entry));
+      this.#guestStore(host, low, 64);
+      this.#guestStore(host, high, 64, 8);
+    }, () => {
+      e.setState(S.SCRATCH, "i64", low);
+      e.setState(S.SCRATCH + 8, "i64", high);
+      e.slow("store128", e.asNumber(linear));
+    });
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * The block cache: decoded straight-line code, found by the physical place of its first byte and the code mode.
+ *
+ * Blocks never outlive a change of their bytes: the frames are watched, and a write to a block's bytes voids its records
+ * at once, so that even the block that is running notices before its next instruction.
+ */
+import { PAGE_SIZE, type PhysicalMemory } from "../../machine/memory.ts";
+import { decode, type Instruction, MAX_LENGTH, newInstruction } from "../decode/mod.ts";
+import type { CodeMode } from "../emit/emitter.ts";
+import { definitionFor } from "../semantics/mod.ts";
+import { endingOf } from "../semantics/registry.ts";
+import { type HandlerLibrary, Pseudo } from "./handlers.ts";
+import { ARENA_BASE, HEADER, REC, STATE_MEMORY_BYTES } from "./layout.ts";
+import { writeRecord } from "./records.ts";
+
+/** Most instructions in a block. */
+export const MAX_BLOCK = 64;
+
+/** Room at the start of the arena for the part of a block that a short budget covers. */
+const PARTIAL_BYTES = (MAX_BLOCK + 3) * REC.SIZE;
+
+/** A decoded block. */
+export interface Block {
+  /** Address of the first record. */
+  readonly record: number;
+  /** Instructions. */
+  readonly count: number;
+  /** Bytes of code. */
+  readonly bytes: number;
+  /** Host offset of the first byte. */
+  readonly host: number;
+  /** Host frame that the last instruction continues in, or -1. */
+  readonly secondFrame: number;
+  readonly key: number;
+  /** Addresses of link fields that lead here. */
+  readonly incoming: number[];
+  /** False once its bytes have changed. */
+  valid: boolean;
+}
+
+/** Where code is fetched from. */
+export interface CodeSource {
+  /**
+   * Host offset of the linear page after the one that is being decoded, or -1 if it is not plain memory. May raise #PF,
+   * only when `first` is true.
+   */
+  nextPage(first: boolean): number;
+}
+
+/** Decoded blocks of one processor. */
+export class BlockCache {
+  readonly #library: HandlerLibrary;
+  readonly #memory: PhysicalMemory;
+  readonly #view: DataView;
+  readonly #state: Uint8Array;
+  /** Blocks by host frame of the first byte, then by offset and mode. */
+  readonly #byFrame: (Map<number, Block> | undefined)[] = [];
+  /** All blocks with bytes in a frame. */
+  readonly #inFrame: (Block[] | undefined)[] = [];
+  readonly #instruction: Instruction = newInstruction();
+  readonly #straddle = new Uint8Array(32);
+  #next = ARENA_BASE + PARTIAL_BYTES;
+  #partialOf: Block | null = null;
+  /** Called with a frame that starts to hold code. */
+  readonly #watch: (frame: number) => void;
+  /** Called with a frame that holds no code any more. */
+  readonly #unwatch: (frame: number) => void;
+  readonly stats = { built: 0, instructions: 0, invalidated: 0, flushes: 0 };
+
+  constructor(
+    library: HandlerLibrary,
+    memory: PhysicalMemory,
+    state: WebAssembly.Memory,
+    watch: (frame: number) => void,
+    unwatch: (frame: number) => void,
+  ) {
+    this.#library = library;
+    this.#memory = memory;
+    this.#view = new DataView(state.buffer);
+    this.#state = new Uint8Array(state.buffer);
+    this.#watch = watch;
+    this.#unwatch = unwatch;
+  }
+
+  /** The block at a host offset for a mode key, if it was decoded before. */
+  find(host: number, key: number): Block | undefined {
+    return this.#byFrame[host >>> 12]?.get((host & (PAGE_SIZE - 1)) | (key << 12));
+  }
+
+  /** True if the arena could overflow with one more block: {@link clear} first. */
+  get full(): boolean {
+    return this.#next + (MAX_BLOCK + 3) * REC.SIZE > STATE_MEMORY_BYTES;
+  }
+
+  /** Forgets all blocks. */
+  clear(): void {
+    for (const [frame, blocks] of this.#inFrame.entries()) if (blocks?.length) this.#unwatch(frame);
+    this.#byFrame.length = 0;
+    this.#inFrame.length = 0;
+    this.#next = ARENA_BASE + PARTIAL_BYTES;
+    this.#partialOf = null;
+    this.stats.flushes++;
+  }
+
+  /**
+   * Decodes the block at `host`. At most `room` bytes may be decoded (up to the code segment's limit); an instruction that
+   * does not fit into them ends the block before it. Returns null if not even one instruction fits.
+   */
+  build(host: number, key: number, mode: CodeMode, room: number, source: CodeSource): Block | null {
+    const frame = host >>> 12, frameEnd = (frame + 1) * PAGE_SIZE;
+    const bytes = this.#memory.bytes, instruction = this.#instruction;
+    const first = this.#next + REC.SIZE;
+    let at = first, offset = host, count = 0, secondFrame = -1, ended = false;
+    while (count < MAX_BLOCK && !ended) {
+      let length: number;
+      if (offset < frameEnd && decode(bytes, offset, frameEnd, mode.code, instruction) === "ok") {
+        length = instruction.length;
+      } else {
+        // It reaches into the next page: such a block is the instruction alone.
+        if (count > 0) break;
+        secondFrame = this.#decodeStraddling(offset, frameEnd, mode, source);
+        length = instruction.length;
+        if (length <= frameEnd - offset) secondFrame = -1;
+      }
+      if (offset + length - host > room) break;
+      offset += length;
+      const slot = this.#library.slotFor(instruction, mode);
+      writeRecord(this.#view, at, slot, instruction, offset - host, count);
+      at += REC.SIZE;
+      count++;
+      ended = endingOf(definitionFor(instruction), instruction) !== "none";
+      if (secondFrame >= 0) break;
+    }
+    if (count === 0) return null;
+    if (!ended) {
+      this.#writePseudo(at, Pseudo.FALL_THROUGH, mode, offset - host, count);
+      at += REC.SIZE;
+    }
+    this.#view.setInt32(first + HEADER.COUNT, count, true);
+    this.#view.setInt32(first + HEADER.BYTES, offset - host, true);
+    const block: Block = {
+      record: first,
+      count,
+      bytes: offset - host,
+      host,
+      secondFrame,
+      key,
+      incoming: [],
+      valid: true,
+    };
+    this.#next = at;
+    this.#remember(block, frame);
+    this.stats.built++;
+    this.stats.instructions += count;
+    return block;
+  }
+
+  #writePseudo(at: number, name: string, mode: CodeMode, next: number, position: number): void {
+    for (let i = 0; i < REC.SIZE; i += 8) this.#view.setBigUint64(at + i, 0n, true);
+    this.#view.setInt32(at + REC.SLOT, this.#library.pseudoSlot(name, mode), true);
+    this.#view.setUint16(at + REC.NEXT, next, true);
+    this.#view.setUint16(at + REC.INDEX_IN_BLOCK, position, true);
+  }
+
+  #decodeStraddling(offset: number, frameEnd: number, mode: CodeMode, source: CodeSource): number {
+    const head = frameEnd - offset, next = source.nextPage(true);
+    this.#straddle.fill(0xff);
+    this.#straddle.set(this.#memory.bytes.subarray(offset, frameEnd));
+    if (next >= 0) this.#straddle.set(this.#memory.bytes.subarray(next, next + MAX_LENGTH), head);
+    decode(this.#straddle, 0, head + MAX_LENGTH, mode.code, this.#instruction);
+    return next >>> 12;
+  }
+
+  #remember(block: Block, frame: number): void {
+    let map = this.#byFrame[frame];
+    if (!map) this.#byFrame[frame] = map = new Map();
+    map.set((block.host & (PAGE_SIZE - 1)) | (block.key << 12), block);
+    for (const f of block.secondFrame >= 0 ? [frame, block.secondFrame] : [frame]) {
+      const list = this.#inFrame[f];
+      if (list) list.push(block);
+      else this.#inFrame[f] = [block];
+      this.#watch(f);
+    }
+  }
+
+  /** Lets the link field at `field` lead to `block`. */
+  link(field: number, block: Block): void {
+    this.#view.setInt32(field, block.record, true);
+    block.incoming.push(field);
+  }
+
+  /** Bytes of a frame have changed: blocks that contain them are void. */
+  invalidate(frame: number, offset: number, length: number): void {
+    const blocks = this.#inFrame[frame];
+    if (!blocks) return;
+    const from = frame * PAGE_SIZE + offset, to = from + length;
+    let kept = 0;
+    for (const block of blocks) {
+      if (block.valid && !this.#overlaps(block, frame, from, to)) blocks[kept++] = block;
+      else if (block.valid) this.#void(block);
+    }
+    blocks.length = kept;
+    if (kept === 0) {
+      this.#inFrame[frame] = undefined;
+      this.#unwatch(frame);
+    }
+  }
+
+  #overlaps(block: Block, frame: number, from: number, to: number): boolean {
+    if (frame === block.secondFrame && frame !== block.host >>> 12) {
+      // The tail at the start of the second frame.
+      const tail = block.bytes - (PAGE_SIZE - (block.host & (PAGE_SIZE - 1)));
+      return from < frame * PAGE_SIZE + tail;
+    }
+    return from < block.host + block.bytes && to > block.host;
+  }
+
+  /** Forgets one block. Its records are voided, in case something still leads there, unless it is about to run once. */
+  discard(block: Block, runsOnce = false): void {
+    if (!block.valid) return;
+    for (const frame of new Set([block.host >>> 12, block.secondFrame])) {
+      const list = this.#inFrame[frame];
+      if (!list) continue;
+      list.splice(list.indexOf(block), 1);
+      if (list.length === 0) {
+        this.#inFrame[frame] = undefined;
+        this.#unwatch(frame);
+      }
+    }
+    if (runsOnce) this.#forget(block);
+    else this.#void(block);
+  }
+
+  /** Forgets a block whose bytes have changed, even if it is running. */
+  #void(block: Block): void {
+    this.#forget(block);
+    this.#voidRecords(block.record, block.count);
+    if (this.#partialOf === block) this.#voidRecords(this.partialRecord, block.count);
+  }
+
+  #forget(block: Block): void {
+    block.valid = false;
+    this.stats.invalidated++;
+    this.#byFrame[block.host >>> 12]?.delete((block.host & (PAGE_SIZE - 1)) | (block.key << 12));
+    for (const field of block.incoming) this.#view.setInt32(field, 0, true);
+  }
+
+  #voidRecords(first: number, count: number): void {
+    const slot = this.#library.pseudoSlot(Pseudo.LEAVE, { code: 32, stack: 32, flat: true });
+    for (let i = 0; i <= count; i++) {
+      const at = first + i * REC.SIZE;
+      if (this.#view.getUint16(at + REC.INDEX_IN_BLOCK, true) === i) this.#view.setInt32(at + REC.SLOT, slot, true);
+    }
+  }
+
+  /** Link fields below this address belong to the partial block, whose records do not last. */
+  readonly firstLinkable = ARENA_BASE + PARTIAL_BYTES;
+
+  /** First record of the partial block. */
+  readonly partialRecord = ARENA_BASE + REC.SIZE;
+
+  /** Copies the first `count` instructions of a block, followed by a stop; returns the first record. */
+  partial(block: Block, count: number, mode: CodeMode): number {
+    const first = this.partialRecord, end = first + count * REC.SIZE;
+    this.#state.copyWithin(first, block.record, block.record + count * REC.SIZE);
+    this.#view.setInt32(first + HEADER.COUNT, count, true);
+    this.#view.setInt32(first + HEADER.BYTES, block.bytes, true);
+    this.#writePseudo(end, Pseudo.STOP, mode, this.#view.getUint16(end - REC.SIZE + REC.NEXT, true), count);
+    this.#partialOf = block;
+    return first;
+  }
+}

@@ -1,0 +1,28 @@
+/** TypeScript's side of the jump cache: compiled code reads it, lookups fill it. */
+import { JUMP_CACHE } from "./layout.ts";
+
+/** Linear address → first record, direct-mapped; an entry counts only for the mode and mapping epoch it was made in. */
+export class JumpCache {
+  readonly #words: Int32Array;
+
+  constructor(state: WebAssembly.Memory) {
+    this.#words = new Int32Array(state.buffer, JUMP_CACHE.BASE, JUMP_CACHE.ENTRIES * 4);
+    this.clear();
+  }
+
+  /** Empties all entries. */
+  clear(): void {
+    this.#words.fill(-1);
+  }
+
+  /** Lets `linear` lead to `record` in `mode` ({@link S.MODE} with its epoch). */
+  set(linear: number, mode: number, record: number): void {
+    const low = linear % 2 ** 32 | 0, high = Math.floor(linear / 2 ** 32);
+    const mixed = low ^ ((low >>> 10) | (high << 22));
+    const word = (mixed & (JUMP_CACHE.ENTRIES - 1)) << 2;
+    this.#words[word] = low;
+    this.#words[word + 1] = high;
+    this.#words[word + 2] = mode;
+    this.#words[word + 3] = record;
+  }
+}

@@ -1,0 +1,91 @@
+/** Where everything lies in the state memory, and the layout of decoded records. */
+
+/** Address of the (first) processor's state block. */
+export const CPU_BASE = 0x1000;
+
+/** The TLBs: two tables (supervisor, user) of entries in linear memory, direct-mapped by page number. */
+export const TLB = {
+  /** Entries of one table. */
+  ENTRIES: 4096,
+  /** Bytes of one entry, as a shift. */
+  ENTRY_SHIFT: 5,
+  SUPERVISOR: 0x10000,
+  USER: 0x30000,
+  /** Field: page address that may be read, i64; an odd value matches nothing. */
+  READ: 0,
+  /** Field: page address that may be written, i64. */
+  WRITE: 8,
+  /** Field: what to add to a linear address to get the host offset, i32. */
+  ADDEND: 16,
+} as const;
+
+/** The jump cache: linear address → first record. */
+export const JUMP_CACHE = {
+  BASE: 0x50000,
+  ENTRIES: 4096,
+  /** Field: linear address, i64. */
+  KEY: 0,
+  /** Field: {@link S.MODE} at the time, i32. */
+  MODE: 8,
+  /** Field: address of the first record, i32. */
+  RECORD: 12,
+} as const;
+
+/** Decoded records and block headers fill the rest. */
+export const ARENA_BASE = 0x80000;
+export const STATE_MEMORY_BYTES = 0x600_0000;
+
+/** A decoded instruction; 32 bytes. Register fields are byte offsets into the state block. */
+export const REC = {
+  /** Table slot of the handler, i32. */
+  SLOT: 0,
+  /** Register of operand 0, u16 (a raw number for segment, control, debug and x87 registers). */
+  A: 4,
+  /** Register of operand 1, u16. */
+  B: 6,
+  /** Base register of the memory operand, u16. */
+  BASE: 8,
+  /** Index register of the memory operand, u16. */
+  INDEX: 10,
+  /** Segment of the memory operand, u16: byte offset of the segment register. */
+  SEGMENT: 12,
+  /** Shift for the index, u8. */
+  SCALE: 14,
+  /** Bytes of the instruction, u8. */
+  LENGTH: 15,
+  /** Displacement, i32 (i64 for a 64-bit moffs); in branches the link of the path not taken. */
+  DISP: 16,
+  /** Immediate or relative target, i32 (i64 for MOV r64,imm64). */
+  IMM: 20,
+  /** Link to the target's first record, i32; or a second immediate; or the register of operand 2. */
+  LINK: 24,
+  /** Offset of the next instruction from the start of the block, u16. */
+  NEXT: 28,
+  /** Position in the block, u16. */
+  INDEX_IN_BLOCK: 30,
+  SIZE: 32,
+} as const;
+
+/** A block's header lies in the 32 bytes before its first record. */
+export const HEADER = {
+  /** Instructions in the block, i32. */
+  COUNT: -32,
+  /** Bytes of code, i32. */
+  BYTES: -28,
+  /** Number of the block in the cache, i32. */
+  ID: -24,
+} as const;
+
+/** Why compiled code returned (S.EXIT). A pending fault (S.FAULT) overrides it. */
+export const Exit = {
+  /** RIP is set; the budget does not cover the block there. */
+  BUDGET: 1,
+  /** RIP is set; nothing is known about the block there. S.NEXT is the address of a link to fill in, or 0. */
+  LOOKUP: 2,
+  /** RIP is set; an instruction that may have changed mode, interrupts or events has completed. */
+  TRANSFER: 3,
+  /** A partial block is done: S.CURRENT is the record where the budget ended. */
+  STOP: 4,
+  /** S.CURRENT is a record that must not run (its code changed, or the run must be left before it). */
+  LEAVE: 5,
+} as const;

@@ -1,0 +1,122 @@
+/** What handlers call: imported helpers and kernels, and the shared functions at the start of every handler module. */
+import { Code, type ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
+import { Value } from "../emit/value.ts";
+import { S, SEG, Seg } from "../state.ts";
+import { emitEnter } from "./emitter.ts";
+import { Exit, JUMP_CACHE } from "./layout.ts";
+
+/** An imported function. */
+export interface Imported {
+  readonly index: number;
+  readonly args: readonly ValueType[];
+  readonly result: ValueType | null;
+}
+
+/** Function indices, the same in every handler module. */
+export interface Linkage {
+  /** Type of a handler: (state block, record). */
+  readonly handlerType: number;
+  /** (link field or 0, target i64, state block): goes to a linear address through the jump cache. */
+  readonly jumpFlat: number;
+  readonly jumpSegmented: number;
+  helper(name: string): Imported;
+  kernel(name: string): Imported;
+}
+
+/** Types of the functions that handlers may call. */
+export interface ImportTable {
+  readonly helpers: ReadonlyMap<string, { args: readonly ValueType[]; result: ValueType | null }>;
+  readonly kernels: ReadonlyMap<string, { args: readonly ValueType[]; result: ValueType | null }>;
+}
+
+export const HANDLER_SIGNATURE: Signature = { parameters: ["i32", "i32"], results: [] };
+const JUMP_SIGNATURE: Signature = { parameters: ["i32", "i64", "i32"], results: [] };
+
+function signature(f: { args: readonly ValueType[]; result: ValueType | null }): Signature {
+  return { parameters: f.args, results: f.result ? [f.result] : [] };
+}
+
+/** Writes the common imports and functions into a new module. Always the same order, so that bodies can be reused. */
+export function linkModule(module: ModuleBuilder, imports: ImportTable): Linkage {
+  const handlerType = module.type(HANDLER_SIGNATURE);
+  module.importMemory("env", "state", 1);
+  module.importMemory("env", "guest", 1);
+  module.importTable("env", "handlers", 1);
+  const helpers = new Map<string, Imported>(), kernels = new Map<string, Imported>();
+  for (const [name, type] of imports.helpers) {
+    helpers.set(name, { ...type, index: module.importFunction("helper", name, signature(type)) });
+  }
+  for (const [name, type] of imports.kernels) {
+    kernels.set(name, { ...type, index: module.importFunction("kernel", name, signature(type)) });
+  }
+  const find = (table: Map<string, Imported>, kind: string) => (name: string) => {
+    const found = table.get(name);
+    if (!found) throw new Error(`there is no ${kind} called ${name}`);
+    return found;
+  };
+  const linkage: Linkage = {
+    handlerType,
+    jumpFlat: module.declare(JUMP_SIGNATURE),
+    jumpSegmented: module.declare(JUMP_SIGNATURE),
+    helper: find(helpers, "helper"),
+    kernel: find(kernels, "kernel"),
+  };
+  module.define(linkage.jumpFlat, jumpCode(linkage, true));
+  module.define(linkage.jumpSegmented, jumpCode(linkage, false));
+  return linkage;
+}
+
+/** Looks the target up in the jump cache and enters it, or leaves to the run loop. */
+function jumpCode(linkage: Linkage, flat: boolean): Code {
+  const code = new Code(3);
+  const LINK = 0, TARGET = 1, CPU = 2;
+  const linear = code.local("i64"), entry = code.local("i32"), record = code.local("i32");
+  code.get(TARGET);
+  if (!flat) {
+    code.get(CPU);
+    code.memory(Op.I64_LOAD, S.SEG + Seg.CS * SEG.SIZE + SEG.BASE);
+    code.op(Op.I64_ADD);
+    code.i64(0xffffffffn);
+    code.op(Op.I64_AND);
+  }
+  code.tee(linear);
+  // Entry = BASE + 16 * ((linear ^ linear >> 10) mod ENTRIES).
+  code.get(linear);
+  code.i64(10n);
+  code.op(Op.I64_SHR_U);
+  code.op(Op.I64_XOR);
+  code.op(Op.I32_WRAP_I64);
+  code.i32(JUMP_CACHE.ENTRIES - 1);
+  code.op(Op.I32_AND);
+  code.i32(4);
+  code.op(Op.I32_SHL);
+  code.i32(JUMP_CACHE.BASE);
+  code.op(Op.I32_ADD);
+  code.tee(entry);
+  code.memory(Op.I64_LOAD, JUMP_CACHE.KEY);
+  code.get(linear);
+  code.op(Op.I64_EQ);
+  code.if(() => {
+    code.get(entry);
+    code.memory(Op.I32_LOAD, JUMP_CACHE.MODE);
+    code.get(CPU);
+    code.memory(Op.I32_LOAD, S.MODE);
+    code.op(Op.I32_EQ);
+    code.if(() => {
+      code.get(entry);
+      code.memory(Op.I32_LOAD, JUMP_CACHE.RECORD);
+      code.set(record);
+      emitEnter(code, Value.local("i32", record), Value.local("i64", TARGET), CPU, linkage, flat);
+    });
+  });
+  code.get(CPU);
+  code.get(TARGET);
+  code.memory(Op.I64_STORE, S.RIP);
+  code.get(CPU);
+  code.get(LINK);
+  code.memory(Op.I32_STORE, S.NEXT);
+  code.get(CPU);
+  code.i32(Exit.LOOKUP);
+  code.memory(Op.I32_STORE, S.EXIT);
+  return code;
+}

@@ -1,0 +1,68 @@
+/** Encodes decoded instructions into records. */
+import type { Instruction, RegisterOperand } from "../decode/instruction.ts";
+import { S, SEG } from "../state.ts";
+import { REC } from "./layout.ts";
+
+/** Byte offset in the state block of a register operand, or its plain number for register files that definitions index themselves. */
+function registerField(operand: RegisterOperand): number {
+  switch (operand.file) {
+    case "gpr":
+      return S.GPR + operand.reg * 8;
+    case "gpr8h":
+      return S.GPR + operand.reg * 8 + 1;
+    case "xmm":
+      return S.XMM + operand.reg * 32;
+    case "mm":
+      return S.X87 + operand.reg * 16;
+    default:
+      return operand.reg;
+  }
+}
+
+const REGISTER_FIELD = [REC.A, REC.B, REC.LINK];
+
+/** Writes the record of `instruction` at `at`. `next` is the offset of the following instruction from the block's start. */
+export function writeRecord(
+  view: DataView,
+  at: number,
+  slot: number,
+  instruction: Instruction,
+  next: number,
+  position: number,
+): void {
+  for (let i = 0; i < REC.SIZE; i += 8) view.setBigUint64(at + i, 0n, true);
+  view.setInt32(at + REC.SLOT, slot, true);
+  view.setUint8(at + REC.LENGTH, instruction.length);
+  view.setUint16(at + REC.NEXT, next, true);
+  view.setUint16(at + REC.INDEX_IN_BLOCK, position, true);
+  let immediates = 0;
+  instruction.operands.forEach((operand, index) => {
+    switch (operand.kind) {
+      case "reg":
+        view.setUint16(at + REGISTER_FIELD[index], registerField(operand), true);
+        break;
+      case "mem":
+        view.setUint16(at + REC.BASE, operand.base >= 0 && operand.base < 16 ? operand.base * 8 : S.ZERO, true);
+        view.setUint16(at + REC.INDEX, operand.index >= 0 ? operand.index * 8 : S.ZERO, true);
+        view.setUint8(at + REC.SCALE, 31 - Math.clz32(operand.scale));
+        view.setUint16(at + REC.SEGMENT, S.SEG + operand.segment * SEG.SIZE, true);
+        if (operand.disp64 !== undefined) view.setBigInt64(at + REC.DISP, BigInt.asIntN(64, operand.disp64), true);
+        else view.setInt32(at + REC.DISP, operand.disp, true);
+        break;
+      case "imm":
+        if (operand.wide !== undefined) view.setBigInt64(at + REC.IMM, BigInt.asIntN(64, operand.wide), true);
+        else view.setInt32(at + (immediates++ === 0 ? REC.IMM : REC.LINK), operand.value, true);
+        break;
+      case "rel":
+        view.setInt32(at + REC.IMM, operand.value, true);
+        break;
+      case "far":
+        view.setInt32(at + REC.IMM, operand.offset, true);
+        view.setInt32(at + REC.LINK, operand.selector, true);
+        break;
+    }
+  });
+  if (!instruction.operands.some((o) => o.kind === "mem")) {
+    view.setUint16(at + REC.SEGMENT, S.SEG + instruction.segment * SEG.SIZE, true);
+  }
+}

@@ -1,0 +1,92 @@
+/** A processor's instances of the handler modules: the table, the helpers bound to it, and the way in. */
+import type { ValueType } from "../../wasm/mod.ts";
+import type { Cpu } from "../cpu.ts";
+import { kernelModule, kernelTable } from "../fpu/mod.ts";
+import type { Helper } from "../helpers.ts";
+import { slowPaths } from "../slow_paths.ts";
+import { S } from "../state.ts";
+import { systemHelpers } from "../system/mod.ts";
+import "../semantics/mod.ts";
+import { entryModule, HandlerLibrary, Pseudo } from "./handlers.ts";
+import { CPU_BASE } from "./layout.ts";
+import type { ImportTable } from "./linkage.ts";
+
+const helpers: ReadonlyMap<string, Helper> = new Map<string, Helper>([
+  ...Object.entries(slowPaths),
+  ...Object.entries(systemHelpers),
+]);
+
+let sharedLibrary: HandlerLibrary | null = null;
+let sharedEntry: WebAssembly.Module | null = null;
+
+function library(): HandlerLibrary {
+  if (!sharedLibrary) {
+    const types = new Map([...helpers].map(([name, { args, result }]) => [name, { args, result }]));
+    const kernels = new Map<string, { args: readonly ValueType[]; result: ValueType | null }>(
+      Object.entries(kernelTable),
+    );
+    const imports: ImportTable = { helpers: types, kernels };
+    sharedLibrary = new HandlerLibrary(imports);
+  }
+  return sharedLibrary;
+}
+
+type Bound = (...args: number[]) => number;
+
+/** Instantiates handler modules for one processor. */
+export class HandlerRuntime {
+  readonly library = library();
+  /** Slot of the handler that returns to the run loop before its instruction. */
+  readonly leaveSlot: number;
+  readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: 1 << 15 });
+  readonly #imports: WebAssembly.Imports;
+  readonly #enter: (cpu: number, record: number) => void;
+  #generation = -1;
+  #instantiated = 0;
+  #knownSlots = 0;
+
+  constructor(cpu: Cpu, state: WebAssembly.Memory, guest: WebAssembly.Memory) {
+    this.leaveSlot = this.library.pseudoSlot(Pseudo.LEAVE, { code: 32, stack: 32, flat: true });
+    const bound: Record<string, Bound> = {};
+    for (const [name, helper] of helpers) bound[name] = bind(cpu, helper, name in slowPaths);
+    const kernels = new WebAssembly.Instance(kernelModule(), { env: { memory: state } }).exports;
+    this.#imports = { env: { state, guest, handlers: this.#table }, helper: bound, kernel: kernels };
+    sharedEntry ??= new WebAssembly.Module(entryModule());
+    const entry = new WebAssembly.Instance(sharedEntry, this.#imports).exports;
+    this.#enter = entry.enter as (cpu: number, record: number) => void;
+  }
+
+  /** Runs from a record until compiled code returns. */
+  enter(record: number): void {
+    if (this.#knownSlots !== this.library.slots) this.#instantiate();
+    this.#enter(CPU_BASE, record);
+  }
+
+  #instantiate(): void {
+    const { generation, modules } = this.library.modules();
+    if (generation !== this.#generation) {
+      this.#generation = generation;
+      this.#instantiated = 0;
+    }
+    for (; this.#instantiated < modules.length; this.#instantiated++) {
+      new WebAssembly.Instance(modules[this.#instantiated], this.#imports);
+    }
+    this.#knownSlots = this.library.slots;
+  }
+}
+
+/** A helper as compiled code calls it: what it raises becomes a pending fault. System helpers see an exact RIP. */
+function bind(cpu: Cpu, helper: Helper, slowPath: boolean): Bound {
+  const r = cpu.r, run = helper.run;
+  return (a, b, c, d, e, f) => {
+    try {
+      if (!slowPath) r.ip = cpu.currentIp();
+      return (run(cpu, a, b, c, d, e, f) ?? 0) as number;
+    } catch (error) {
+      if (!cpu.isFault(error)) throw error;
+      r.setI32(S.FAULT, error.vector + 1);
+      r.setI32(S.FAULT_CODE, error.code);
+      return 0;
+    }
+  };
+}

@@ -1,0 +1,326 @@
+/**
+ * The memory management unit: TLBs that compiled code reads, their slow paths, and the watch over frames whose contents
+ * something was derived from.
+ *
+ * Translations are coherent with the page tables: a frame that a walk read is marked, a write to it drops what was derived
+ * from the changed entry. So a TLB is nothing but a cache, and no result depends on its size or on what it happens to hold.
+ */
+import { FrameFlag, type MemoryWatcher, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
+import { TLB } from "./interpreter/layout.ts";
+
+/** What a walk of the page tables reports, see system/paging.ts. */
+export interface WalkResult {
+  physical: number;
+  pageSize: number;
+  writable: boolean;
+  dirty: boolean;
+  readonly tables: Int32Array;
+  tableCount: number;
+}
+
+/** What the MMU asks of the processor. */
+export interface MmuHost {
+  /** Translates a page; raises #PF. */
+  walk(linear: number, write: boolean, user: boolean, execute: boolean): WalkResult;
+  /** Bytes of a frame that was decoded are being changed. */
+  codeWritten(frame: number, offset: number, length: number): void;
+  /** Mappings were dropped: cached jumps are void. */
+  mappingChanged(): void;
+  /** A linear address was accessed on the slow path; debug registers may want to know. */
+  accessed(linear: number, bytes: number, write: boolean): void;
+  /** True if the page may hold a data breakpoint, so that every access must be seen. */
+  watchesPage(page: number): boolean;
+  /** Size of a page-table entry in bytes. */
+  readonly entryBytes: number;
+}
+
+const Permission = { READ: 1, WRITE: 2, EXECUTE: 4 } as const;
+const N = TLB.ENTRIES;
+/** A page number that no address has. */
+const EMPTY = 2 ** 52;
+
+/** One processor's MMU. */
+export class Mmu {
+  readonly #host: MmuHost;
+  readonly #memory: PhysicalMemory;
+  readonly #words: Int32Array;
+  /** By table (0 supervisor, 1 user) and entry: linear page number or EMPTY. */
+  readonly #page = new Float64Array(2 * N).fill(EMPTY);
+  /** Physical address of the page. */
+  readonly #physical = new Float64Array(2 * N);
+  /** Host frame, or -1 for device memory. */
+  readonly #frame = new Int32Array(2 * N);
+  readonly #permission = new Uint8Array(2 * N);
+  /** Entries in use, for flushing. */
+  readonly #used = new Int32Array(2 * N);
+  #usedCount = 0;
+  /** How many write tags lead to a frame. */
+  readonly #writers: Uint16Array;
+  /** The epoch in which a frame was last read as a page table. */
+  readonly #tableEpoch: Uint32Array;
+  /** For a frame of leaf tables: the linear address that its first entry maps; NaN if it serves several or is no leaf. */
+  readonly #tableBase = new Map<number, number>();
+  #epoch = 1;
+  #a20Mask = -1;
+
+  constructor(host: MmuHost, state: WebAssembly.Memory, memory: PhysicalMemory) {
+    this.#host = host;
+    this.#memory = memory;
+    this.#words = new Int32Array(state.buffer, 0, (TLB.USER + (N << TLB.ENTRY_SHIFT)) >> 2);
+    this.#writers = new Uint16Array(memory.frameFlags.length);
+    this.#tableEpoch = new Uint32Array(memory.frameFlags.length);
+    for (let i = 0; i < 2 * N; i++) this.#setTags(i, false, false);
+  }
+
+  /** How physical frames report writes. */
+  get watcher(): MemoryWatcher {
+    return { written: (frame, offset, length) => this.#written(frame, offset, length), remapped: () => this.flush() };
+  }
+
+  setA20(enabled: boolean): void {
+    const mask = enabled ? -1 : ~0x100000;
+    if (mask === this.#a20Mask) return;
+    this.#a20Mask = mask;
+    this.flush();
+  }
+
+  // ---- entries
+
+  #tagWord(entry: number): number {
+    const base = entry < N ? TLB.SUPERVISOR : TLB.USER;
+    return (base + ((entry & (N - 1)) << TLB.ENTRY_SHIFT)) >> 2;
+  }
+
+  /** Lets compiled code use the entry for reading, writing or neither. */
+  #setTags(entry: number, read: boolean, write: boolean): void {
+    const word = this.#tagWord(entry), linear = this.#page[entry] * PAGE_SIZE;
+    const low = linear % 2 ** 32 | 0, high = Math.floor(linear / 2 ** 32);
+    this.#words[word] = read ? low : 1;
+    this.#words[word + 1] = read ? high : 1;
+    this.#words[word + 2] = write ? low : 1;
+    this.#words[word + 3] = write ? high : 1;
+  }
+
+  #hasWriteTag(entry: number): boolean {
+    return this.#words[this.#tagWord(entry) + 2] !== 1;
+  }
+
+  #drop(entry: number): void {
+    if (this.#page[entry] === EMPTY) return;
+    if (this.#hasWriteTag(entry)) this.#writers[this.#frame[entry]]--;
+    this.#setTags(entry, false, false);
+    this.#page[entry] = EMPTY;
+  }
+
+  /** Recomputes what compiled code may do with an entry. */
+  #refresh(entry: number): void {
+    const frame = this.#frame[entry], permission = this.#permission[entry];
+    const plain = frame >= 0 && !this.#host.watchesPage(this.#page[entry]);
+    const write = plain && (permission & Permission.WRITE) !== 0 && this.#memory.frameFlags[frame] === 0 &&
+      this.#memory.kind(Math.floor(this.#physical[entry] / PAGE_SIZE)) === PageKind.RAM;
+    if (this.#hasWriteTag(entry) !== write && frame >= 0) this.#writers[frame] += write ? 1 : -1;
+    this.#setTags(entry, plain && (permission & Permission.READ) !== 0, write);
+    const word = this.#tagWord(entry);
+    if (plain) {
+      this.#words[word + (TLB.ADDEND >> 2)] = (frame * PAGE_SIZE - this.#page[entry] * PAGE_SIZE) % 2 ** 32 | 0;
+    }
+  }
+
+  /** The entry for an address, filled if necessary. Raises #PF. */
+  #lookup(linear: number, permission: number, user: boolean): number {
+    const page = Math.floor(linear / PAGE_SIZE);
+    const entry = (page & (N - 1)) + (user ? N : 0);
+    if (this.#page[entry] === page && (this.#permission[entry] & permission) !== 0) return entry;
+    return this.#fill(linear, page, entry, permission, user);
+  }
+
+  #fill(linear: number, page: number, entry: number, permission: number, user: boolean): number {
+    const write = permission === Permission.WRITE, execute = permission === Permission.EXECUTE;
+    const walk = this.#host.walk(linear, write, user, execute);
+    let physical = walk.physical - (walk.physical % PAGE_SIZE);
+    if (this.#a20Mask !== -1 && (physical & 0x100000) !== 0) physical -= 0x100000;
+    let granted = Permission.READ | (execute ? Permission.EXECUTE : 0);
+    if (walk.writable && walk.dirty) granted |= Permission.WRITE;
+    if (walk.tableCount > 0) this.#markTables(linear, walk);
+    if (this.#page[entry] === page) granted |= this.#permission[entry] & Permission.EXECUTE;
+    else {
+      if (this.#page[entry] === EMPTY) this.#used[this.#usedCount++] = entry;
+      else this.#drop(entry);
+      this.#page[entry] = page;
+    }
+    const physicalPage = physical / PAGE_SIZE, kind = this.#memory.kind(physicalPage);
+    const frame = kind === PageKind.RAM || kind === PageKind.ROM ? this.#memory.frame(physicalPage) : -1;
+    if (this.#hasWriteTag(entry)) {
+      this.#writers[this.#frame[entry]]--;
+      this.#setTags(entry, false, false);
+    }
+    this.#physical[entry] = physical;
+    this.#frame[entry] = frame;
+    this.#permission[entry] = granted;
+    this.#refresh(entry);
+    return entry;
+  }
+
+  // ---- coherence with page tables and code
+
+  #markTables(linear: number, walk: WalkResult): void {
+    const bytes = this.#host.entryBytes, span = PAGE_SIZE / bytes * PAGE_SIZE;
+    for (let i = 0; i < walk.tableCount; i++) {
+      const frame = walk.tables[i];
+      const leaf = i === walk.tableCount - 1 && walk.pageSize === PAGE_SIZE;
+      const base = leaf ? Math.floor(linear / span) * span : NaN;
+      if (this.#tableEpoch[frame] !== this.#epoch) {
+        this.#tableEpoch[frame] = this.#epoch;
+        this.#tableBase.set(frame, base);
+      } else if (this.#tableBase.get(frame) !== base) this.#tableBase.set(frame, NaN);
+      this.watchFrame(frame, FrameFlag.PAGE_TABLE);
+    }
+  }
+
+  /** Sets a flag of a frame: from now on every write to it is seen. */
+  watchFrame(frame: number, flag: number): void {
+    const flags = this.#memory.frameFlags;
+    if ((flags[frame] & flag) !== 0) return;
+    flags[frame] |= flag;
+    if (this.#writers[frame] === 0) return;
+    for (let i = 0; i < this.#usedCount; i++) {
+      const entry = this.#used[i];
+      if (this.#frame[entry] === frame && this.#page[entry] !== EMPTY) this.#refresh(entry);
+    }
+  }
+
+  #written(frame: number, offset: number, length: number): void {
+    const flags = this.#memory.frameFlags;
+    if ((flags[frame] & FrameFlag.CODE) !== 0) this.#host.codeWritten(frame, offset, length);
+    if ((flags[frame] & FrameFlag.CLEAN) !== 0) flags[frame] &= ~FrameFlag.CLEAN;
+    if ((flags[frame] & FrameFlag.PAGE_TABLE) === 0) return;
+    if (this.#tableEpoch[frame] !== this.#epoch) {
+      // No translation stems from it since the last flush: it may be written freely until a walk reads it again.
+      flags[frame] &= ~FrameFlag.PAGE_TABLE;
+      return;
+    }
+    const base = this.#tableBase.get(frame) ?? NaN, bytes = this.#host.entryBytes;
+    if (Number.isNaN(base)) return this.flush();
+    const last = Math.floor((offset + length - 1) / bytes);
+    for (let i = Math.floor(offset / bytes); i <= last; i++) this.flushPage(base + i * PAGE_SIZE);
+  }
+
+  /** Forgets everything. */
+  flush(): void {
+    for (let i = 0; i < this.#usedCount; i++) this.#drop(this.#used[i]);
+    this.#usedCount = 0;
+    this.#epoch++;
+    this.#host.mappingChanged();
+  }
+
+  /** Forgets one page. A large page is known by its 4 KiB parts: the caller flushes everything for those. */
+  flushPage(linear: number): void {
+    const page = Math.floor(linear / PAGE_SIZE);
+    let executable = false;
+    for (const entry of [page & (N - 1), (page & (N - 1)) + N]) {
+      if (this.#page[entry] !== page) continue;
+      executable ||= (this.#permission[entry] & Permission.EXECUTE) !== 0;
+      // The entry stays in the list of used ones, as an empty one: emptying twice is harmless, listing twice is not.
+      if (this.#hasWriteTag(entry)) this.#writers[this.#frame[entry]]--;
+      this.#permission[entry] = 0;
+      this.#setTags(entry, false, false);
+    }
+    if (executable) this.#host.mappingChanged();
+  }
+
+  /** Applies a change of the debug registers to all entries. */
+  refreshAll(): void {
+    for (let i = 0; i < this.#usedCount; i++) if (this.#page[this.#used[i]] !== EMPTY) this.#refresh(this.#used[i]);
+  }
+
+  // ---- accesses from TypeScript; also the slow paths of compiled code
+
+  /** Host offset of an instruction byte, or -1 if it is not in plain memory (then {@link executePhysical} tells). */
+  execute(linear: number, user: boolean): number {
+    const entry = this.#lookup(linear, Permission.EXECUTE, user);
+    this.executePhysical = this.#physical[entry] + (linear & (PAGE_SIZE - 1));
+    return this.#frame[entry] < 0 ? -1 : this.#frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1));
+  }
+  /** Physical address of the last {@link execute}. */
+  executePhysical = 0;
+
+  /** Host offset if the page is plain memory that may be read, else -1. */
+  hostRead(linear: number, user: boolean): number {
+    const entry = this.#lookup(linear, Permission.READ, user);
+    if (this.#frame[entry] < 0 || this.#host.watchesPage(this.#page[entry])) return -1;
+    return this.#frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1));
+  }
+
+  /** Host offset if the page is plain memory that may be written without anyone noticing, else -1. */
+  hostWrite(linear: number, user: boolean): number {
+    const entry = this.#lookup(linear, Permission.WRITE, user);
+    return this.#hasWriteTag(entry) ? this.#frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1)) : -1;
+  }
+
+  /** Raises #PF unless all bytes can be read or written. */
+  probe(linear: number, bytes: number, write: boolean, user: boolean): void {
+    const permission = write ? Permission.WRITE : Permission.READ;
+    this.#lookup(linear, permission, user);
+    const last = this.wrap(linear + bytes - 1);
+    if (Math.floor(last / PAGE_SIZE) !== Math.floor(linear / PAGE_SIZE)) {
+      this.#lookup(this.#pageStart(last), permission, user);
+    }
+  }
+
+  /** Linear addresses wrap at 4 GiB outside 64-bit code; there they are negative or far above. */
+  wrap(linear: number): number {
+    return linear >= 2 ** 32 && linear < 2 ** 32 + PAGE_SIZE ? linear - 2 ** 32 : linear;
+  }
+
+  #pageStart(linear: number): number {
+    return Math.floor(linear / PAGE_SIZE) * PAGE_SIZE;
+  }
+
+  #crosses(linear: number, bytes: number): boolean {
+    return (linear & (PAGE_SIZE - 1)) + bytes > PAGE_SIZE;
+  }
+
+  /** Reads 1, 2 or 4 bytes, unsigned. */
+  load(linear: number, bytes: 1 | 2 | 4, user: boolean): number {
+    if (this.#crosses(linear, bytes)) {
+      this.probe(linear, bytes, false, user);
+      let value = 0;
+      for (let i = 0; i < bytes; i++) value += this.load(this.wrap(linear + i), 1, user) * 2 ** (8 * i);
+      return value;
+    }
+    const entry = this.#lookup(linear, Permission.READ, user);
+    this.#host.accessed(linear, bytes, false);
+    const frame = this.#frame[entry], within = linear & (PAGE_SIZE - 1);
+    if (frame < 0) return this.#memory.readSized(this.#physical[entry] + within, bytes);
+    const offset = frame * PAGE_SIZE + within;
+    if (bytes === 1) return this.#memory.bytes[offset];
+    return bytes === 2 ? this.#memory.view.getUint16(offset, true) : this.#memory.view.getUint32(offset, true);
+  }
+
+  /** Writes 1, 2 or 4 bytes. */
+  store(linear: number, value: number, bytes: 1 | 2 | 4, user: boolean): void {
+    if (this.#crosses(linear, bytes)) {
+      this.probe(linear, bytes, true, user);
+      for (let i = 0; i < bytes; i++) this.store(this.wrap(linear + i), (value >>> (8 * i)) & 0xff, 1, user);
+      return;
+    }
+    const entry = this.#lookup(linear, Permission.WRITE, user);
+    this.#host.accessed(linear, bytes, true);
+    const frame = this.#frame[entry];
+    this.#memory.writeSized(this.#physical[entry] + (linear & (PAGE_SIZE - 1)), value, bytes);
+    // The frame may have lost its last watch: later writes need not come here.
+    if (frame >= 0 && this.#memory.frameFlags[frame] === 0 && this.#page[entry] !== EMPTY) this.#refresh(entry);
+  }
+
+  load64(linear: number, user: boolean): bigint {
+    if (this.#crosses(linear, 8)) this.probe(linear, 8, false, user);
+    const low = this.load(linear, 4, user);
+    return BigInt(low) | (BigInt(this.load(this.wrap(linear + 4), 4, user)) << 32n);
+  }
+
+  store64(linear: number, value: bigint, user: boolean): void {
+    if (this.#crosses(linear, 8)) this.probe(linear, 8, true, user);
+    this.store(linear, Number(BigInt.asIntN(32, value)), 4, user);
+    this.store(this.wrap(linear + 4), Number(BigInt.asIntN(32, value >> 32n)), 4, user);
+  }
+}
