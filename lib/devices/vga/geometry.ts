@@ -77,7 +77,7 @@ export function textGeometry(state: VgaState): TextGeometry {
   return {
     columns: crtc[Crtc.HORIZONTAL_DISPLAY_END] + 1,
     rows: Math.max(1, Math.floor(displayedLines(crtc) / (cellHeight * yScale))),
-    // Monitors were always given 16 dots for a doubled cell by emulators; the ninth column is left out there.
+    // A doubled cell is shown 16 dots wide, without its ninth column, as in QEMU.
     cellWidth: half || (clocking & SequencerBit.EIGHT_DOTS) !== 0 ? 8 : 9,
     cellHeight,
     xScale: half ? 2 : 1,

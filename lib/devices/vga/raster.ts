@@ -6,8 +6,7 @@
  * the ninth column repeats the eighth from character B0h (IBM: C0h); 40-column cells are 16 dots wide; and attribute
  * bit 7 selects a bright background even while it means blinking, unless {@link RasterOptions.blink} asks for blinking.
  */
-import { isBlank } from "./geometry.ts";
-import { displayMode } from "./geometry.ts";
+import { displayMode, isBlank } from "./geometry.ts";
 import { rasterizeGraphics } from "./raster_graphics.ts";
 import { rasterizeText } from "./raster_text.ts";
 import { Dispi, DispiBit, type VgaState } from "./registers.ts";

@@ -1,7 +1,7 @@
 /** Text modes: character generator, attributes, cursor. */
 import { attributeColor, textGeometry } from "./geometry.ts";
 import { dacColors, type RasterOptions } from "./raster.ts";
-import { Attribute, AttributeBit, Crtc, CrtcBit, Sequencer, type VgaState } from "./registers.ts";
+import { Attribute, AttributeBit, Crtc, CrtcBit, Sequencer, SequencerBit, type VgaState } from "./registers.ts";
 import { cellAddress, scanLines } from "./scan.ts";
 import { blinkPhases } from "./timing.ts";
 
@@ -54,8 +54,9 @@ export function rasterizeText(
   const lineGraphics = (modeControl & AttributeBit.LINE_GRAPHICS) !== 0;
   const underline = crtc[Crtc.UNDERLINE_LOCATION] & 0x1f;
   const panning = attribute[Attribute.HORIZONTAL_PEL_PANNING] & 0x0f;
-  // In 9-dot cells a panning of 8 is none, and 0 is one dot to the left.
-  const pan = cellWidth === 9 ? (panning >= 8 ? 0 : panning + 1) : Math.min(panning, 7);
+  // With a 9-dot clock a panning of 8 is none, and 0 is one dot to the left.
+  const nineDots = (state.sequencer[Sequencer.CLOCKING_MODE] & SequencerBit.EIGHT_DOTS) === 0;
+  const pan = panning >= 8 ? 0 : Math.min(panning + (nineDots ? 1 : 0), cellWidth - 1);
   const width = columns * cellWidth * xScale;
   const ones = (1 << cellWidth) - 1;
 

@@ -1,6 +1,6 @@
 /** The text screen as characters and colours, for scripts that read it. */
 import { fromCp437 } from "./cp437.ts";
-import { isBlank, isTextMode, textGeometry } from "./geometry.ts";
+import { isTextMode, textGeometry } from "./geometry.ts";
 import { cursorShape, fontOffsets, textColors } from "./raster_text.ts";
 import { Attribute, AttributeBit, type VgaState } from "./registers.ts";
 import { cellAddress, rowOffset, startAddress } from "./scan.ts";
@@ -50,20 +50,18 @@ export interface TextScreen {
   cell(row: number, column: number): TextCell;
 }
 
-/** Reads the text screen; null in graphics modes. While the screen is off all cells are empty. */
+/** Reads the text screen; null in graphics modes. It is there even while the screen is switched off. */
 export function textScreen(state: VgaState, cells: Int32Array): TextScreen | null {
   if (!isTextMode(state)) return null;
   const { columns, rows } = textGeometry(state);
   const codes = new Uint16Array(columns * rows), attributes = new Uint8Array(columns * rows);
   const start = startAddress(state), offset = rowOffset(state);
   const [fontB, fontA] = fontOffsets(state);
-  if (!isBlank(state)) {
-    for (let row = 0, at = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++, at++) {
-        const cell = cells[cellAddress(state, start + row * offset + column, 0)];
-        attributes[at] = cell >> 8;
-        codes[at] = cell & 0xff | (fontA !== fontB && (cell & 0x800) !== 0 ? 0x100 : 0);
-      }
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++, at++) {
+      const cell = cells[cellAddress(state, start + row * offset + column, 0)];
+      attributes[at] = cell >> 8;
+      codes[at] = cell & 0xff | (fontA !== fontB && (cell & 0x800) !== 0 ? 0x100 : 0);
     }
   }
   const colors = Array.from(textColors(state), (c) => (c & 0xff) << 16 | c & 0xff00 | (c >> 16) & 0xff);
