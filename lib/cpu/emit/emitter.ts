@@ -89,6 +89,8 @@ export interface Emitter {
   segment(operand: number): SegmentRef;
   /** The parts of an immediate far pointer: the selector (i32) and the offset (i32, zero-extended). */
   far(operand: number): { selector: Value; offset: Value };
+  /** Number (0–5) of the segment that the memory operand, or the source of a string instruction, goes through: i32. */
+  segmentNumber(): Value;
   /** The register number of a register operand (segment, control and debug registers; also x87 `st`). */
   registerNumber(operand: number): Value;
   /** Where an SSE or MMX register operand lies in the state memory (register n of `S.XMM` or `S.X87`), i32: argument for kernels. */

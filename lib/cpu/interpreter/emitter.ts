@@ -233,6 +233,9 @@ export class InterpreterEmitter implements Emitter {
     this.#memoryOperand(index);
     return { which: "operand" };
   }
+  segmentNumber(): Value {
+    return this.let(this.#field(REC.SEGMENT, "u16").sub(S.SEG).shrU(6));
+  }
   segmentByNumber(number: number): SegmentRef {
     return { which: number };
   }
@@ -292,8 +295,9 @@ export class InterpreterEmitter implements Emitter {
     return offset.add(base.wrap());
   }
   #operandSegment(): number {
-    const operand = this.instruction.operands.find((o) => o.kind === "mem");
-    return operand?.kind === "mem" ? operand.segment : this.instruction.segment;
+    // Strings with two memory operands name the segment of the source.
+    const memory = this.instruction.operands.filter((o) => o.kind === "mem");
+    return memory.length === 1 ? memory[0].segment : this.instruction.segment;
   }
   load(segment: SegmentRef, offset: Value, size: Size): Value {
     return this.#memory.load(this.#translate(segment, offset, size / 8, false), size);

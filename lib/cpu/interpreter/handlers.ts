@@ -156,7 +156,8 @@ export function entryModule(): Uint8Array<ArrayBuffer> {
 function operandKey(operand: Operand, mode: CodeMode): string {
   switch (operand.kind) {
     case "reg":
-      return `${operand.file}${operand.size}`;
+      // Loading SS ends a block, loading another segment does not: each has its own handler.
+      return `${operand.file}${operand.size}${operand.file === "seg" ? `#${operand.reg}` : ""}`;
     case "mem": {
       const base = operand.base === 16 ? "p" : operand.base < 0 ? "-" : "b";
       const segment = isFlatAccess(mode, operand.segment) ? "f" : "s";

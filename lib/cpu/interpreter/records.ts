@@ -62,7 +62,8 @@ export function writeRecord(
         break;
     }
   });
-  if (!instruction.operands.some((o) => o.kind === "mem")) {
+  // None, or the source and the destination of a string instruction.
+  if (instruction.operands.filter((o) => o.kind === "mem").length !== 1) {
     view.setUint16(at + REC.SEGMENT, S.SEG + instruction.segment * SEG.SIZE, true);
   }
 }

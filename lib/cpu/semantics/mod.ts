@@ -9,9 +9,12 @@ import "./logic.ts";
 import "./misc.ts";
 import "./move.ts";
 import "./multiply_divide.ts";
+import "./rep_strings.ts";
 import "./shifts.ts";
 import "./stack.ts";
 import "./strings.ts";
+import "./system.ts";
+import "./transfer.ts";
 import { type Definition, definitionOf } from "./registry.ts";
 
 /**

@@ -63,12 +63,12 @@ for (const [mnemonic, single] of Object.entries(SINGLE)) {
   define(mnemonic, single);
   // The repeated forms run in TypeScript, which moves RIP when the count is used up or the comparison ends the run.
   define(`${mnemonic}.rep`, (e) => {
-    const { addressSize, segment, repeat } = e.instruction;
+    const { addressSize, repeat } = e.instruction;
     e.helper(
       `rep_${mnemonic}`,
       e.i32(elementSize(e) / 8),
       e.i32(addressSize),
-      e.i32(segment),
+      e.segmentNumber(),
       e.i32(repeat === "repne" ? 1 : 0),
       e.asNumber(e.nextIp(e.mode.code)),
     );

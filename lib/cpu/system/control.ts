@@ -1,0 +1,229 @@
+/** Control registers, descriptor-table registers, and instructions that only the kernel may run. Intel SDM vol. 3A, chapter 2. */
+import type { CpuCore } from "../core.ts";
+import { Access } from "../registers.ts";
+import { CR0, CR4, EFER, Flag, R, S, Seg, Vector } from "../state.ts";
+import { type CpuModel, Feature1Edx as F } from "./model.ts";
+import { pdptesValid } from "./paging.ts";
+import { in64BitCode, inV86 } from "./segments.ts";
+
+const TWO_32 = 2 ** 32;
+/** Bits of CR0 that exist; the others read 0. */
+const CR0_BITS = CR0.PE | CR0.MP | CR0.EM | CR0.TS | CR0.ET | CR0.NE | CR0.WP | CR0.AM | CR0.NW | CR0.CD | CR0.PG;
+
+/** Raises #GP(0) unless the current privilege level is 0. */
+export function requireRing0(core: CpuCore): void {
+  if (core.r.cpl !== 0) core.raise(Vector.GP, 0);
+}
+
+/** MOV to CR0 and LMSW: the bits that may not be combined, and what follows from the change. */
+export function writeCr0(core: CpuCore, value: number): void {
+  const r = core.r, old = r.i32(S.CR0);
+  if (value < 0 || value >= TWO_32) core.raise(Vector.GP, 0);
+  const next = (value & CR0_BITS) | CR0.ET;
+  const paging = (next & CR0.PG) !== 0, wasPaging = (old & CR0.PG) !== 0;
+  if (paging && (next & CR0.PE) === 0) core.raise(Vector.GP, 0);
+  if ((next & CR0.NW) !== 0 && (next & CR0.CD) === 0) core.raise(Vector.GP, 0);
+  const efer = r.i32(S.EFER);
+  if (paging && !wasPaging) enablePaging(core, efer);
+  if (!paging && wasPaging && (efer & EFER.LMA) !== 0) {
+    if (in64BitCode(core)) core.raise(Vector.GP, 0);
+    r.setNumber(S.EFER, efer & ~EFER.LMA);
+  }
+  r.setNumber(S.CR0, next >>> 0);
+  if (((old ^ next) & (CR0.PG | CR0.WP | CR0.PE)) !== 0) core.flushTlb();
+  core.modeChanged();
+}
+
+/** What must hold when CR0.PG becomes 1. Section 4.1.2. */
+function enablePaging(core: CpuCore, efer: number): void {
+  const r = core.r, pae = (r.i32(S.CR4) & CR4.PAE) !== 0;
+  if ((efer & EFER.LME) !== 0) {
+    if (!pae || (r.segmentAccess(Seg.CS) & Access.LONG) !== 0) core.raise(Vector.GP, 0);
+    r.setNumber(S.EFER, efer | EFER.LMA);
+  } else if (pae && !pdptesValid(core, r.u32(S.CR3))) {
+    core.raise(Vector.GP, 0);
+  }
+}
+
+/** MOV to CR3. */
+export function writeCr3(core: CpuCore, value: number): void {
+  const r = core.r;
+  const limit = r.longMode ? 2 ** core.model.physicalBits : TWO_32;
+  if (value < 0 || value >= limit) core.raise(Vector.GP, 0);
+  const paePaging = (r.i32(S.CR0) & CR0.PG) !== 0 && (r.i32(S.CR4) & CR4.PAE) !== 0 && !r.longMode;
+  if (paePaging && !pdptesValid(core, value)) core.raise(Vector.GP, 0);
+  r.setNumber(S.CR3, value);
+  core.flushTlb();
+}
+
+/** Bits of CR4 that a model has. */
+function cr4Bits(model: CpuModel): number {
+  const features = model.features1Edx;
+  const has = (feature: number, bits: number) => (features & feature) !== 0 ? bits : 0;
+  return has(F.VME, CR4.VME | CR4.PVI) | has(F.TSC, CR4.TSD) | has(F.DE, CR4.DE) | has(F.PSE, CR4.PSE) |
+    has(F.PAE, CR4.PAE) | has(F.PGE, CR4.PGE) | has(F.FXSR, CR4.OSFXSR) | has(F.SSE, CR4.OSXMMEXCPT) |
+    CR4.PCE;
+}
+
+/** MOV to CR4. */
+export function writeCr4(core: CpuCore, value: number): void {
+  const r = core.r, old = r.i32(S.CR4);
+  if (value < 0 || value >= TWO_32 || (value & ~cr4Bits(core.model)) !== 0) core.raise(Vector.GP, 0);
+  if (r.longMode && (value & CR4.PAE) === 0) core.raise(Vector.GP, 0);
+  const changed = old ^ value, paging = (r.i32(S.CR0) & CR0.PG) !== 0;
+  if (paging && !r.longMode && (value & CR4.PAE) !== 0 && (changed & (CR4.PAE | CR4.PSE | CR4.PGE)) !== 0) {
+    if (!pdptesValid(core, r.u32(S.CR3))) core.raise(Vector.GP, 0);
+  }
+  r.setNumber(S.CR4, value);
+  if ((changed & (CR4.PAE | CR4.PSE | CR4.PGE)) !== 0) core.flushTlb();
+  core.modeChanged();
+}
+
+/** MOV CRn, r: `value` is the register as a signed number. */
+export function writeControlRegister(core: CpuCore, number: number, value: number): void {
+  if (number !== 0 && number !== 2 && number !== 3 && number !== 4 && number !== 8) core.raise(Vector.UD);
+  requireRing0(core);
+  switch (number) {
+    case 0:
+      return writeCr0(core, value);
+    case 2:
+      return core.r.setNumber(S.CR2, value);
+    case 3:
+      return writeCr3(core, value);
+    case 4:
+      return writeCr4(core, value);
+    case 8:
+      if (value < 0 || value > 15) core.raise(Vector.GP, 0);
+      return core.r.setNumber(S.CR8, value);
+  }
+}
+
+/** MOV r, CRn. */
+export function readControlRegister(core: CpuCore, number: number): number {
+  if (number !== 0 && number !== 2 && number !== 3 && number !== 4 && number !== 8) core.raise(Vector.UD);
+  requireRing0(core);
+  const fields: Record<number, number> = { 0: S.CR0, 2: S.CR2, 3: S.CR3, 4: S.CR4, 8: S.CR8 };
+  return core.r.number(fields[number]);
+}
+
+/** LMSW: the low four bits of CR0; PE cannot be cleared. */
+export function loadMachineStatus(core: CpuCore, value: number): void {
+  requireRing0(core);
+  const old = core.r.u32(S.CR0);
+  writeCr0(core, ((old & ~0xe) | (value & 0xf)) >>> 0);
+}
+
+/** CLTS. */
+export function clearTaskSwitched(core: CpuCore): void {
+  requireRing0(core);
+  core.r.setNumber(S.CR0, (core.r.i32(S.CR0) & ~CR0.TS) >>> 0);
+  core.modeChanged();
+}
+
+/** LGDT (field S.GDTR_BASE) and LIDT (S.IDTR_BASE), operands read already. */
+export function loadTableRegister(core: CpuCore, field: number, limit: number, base: number): void {
+  requireRing0(core);
+  core.r.setNumber(field, base);
+  core.r.setI32(field + (S.GDTR_LIMIT - S.GDTR_BASE), limit);
+}
+
+/** HLT. */
+export function halt(core: CpuCore): void {
+  requireRing0(core);
+  core.r.setI32(S.HALTED, 1);
+}
+
+/** INVLPG. */
+export function invalidatePage(core: CpuCore, linear: number): void {
+  requireRing0(core);
+  core.flushPage(linear);
+}
+
+/** SWAPGS. */
+export function swapGs(core: CpuCore): void {
+  const r = core.r;
+  if (!in64BitCode(core)) core.raise(Vector.UD);
+  requireRing0(core);
+  const base = r.segmentBase(Seg.GS);
+  setSegmentBase(core, Seg.GS, r.number(S.KERNEL_GS_BASE));
+  r.setNumber(S.KERNEL_GS_BASE, base);
+}
+
+/** Changes the base of FS or GS alone. */
+export function setSegmentBase(core: CpuCore, segment: number, base: number): void {
+  const r = core.r;
+  const limit = r.segmentLimit(segment), access = r.segmentAccess(segment), valid = r.segmentValid(segment);
+  r.setSegment(segment, r.selector(segment), base, limit, access, valid);
+}
+
+/** RDTSC. */
+export function readTimestamp(core: CpuCore): void {
+  const r = core.r;
+  if ((r.i32(S.CR4) & CR4.TSD) !== 0 && r.cpl !== 0 && (r.i32(S.CR0) & CR0.PE) !== 0) core.raise(Vector.GP, 0);
+  const value = BigInt.asUintN(64, BigInt(core.bus.timestamp()) + r.u64(S.TSC_OFFSET));
+  r.set32(R.AX, Number(value & 0xffff_ffffn));
+  r.set32(R.DX, Number(value >> 32n));
+}
+
+/** RDPMC: there are no counters. */
+export function readPerformanceCounter(core: CpuCore): void {
+  core.raise(Vector.GP, 0);
+}
+
+/** How CLI, STI and the like treat the interrupt flag here: the real one, the virtual one, or not at all. */
+function interruptFlagAccess(core: CpuCore): "real" | "virtual" | "none" {
+  const r = core.r, flags = r.i32(S.EFLAGS), iopl = (flags >>> 12) & 3;
+  if ((r.i32(S.CR0) & CR0.PE) === 0 || r.cpl <= iopl) return "real";
+  const cr4 = r.i32(S.CR4);
+  if (inV86(core)) return (cr4 & CR4.VME) !== 0 ? "virtual" : "none";
+  return (cr4 & CR4.PVI) !== 0 && r.cpl === 3 ? "virtual" : "none";
+}
+
+/** CLI. */
+export function clearInterrupts(core: CpuCore): void {
+  const access = interruptFlagAccess(core);
+  if (access === "none") core.raise(Vector.GP, 0);
+  core.r.setI32(S.EFLAGS, core.r.i32(S.EFLAGS) & ~(access === "real" ? Flag.IF : Flag.VIF));
+}
+
+/** STI: interrupts are held off until the next instruction is done. */
+export function setInterrupts(core: CpuCore): void {
+  const r = core.r, access = interruptFlagAccess(core), flags = r.i32(S.EFLAGS);
+  if (access === "none" || (access === "virtual" && (flags & Flag.VIP) !== 0)) core.raise(Vector.GP, 0);
+  if (access === "real") {
+    if ((flags & Flag.IF) === 0) r.setI32(S.SHADOW, 1);
+    r.setI32(S.EFLAGS, flags | Flag.IF);
+  } else r.setI32(S.EFLAGS, flags | Flag.VIF);
+}
+
+/** PUSHF: the image to push. Raises #GP(0) in virtual-8086 mode with IOPL below 3, where VME does not help. */
+export function flagsToPush(core: CpuCore, size: number): number {
+  const flags = core.r.eflags & ~(Flag.RF | Flag.VM);
+  if (!inV86(core) || (flags & Flag.IOPL) === Flag.IOPL) return flags;
+  if (size !== 16 || (core.r.i32(S.CR4) & CR4.VME) === 0) core.raise(Vector.GP, 0);
+  return (flags & ~Flag.IF) | ((flags & Flag.VIF) !== 0 ? Flag.IF : 0) | Flag.IOPL;
+}
+
+/** POPF: changes the flags that the privilege level lets it change. */
+export function popFlags(core: CpuCore, image: number, size: number): void {
+  const r = core.r, flags = r.eflags, iopl = (flags >>> 12) & 3;
+  let mask: number = Flag.ARITHMETIC | Flag.TF | Flag.DF | Flag.NT;
+  // RF is always cleared; VIP and VIF are left alone outside level 0.
+  let forced = Flag.RF;
+  if (size !== 16) mask |= Flag.AC | Flag.ID;
+  if (inV86(core)) {
+    if (iopl === 3) mask |= Flag.IF;
+    else {
+      if (size !== 16 || (r.i32(S.CR4) & CR4.VME) === 0) core.raise(Vector.GP, 0);
+      if ((image & Flag.TF) !== 0 || ((image & Flag.IF) !== 0 && (flags & Flag.VIP) !== 0)) core.raise(Vector.GP, 0);
+      image = (image & ~Flag.VIF) | ((image & Flag.IF) !== 0 ? Flag.VIF : 0);
+      mask |= Flag.VIF;
+    }
+  } else {
+    const protectedMode = (r.i32(S.CR0) & CR0.PE) !== 0;
+    if (!protectedMode || r.cpl <= iopl) mask |= Flag.IF;
+    if (!protectedMode || r.cpl === 0) mask |= Flag.IOPL;
+    if (size !== 16 && r.cpl === 0) forced |= Flag.VIF | Flag.VIP;
+  }
+  r.eflags = (flags & ~(mask | forced)) | (image & mask);
+}

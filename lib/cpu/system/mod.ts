@@ -1,0 +1,152 @@
+/** The system functions of a processor, and the table by which compiled code calls them. */
+import type { HelperTable } from "../helpers.ts";
+import type { AccessSize } from "../../machine/types.ts";
+import { S, Seg, Vector } from "../state.ts";
+import * as control from "./control.ts";
+import { cpuid } from "./cpuid.ts";
+import { readDebugRegister, writeDebugRegister } from "./debug.ts";
+import { linearAddress } from "./descriptors.ts";
+import * as interrupts from "./interrupts.ts";
+import { input, output } from "./io.ts";
+import { readMsr, writeMsr } from "./msr.ts";
+import * as strings from "./rep_strings.ts";
+import * as segments from "./segments.ts";
+import * as transfer from "./transfer.ts";
+
+export { deliver, type InterruptKind } from "./interrupts.ts";
+export { Dr6, noteDebug } from "./debug.ts";
+export { type CpuModel, cpuModels, defaultCpuModel } from "./model.ts";
+export { Translation, walk } from "./paging.ts";
+export { loadRealSegment, REAL_ACCESS } from "./segments.ts";
+
+const REP_ARGS = ["i32", "i32", "i32", "i32", "f64"] as const;
+
+/** Operand sizes reach helpers as numbers. */
+function size(bits: number): transfer.TransferSize {
+  return bits as transfer.TransferSize;
+}
+
+/** Helpers that segment, privilege, interrupt, port and repeated string instructions call. */
+export const systemHelpers: HelperTable = {
+  // Segments.
+  load_segment: {
+    args: ["i32", "i32"],
+    result: null,
+    run(core, segment, selector) {
+      if (segment === Seg.CS || segment > Seg.GS) core.raise(Vector.UD);
+      segments.loadSegment(core, segment, selector);
+      // Interrupts wait until the instruction after a load of SS is done, so that it can load the stack pointer.
+      if (segment === Seg.SS) core.r.setI32(S.SHADOW, 1);
+    },
+  },
+  load_far_segment: { args: ["i32", "i32"], result: null, run: segments.loadSegment },
+  lldt: { args: ["i32"], result: null, run: segments.loadLdt },
+  ltr: { args: ["i32"], result: null, run: segments.loadTaskRegister },
+  store_system_segment: { args: ["i32"], result: "i32", run: segments.storeSystemSegment },
+  lar: {
+    args: ["i32"],
+    result: "i32",
+    run: (core, selector) => segments.loadAccessRights(core, selector) ? 1 : 0,
+  },
+  lsl: {
+    args: ["i32"],
+    result: "i32",
+    run: (core, selector) => segments.loadSegmentLimit(core, selector) ? 1 : 0,
+  },
+  verify_segment: {
+    args: ["i32", "i32"],
+    result: "i32",
+    run: (core, selector, write) => segments.verifySegment(core, selector, write !== 0) ? 1 : 0,
+  },
+  check_arpl: { args: [], result: null, run: segments.checkArpl },
+
+  // Far transfers.
+  far_jump: { args: ["i32", "f64", "f64"], result: null, run: transfer.farJump },
+  far_call: {
+    args: ["i32", "f64", "f64", "i32"],
+    result: null,
+    run: (core, selector, offset, next, bits) => transfer.farCall(core, selector, offset, next, size(bits)),
+  },
+  far_return: {
+    args: ["i32", "i32"],
+    result: null,
+    run: (core, bits, extra) => transfer.farReturn(core, size(bits), extra),
+  },
+  interrupt_return: {
+    args: ["i32", "f64"],
+    result: null,
+    run: (core, bits, next) => transfer.interruptReturn(core, size(bits), next),
+  },
+  software_interrupt: { args: ["i32", "f64"], result: null, run: interrupts.softwareInterrupt },
+  breakpoint_interrupt: {
+    args: ["f64"],
+    result: null,
+    run: (core, next) => interrupts.trapInterrupt(core, Vector.BP, next),
+  },
+  overflow_interrupt: { args: ["f64"], result: null, run: interrupts.interruptOnOverflow },
+  debug_interrupt: { args: ["f64"], result: null, run: interrupts.debugInterrupt },
+  sysenter: { args: [], result: null, run: transfer.sysenter },
+  sysexit: { args: ["i32"], result: null, run: (core, bits) => transfer.sysexit(core, size(bits)) },
+  syscall: { args: ["f64"], result: null, run: transfer.syscall },
+  sysret: { args: ["i32"], result: null, run: (core, bits) => transfer.sysret(core, size(bits)) },
+
+  // Control and debug registers.
+  read_control: {
+    args: ["i32"],
+    result: null,
+    run: (core, number) => core.r.setNumber(S.SCRATCH, control.readControlRegister(core, number)),
+  },
+  write_control: { args: ["i32", "f64"], result: null, run: control.writeControlRegister },
+  read_debug: {
+    args: ["i32"],
+    result: null,
+    run: (core, number) => core.r.setNumber(S.SCRATCH, readDebugRegister(core, number)),
+  },
+  write_debug: { args: ["i32", "f64"], result: null, run: writeDebugRegister },
+  lmsw: { args: ["i32"], result: null, run: control.loadMachineStatus },
+  clts: { args: [], result: null, run: control.clearTaskSwitched },
+  load_table: { args: ["i32", "i32", "f64"], result: null, run: control.loadTableRegister },
+  require_ring0: { args: [], result: null, run: control.requireRing0 },
+  invlpg: {
+    args: ["i32", "f64"],
+    result: null,
+    run: (core, segment, offset) =>
+      control.invalidatePage(core, linearAddress(core, core.r.segmentBase(segment), offset)),
+  },
+  halt: { args: [], result: null, run: control.halt },
+  cli: { args: [], result: null, run: control.clearInterrupts },
+  sti: { args: [], result: null, run: control.setInterrupts },
+  pushf: { args: ["i32"], result: "i32", run: control.flagsToPush },
+  popf: { args: ["i32", "i32"], result: null, run: control.popFlags },
+  swapgs: { args: [], result: null, run: control.swapGs },
+
+  // Model-specific.
+  cpuid: { args: [], result: null, run: cpuid },
+  rdmsr: { args: [], result: null, run: readMsr },
+  wrmsr: { args: [], result: null, run: writeMsr },
+  rdtsc: { args: [], result: null, run: control.readTimestamp },
+  rdpmc: { args: [], result: null, run: control.readPerformanceCounter },
+
+  // Ports.
+  port_in: {
+    args: ["i32", "i32"],
+    result: "i32",
+    run: (core, port, bytes) => input(core, port, bytes as AccessSize),
+  },
+  port_out: {
+    args: ["i32", "i32", "i32"],
+    result: null,
+    run: (core, port, value, bytes) => output(core, port, value >>> 0, bytes as AccessSize),
+  },
+  ins: { args: ["i32", "i32"], result: null, run: strings.inputString },
+  outs: { args: ["i32", "i32", "i32"], result: null, run: strings.outputString },
+
+  // Repeated strings.
+  rep_movs: { args: REP_ARGS, result: null, run: strings.repMovs },
+  rep_stos: { args: REP_ARGS, result: null, run: strings.repStos },
+  rep_lods: { args: REP_ARGS, result: null, run: strings.repLods },
+  rep_scas: { args: REP_ARGS, result: null, run: strings.repScas },
+  rep_cmps: { args: REP_ARGS, result: null, run: strings.repCmps },
+  rep_ins: { args: REP_ARGS, result: null, run: strings.repIns },
+  rep_outs: { args: REP_ARGS, result: null, run: strings.repOuts },
+};

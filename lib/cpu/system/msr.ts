@@ -1,0 +1,189 @@
+/** Model-specific registers: RDMSR and WRMSR. Intel SDM vol. 4. Registers that do not exist raise #GP(0). */
+import type { CpuCore } from "../core.ts";
+import { CR0, EFER, R, S, Seg, Vector } from "../state.ts";
+import { FeatureExtendedEdx, hasLongMode } from "./model.ts";
+import { requireRing0, setSegmentBase } from "./control.ts";
+
+/** One register: how it is read, and written where that is allowed. */
+interface Msr {
+  read(core: CpuCore): bigint;
+  /** Raises #GP(0) on a reserved bit. */
+  write(core: CpuCore, value: bigint): void;
+  /** True if only models with long mode have it. */
+  long?: boolean;
+}
+
+function refuse(core: CpuCore): never {
+  return core.raise(Vector.GP, 0);
+}
+
+/** A register of the state block whose writable bits are `mask`; others must be written as 0. */
+function field(offset: number, mask = 0xffff_ffff_ffff_ffffn): Msr {
+  return {
+    read: (core) => core.r.u64(offset),
+    write: (core, value) => (value & ~mask) === 0n ? core.r.setU64(offset, value) : refuse(core),
+  };
+}
+
+/** A register that always reads `value` and ignores writes. */
+function fixed(value: bigint): Msr {
+  return { read: () => value, write: () => {} };
+}
+
+/** A register that cannot be written. */
+function readOnly(value: bigint): Msr {
+  return { read: () => value, write: refuse };
+}
+
+/** A register of the state block that holds an address, canonical where long mode exists. */
+function address(offset: number, long: boolean): Msr {
+  return {
+    long,
+    read: (core) => core.r.u64(offset),
+    write: (core, value) => {
+      if (hasLongMode(core.model) && BigInt.asUintN(64, BigInt.asIntN(48, value)) !== value) refuse(core);
+      core.r.setU64(offset, hasLongMode(core.model) ? value : value & 0xffff_ffffn);
+    },
+  };
+}
+
+/** The base of FS or GS. */
+function segmentBase(segment: number): Msr {
+  return {
+    long: true,
+    read: (core) => BigInt.asUintN(64, BigInt(core.r.segmentBase(segment))),
+    write: (core, value) => {
+      if (BigInt.asUintN(64, BigInt.asIntN(48, value)) !== value) refuse(core);
+      setSegmentBase(core, segment, Number(BigInt.asIntN(64, value)));
+      core.modeChanged();
+    },
+  };
+}
+
+/** Memory types: UC WC WT WP WB; UC- exists in the PAT only. Vol. 3A, table 12-10. */
+function validMemoryTypes(value: bigint, count: number, pat: boolean): boolean {
+  for (let i = 0; i < count; i++) {
+    const type = Number((value >> BigInt(8 * i)) & 0xffn);
+    if (type > (pat ? 7 : 6) || type === 2 || type === 3) return false;
+  }
+  return true;
+}
+
+const tsc: Msr = {
+  read: (core) => BigInt.asUintN(64, BigInt(core.bus.timestamp()) + core.r.u64(S.TSC_OFFSET)),
+  write: (core, value) => core.r.setU64(S.TSC_OFFSET, BigInt.asUintN(64, value - BigInt(core.bus.timestamp()))),
+};
+
+const efer: Msr = {
+  read: (core) => core.r.u64(S.EFER),
+  write: (core, value) => {
+    const r = core.r, features = core.model.featuresExtendedEdx;
+    let legal = 0;
+    if ((features & FeatureExtendedEdx.NX) !== 0) legal |= EFER.NXE;
+    if ((features & FeatureExtendedEdx.SYSCALL) !== 0) legal |= EFER.SCE;
+    if ((features & FeatureExtendedEdx.LM) !== 0) legal |= EFER.LME;
+    const old = r.i32(S.EFER);
+    // LMA follows LME and CR0.PG; software's value for it is ignored.
+    const next = Number(value & ~BigInt(EFER.LMA) & 0xffff_ffffn) | (old & EFER.LMA);
+    if (value >> 32n !== 0n || (next & ~(legal | EFER.LMA)) !== 0) refuse(core);
+    if (((old ^ next) & EFER.LME) !== 0 && (r.i32(S.CR0) & CR0.PG) !== 0) refuse(core);
+    r.setNumber(S.EFER, next);
+    core.flushTlb();
+    core.modeChanged();
+  },
+};
+
+const pat: Msr = {
+  read: (core) => core.r.u64(S.PAT),
+  write: (core, value) => validMemoryTypes(value, 8, true) ? core.r.setU64(S.PAT, value) : refuse(core),
+};
+
+const mtrrDefaultType: Msr = {
+  read: (core) => core.r.u64(S.MTRR_DEF_TYPE),
+  write: (core, value) => {
+    if ((value & ~0xcffn) !== 0n || !validMemoryTypes(value & 0xffn, 1, false)) refuse(core);
+    core.r.setU64(S.MTRR_DEF_TYPE, value);
+  },
+};
+
+function mtrrFixed(offset: number): Msr {
+  return {
+    read: (core) => core.r.u64(offset),
+    write: (core, value) => validMemoryTypes(value, 8, false) ? core.r.setU64(offset, value) : refuse(core),
+  };
+}
+
+function mtrrVariable(offset: number, mask: boolean): Msr {
+  return {
+    read: (core) => core.r.u64(offset),
+    write: (core, value) => {
+      if (value >> BigInt(core.model.physicalBits) !== 0n) refuse(core);
+      const reserved = mask ? 0x7ffn : 0xf00n;
+      if ((value & reserved) !== 0n || (!mask && !validMemoryTypes(value & 0xffn, 1, false))) refuse(core);
+      core.r.setU64(offset, value);
+    },
+  };
+}
+
+const apicBase: Msr = {
+  read: (core) => core.r.u64(S.APIC_BASE),
+  // There is no local APIC to enable: the enable bit stays 0.
+  write: (core, value) => core.r.setU64(S.APIC_BASE, (core.r.u64(S.APIC_BASE) & 0xfffn) | (value & 0xf_ffff_f000n)),
+};
+
+const VARIABLE_MTRRS = 8;
+/** MTRR_CAP: eight variable ranges, fixed ranges, write-combining. */
+const MTRR_CAP = 0x500n | BigInt(VARIABLE_MTRRS);
+const FIXED_MTRRS = [0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f];
+
+const registers = new Map<number, Msr>([
+  [0x010, tsc],
+  // IA32_PLATFORM_ID and EBL_CR_POWERON: no information.
+  [0x017, readOnly(0n)],
+  [0x02a, fixed(0n)],
+  [0x01b, apicBase],
+  // IA32_BIOS_UPDT_TRIG and IA32_BIOS_SIGN_ID: no microcode is ever loaded.
+  [0x079, fixed(0n)],
+  [0x08b, fixed(0n)],
+  [0x0fe, readOnly(MTRR_CAP)],
+  [0x174, field(S.SYSENTER_CS, 0xffff_ffffn)],
+  [0x175, address(S.SYSENTER_ESP, false)],
+  [0x176, address(S.SYSENTER_EIP, false)],
+  [0x1a0, field(S.MISC_ENABLE)],
+  [0x277, pat],
+  [0x2ff, mtrrDefaultType],
+  [0xc000_0080, efer],
+  [0xc000_0081, { ...field(S.STAR), long: true }],
+  [0xc000_0082, address(S.LSTAR, true)],
+  [0xc000_0083, address(S.CSTAR, true)],
+  [0xc000_0084, { ...field(S.FMASK, 0xffff_ffffn), long: true }],
+  [0xc000_0100, segmentBase(Seg.FS)],
+  [0xc000_0101, segmentBase(Seg.GS)],
+  [0xc000_0102, address(S.KERNEL_GS_BASE, true)],
+]);
+for (let i = 0; i < VARIABLE_MTRRS; i++) {
+  registers.set(0x200 + 2 * i, mtrrVariable(S.MTRR_VARIABLE + 16 * i, false));
+  registers.set(0x201 + 2 * i, mtrrVariable(S.MTRR_VARIABLE + 16 * i + 8, true));
+}
+FIXED_MTRRS.forEach((number, i) => registers.set(number, mtrrFixed(S.MTRR_FIXED + 8 * i)));
+
+/** The register that ECX names; #GP(0) if the model has none. */
+function find(core: CpuCore): Msr {
+  requireRing0(core);
+  const register = registers.get(core.r.get32(R.CX));
+  if (register === undefined || (register.long === true && !hasLongMode(core.model))) refuse(core);
+  return register;
+}
+
+/** RDMSR. */
+export function readMsr(core: CpuCore): void {
+  const value = find(core).read(core);
+  core.r.set32(R.AX, Number(value & 0xffff_ffffn));
+  core.r.set32(R.DX, Number(value >> 32n));
+}
+
+/** WRMSR. */
+export function writeMsr(core: CpuCore): void {
+  const value = (BigInt(core.r.get32(R.DX)) << 32n) | BigInt(core.r.get32(R.AX));
+  find(core).write(core, value);
+}
