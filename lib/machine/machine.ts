@@ -2,7 +2,9 @@
  * A whole PC: processor, memory, devices, and the loop that runs them in step. Synchronous and deterministic: the same
  * configuration and the same inputs at the same instruction counts give the same machine, however the run is sliced.
  */
+import { Cpu } from "../cpu/cpu.ts";
 import type { MachineConfig } from "./config.ts";
+import type { KeyboardInput, MouseInput, SerialInput } from "./inputs.ts";
 import type { Processor, ProcessorBus } from "./processor.ts";
 import type { Device, DeviceState, StateValue } from "./types.ts";
 import { Hasher, isZeroPage } from "./hash.ts";
@@ -85,10 +87,10 @@ export class Machine {
    * Builds the machine and switches it on.
    *
    * @param config what the machine is made of.
-   * @param createProcessor makes the processor for a bus.
+   * @param createProcessor makes the processor for a bus; default: the interpreter's.
    * @throws RangeError if the configuration makes no sense.
    */
-  constructor(config: MachineConfig, createProcessor: (bus: ProcessorBus) => Processor) {
+  constructor(config: MachineConfig, createProcessor: (bus: ProcessorBus) => Processor = (bus) => new Cpu(bus)) {
     this.config = config;
     this.board = new Pc(config, createProcessor, {
       exit: (exit) => this.#exit(exit),
@@ -109,6 +111,23 @@ export class Machine {
 
   get ports(): Pc["ports"] {
     return this.board.ports;
+  }
+
+  get keyboard(): KeyboardInput {
+    return this.board.keyboard;
+  }
+
+  get mouse(): MouseInput {
+    return this.board.mouse;
+  }
+
+  /** COM1 and COM2. */
+  get serials(): readonly SerialInput[] {
+    return this.board.serials;
+  }
+
+  get vga(): Pc["vga"] {
+    return this.board.vga;
   }
 
   /** Every device by its name. */
@@ -208,7 +227,6 @@ export class Machine {
     cpu.load(copyState(saved.cpu));
     clock.restored();
     for (const device of board.devices.values()) device.restored?.();
-    board.restored();
     this.#stopRequested = false;
     this.#idleSince = -1;
   }

@@ -1,14 +1,39 @@
 /** The board: which chips there are, at which ports, on which lines. Intel 440FX with PIIX3, as QEMU's "pc" machine. */
+import { DebugPorts } from "../devices/debug_ports.ts";
+import { e820Entry, FwCfg } from "../devices/fw_cfg.ts";
+import { I440fx, type ShadowedRom } from "../devices/i440fx.ts";
+import { I8042 } from "../devices/i8042.ts";
 import { I8237 } from "../devices/i8237.ts";
+import { I8254 } from "../devices/i8254.ts";
 import { I8259 } from "../devices/i8259.ts";
+import { type IdeAttachment, PiixIde } from "../devices/ide/mod.ts";
+import { Mc146818 } from "../devices/mc146818.ts";
+import { Ns16550 } from "../devices/ns16550.ts";
+import { ParallelPort } from "../devices/parallel.ts";
 import { PciBus } from "../devices/pci.ts";
+import { Piix3Isa } from "../devices/piix3_isa.ts";
+import { Piix4Pm } from "../devices/piix4_pm.ts";
+import { Ps2Keyboard } from "../devices/ps2_keyboard.ts";
+import { Ps2Mouse } from "../devices/ps2_mouse.ts";
+import { DEFAULT_VRAM_SIZE, Vga } from "../devices/vga/mod.ts";
 import { MachineClock } from "./clock.ts";
-import type { MachineConfig } from "./config.ts";
+import { cmosContents } from "./cmos.ts";
+import { DEFAULT_START_TIME, type MachineConfig } from "./config.ts";
 import type { MachineExit } from "./machine.ts";
 import { PhysicalMemory } from "./memory.ts";
 import { IoPorts } from "./ports.ts";
 import type { Processor, ProcessorBus } from "./processor.ts";
-import type { Device } from "./types.ts";
+import type { BlockBackend, Device } from "./types.ts";
+
+const MIB = 1024 * 1024;
+const FOUR_GIB = 4096 * MIB;
+/** Where the PCI window begins: RAM beyond continues above 4 GiB. */
+const LOW_RAM_END = 0xe0000000;
+/** The end of a BIOS ROM that is also seen below 1 MiB. */
+const BIOS_WINDOW = 128 * 1024;
+
+/** Sources that share an input of the interrupt controllers. */
+const Source = { ISA: 0, PCI: 1, SCI: 2 };
 
 /** What the board tells the machine. */
 export interface BoardEvents {
@@ -25,29 +50,116 @@ export class Pc {
   readonly ports: IoPorts = new IoPorts();
   readonly cpu: Processor;
   readonly clock: MachineClock;
+  /** RAM in bytes, from 0 up, and from 4 GiB up. */
+  readonly ram: { readonly low: number; readonly high: number };
   readonly pic: I8259;
+  readonly pit: I8254;
   readonly dma: I8237;
+  readonly rtc: Mc146818;
   readonly pci: PciBus = new PciBus();
+  readonly hostBridge: I440fx;
+  readonly isaBridge: Piix3Isa;
+  readonly powerManagement: Piix4Pm;
+  readonly keyboardController: I8042;
+  readonly keyboard: Ps2Keyboard;
+  readonly mouse: Ps2Mouse;
+  readonly serials: readonly [Ns16550, Ns16550];
+  readonly parallel: ParallelPort;
+  readonly ide: PiixIde;
+  readonly vga: Vga;
   /** Every device by its name, in the order in which they are reset. */
   readonly devices: Map<string, Device> = new Map();
 
-  constructor(config: MachineConfig, createProcessor: (bus: ProcessorBus) => Processor, _events: BoardEvents) {
-    this.memory = new PhysicalMemory({ ram: config.memory });
+  /** @throws RangeError if the configuration makes no sense. */
+  constructor(config: MachineConfig, createProcessor: (bus: ProcessorBus) => Processor, events: BoardEvents) {
+    checkMemory(config.memory);
+    this.ram = { low: Math.min(config.memory, LOW_RAM_END), high: Math.max(0, config.memory - LOW_RAM_END) };
+    this.memory = new PhysicalMemory({ ram: config.memory, extra: DEFAULT_VRAM_SIZE + 20 * MIB });
+    this.#mapRam();
+    const { memory, ports } = this;
     this.pic = new I8259({ intr: (level) => this.cpu.setInterruptLine(level) });
     this.cpu = createProcessor({
-      memory: this.memory,
-      ioRead: (port, size) => this.ports.read(port, size),
-      ioWrite: (port, value, size) => this.ports.write(port, value, size),
+      memory,
+      ioRead: (port, size) => ports.read(port, size),
+      ioWrite: (port, value, size) => ports.write(port, value, size),
       acknowledge: () => this.pic.acknowledge(),
       timestamp: () => this.clock.now,
-      floatingPointError: () => this.pic.line(13).set(true),
+      floatingPointError: () => coprocessorError.set(true),
     });
-    this.clock = new MachineClock(this.cpu, config.rate);
-    this.dma = new I8237({ memory: this.memory });
-    for (const device of [this.pic, this.dma, this.pci]) {
-      device.attach(this.ports);
-      this.devices.set(device.name, device);
+    const clock = this.clock = new MachineClock(this.cpu, config.rate);
+    const coprocessorError = this.pic.line(13);
+
+    this.pit = new I8254({ irq: this.pic.line(0), clock });
+    this.dma = new I8237({ memory });
+    this.rtc = new Mc146818({ irq: this.pic.line(8), clock, startTime: config.startTime ?? DEFAULT_START_TIME });
+    for (const [index, value] of cmosContents(config, this.ram.low, this.ram.high)) this.rtc.setRam(index, value);
+
+    this.hostBridge = new I440fx({ memory, roms: this.#loadRoms(config) });
+    const pciIrqs = Array.from({ length: 16 }, (_, irq) => this.pic.line(irq, Source.PCI));
+    this.isaBridge = new Piix3Isa({
+      clock,
+      pit: this.pit,
+      irq: (number) => pciIrqs[number],
+      coprocessorError,
+      setA20: (enabled) => this.cpu.setA20(enabled),
+      reset: () => events.reset(),
+    });
+    this.powerManagement = new Piix4Pm({
+      clock,
+      sci: this.pic.line(9, Source.SCI),
+      powerOff: () => events.exit({ reason: "power-off" }),
+    });
+    this.keyboardController = new I8042({
+      irq1: this.pic.line(1),
+      irq12: this.pic.line(12),
+      clock,
+      a20: this.isaBridge,
+      reset: () => events.reset(),
+    });
+    this.keyboard = new Ps2Keyboard({ port: this.keyboardController.port(0), clock });
+    this.mouse = new Ps2Mouse({ port: this.keyboardController.port(1), clock });
+    const serial = (index: number, irq: number) =>
+      new Ns16550({
+        name: `ns16550.${index}`,
+        irq: this.pic.line(irq),
+        clock,
+        line: config.serial?.[index] ?? { transmit: () => {} },
+      });
+    this.serials = [serial(0, 4), serial(1, 3)];
+    this.parallel = new ParallelPort({
+      irq: this.pic.line(7),
+      clock,
+      printer: config.parallel ?? { print: () => {} },
+    });
+    this.ide = new PiixIde({
+      clock,
+      memory,
+      irq: [this.pic.line(14), this.pic.line(15)],
+      attachments: ideAttachments(config),
+    });
+    this.vga = new Vga({ memory, clock });
+    const debugPorts = new DebugPorts({
+      print: (byte) => events.debugByte(byte),
+      exit: (value) => events.exit({ reason: "debug-exit", value, code: ((value << 1) | 1) & 0xff }),
+    });
+
+    this.pci.router = this.isaBridge;
+    this.pci.connect(0, 0, this.hostBridge.pci);
+    this.pci.connect(1, 0, this.isaBridge.pci);
+    this.pci.connect(1, 1, this.ide.pci);
+    this.pci.connect(1, 3, this.powerManagement.pci);
+    this.pci.connect(2, 0, this.vga.pci);
+
+    // The bridge's port CF9h lies within the PCI bus's CF8h–CFBh: it comes later.
+    const attachable = [this.pic, this.pit, this.dma, this.rtc, this.pci, this.isaBridge, this.powerManagement];
+    for (const device of [...attachable, this.keyboardController, this.parallel, this.ide, this.vga, debugPorts]) {
+      device.attach(ports);
+      this.#add(device);
     }
+    this.serials[0].attach(ports, 0x3f8);
+    this.serials[1].attach(ports, 0x2f8);
+    for (const device of [this.hostBridge, this.keyboard, this.mouse, ...this.serials]) this.#add(device);
+    if (config.firmware?.kind === "rom") this.#addFwCfg(config.firmware.vgaBios);
   }
 
   /** An interrupt request waits for the processor. */
@@ -60,8 +172,57 @@ export class Pc {
     for (const device of this.devices.values()) device.reset();
   }
 
-  /** Called after all device states were restored. */
-  restored(): void {
-    this.cpu.setInterruptLine(this.pic.interruptPending);
+  #add(device: Device): void {
+    this.devices.set(device.name, device);
   }
+
+  #mapRam(): void {
+    const { memory, ram } = this;
+    memory.mapRam(0, 0xa0000, 0);
+    memory.mapRam(MIB, ram.low - MIB, MIB);
+    if (ram.high > 0) memory.mapRam(FOUR_GIB, ram.high, ram.low);
+  }
+
+  /** Puts the BIOS image below 4 GiB; returns what of it is seen below 1 MiB. */
+  #loadRoms(config: MachineConfig): ShadowedRom[] {
+    if (config.firmware?.kind !== "rom") return [];
+    const { bios } = config.firmware;
+    if (bios.length === 0 || bios.length % (64 * 1024) !== 0 || bios.length > 16 * MIB) {
+      throw new RangeError(`a BIOS image is a multiple of 64 KiB and at most 16 MiB, not ${bios.length} bytes`);
+    }
+    const region = this.memory.allocate(bios.length);
+    this.memory.bytes.set(bios, region.offset);
+    this.memory.mapRom(FOUR_GIB - bios.length, bios.length, region.offset);
+    const size = Math.min(bios.length, BIOS_WINDOW);
+    return [{ address: MIB - size, size, offset: region.offset + bios.length - size }];
+  }
+
+  #addFwCfg(vgaBios: Uint8Array | undefined): void {
+    const { low, high } = this.ram;
+    const map = [e820Entry(0, low, 1), ...(high > 0 ? [e820Entry(FOUR_GIB, high, 1)] : [])];
+    const e820 = new Uint8Array(map.length * 20);
+    map.forEach((entry, i) => e820.set(entry, 20 * i));
+    const files = new Map<string, Uint8Array>([["etc/e820", e820]]);
+    if (vgaBios !== undefined) files.set("vgaroms/vgabios.bin", vgaBios);
+    const fwCfg = new FwCfg({ ramSize: low + high, files });
+    fwCfg.attach(this.ports);
+    this.#add(fwCfg);
+  }
+}
+
+function checkMemory(bytes: number): void {
+  const largest = FOUR_GIB - DEFAULT_VRAM_SIZE - 20 * MIB;
+  if (!Number.isSafeInteger(bytes) || bytes < MIB || bytes % MIB !== 0 || bytes > largest) {
+    throw new RangeError(`memory is a multiple of 1 MiB from 1 MiB to ${largest / MIB} MiB, not ${bytes} bytes`);
+  }
+}
+
+/** What hangs on the IDE channels: primary master and slave, secondary master and slave. */
+function ideAttachments(config: MachineConfig): (IdeAttachment | null)[] {
+  const disk = (medium: BlockBackend | undefined): IdeAttachment | null =>
+    medium === undefined ? null : { kind: "disk", medium };
+  const third: IdeAttachment | null = config.cdrom === undefined
+    ? disk(config.hdc)
+    : { kind: "cdrom", medium: config.cdrom };
+  return [disk(config.hda), disk(config.hdb), third, disk(config.hdd)];
 }
