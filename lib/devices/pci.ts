@@ -32,10 +32,10 @@ const MEMORY_WINDOW = [0xe0000000, 0xfec00000] as const;
 
 /** What a base address register decodes. */
 export interface PciBar {
-  /** Number of the register, 0–5. */
+  /** Number of the register, 0–5; 8 for the expansion ROM, whose register lies where that number would be. */
   readonly index: number;
-  readonly kind: "io" | "memory";
-  /** Bytes, a power of two: at least 4 for I/O, at least 4096 for memory. */
+  readonly kind: "io" | "memory" | "rom";
+  /** Bytes, a power of two: at least 4 for I/O, at least 4096 for memory and ROM. */
   readonly size: number;
   /** Memory only: reads have no side effects. */
   readonly prefetchable?: boolean;
@@ -74,6 +74,7 @@ export class PciFunction {
   readonly #writable = new Uint8Array(256);
   /** Where each BAR decodes now; null if it does not. */
   readonly #mapped = new Map<PciBar, number | null>();
+  #onMapRom: ((base: number | null) => void) | null = null;
 
   constructor(options: PciFunctionOptions) {
     if (options.config.length !== 256) throw new RangeError("a configuration space has 256 bytes");
@@ -84,11 +85,7 @@ export class PciFunction {
     this.#writable[PciReg.CACHE_LINE_SIZE] = 0xff;
     this.#writable[PciReg.LATENCY_TIMER] = 0xff;
     this.#writable[PciReg.INTERRUPT_LINE] = 0xff;
-    for (const bar of options.bars ?? []) {
-      const mask = -bar.size & (bar.kind === "io" ? 0xfffffffc : 0xfffffff0);
-      for (let i = 0; i < 4; i++) this.#writable[PciReg.BAR0 + 4 * bar.index + i] = mask >>> (8 * i);
-      this.#mapped.set(bar, null);
-    }
+    for (const bar of options.bars ?? []) this.#addBar(bar);
     for (const [offset, mask] of options.writable ?? []) this.#writable[offset] = mask;
     this.reset();
   }
@@ -101,6 +98,12 @@ export class PciFunction {
   /** The 16-bit command register. */
   get command(): number {
     return this.read(PciReg.COMMAND, 2);
+  }
+
+  /** Gives the function an expansion ROM; `onMap` is called like {@link PciFunctionOptions.onMap}. */
+  addRom(size: number, onMap: (base: number | null) => void): void {
+    this.#onMapRom = onMap;
+    this.#addBar({ index: 8, kind: "rom", size });
   }
 
   /** Puts the header into its power-on state and lets go of all addresses; device-specific registers become 0. */
@@ -140,14 +143,14 @@ export class PciFunction {
       const mask = this.#writable[offset + i];
       this.config[offset + i] = (this.config[offset + i] & ~mask) | ((value >>> (8 * i)) & mask);
     }
-    if (offset < PciReg.EXPANSION_ROM) this.#remap();
+    if (offset < PciReg.EXPANSION_ROM + 4) this.#remap();
     this.#options.onWrite?.(offset, size);
   }
 
   /** To be called from the owner's `restored()`: maps every active BAR again. */
   restored(): void {
     for (const [bar, base] of this.#mapped) {
-      if (base !== null) this.#options.onMap?.(bar, null);
+      if (base !== null) this.#announce(bar, null);
       this.#mapped.set(bar, null);
     }
     this.#remap();
@@ -158,7 +161,8 @@ export class PciFunction {
     const enable = bar.kind === "io" ? PciCommand.IO : PciCommand.MEMORY;
     if ((this.command & enable) === 0) return null;
     const value = this.read(PciReg.BAR0 + 4 * bar.index, 4);
-    const base = (value & (bar.kind === "io" ? 0xfffffffc : 0xfffffff0)) >>> 0;
+    if (bar.kind === "rom" && (value & 1) === 0) return null;
+    const base = (value & addressMask(bar)) >>> 0;
     // A BAR that is being sized (all ones) or was never programmed must not cover anything, nor may one cover RAM.
     const [start, end] = bar.kind === "io" ? IO_WINDOW : MEMORY_WINDOW;
     return base < start || base + bar.size > end ? null : base;
@@ -167,13 +171,29 @@ export class PciFunction {
   #remap(): void {
     // First all that goes, then all that comes: the guest may swap two BARs.
     const changed = [...this.#mapped].filter(([bar, base]) => this.base(bar) !== base);
-    for (const [bar, base] of changed) if (base !== null) this.#options.onMap?.(bar, null);
+    for (const [bar, base] of changed) if (base !== null) this.#announce(bar, null);
     for (const [bar] of changed) {
       const base = this.base(bar);
       this.#mapped.set(bar, base);
-      if (base !== null) this.#options.onMap?.(bar, base);
+      if (base !== null) this.#announce(bar, base);
     }
   }
+
+  #announce(bar: PciBar, base: number | null): void {
+    if (bar.kind === "rom") this.#onMapRom?.(base);
+    else this.#options.onMap?.(bar, base);
+  }
+
+  #addBar(bar: PciBar): void {
+    const mask = (-bar.size & addressMask(bar)) | (bar.kind === "rom" ? 1 : 0);
+    for (let i = 0; i < 4; i++) this.#writable[PciReg.BAR0 + 4 * bar.index + i] = mask >>> (8 * i);
+    this.#mapped.set(bar, null);
+  }
+}
+
+/** The bits of a base address register that hold an address. */
+function addressMask(bar: PciBar): number {
+  return bar.kind === "io" ? 0xfffffffc : bar.kind === "rom" ? 0xfffff800 : 0xfffffff0;
 }
 
 /** Receives the level of a PCI interrupt pin: `pin` is 0–3 for INTA#–INTD# of `device`. */

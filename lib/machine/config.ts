@@ -11,7 +11,7 @@ export type FirmwareConfig =
     readonly kind: "rom";
     /** A multiple of 64 KiB, at most 16 MiB. */
     readonly bios: Uint8Array;
-    /** Option ROM of the VGA, presented by the VGA's expansion ROM BAR and at C0000h; at most 64 KiB. */
+    /** Option ROM of the VGA, presented by the adapter's expansion ROM base address; at most 64 KiB. */
     readonly vgaBios?: Uint8Array;
   };
 

@@ -159,7 +159,10 @@ export class Pc {
     this.serials[0].attach(ports, 0x3f8);
     this.serials[1].attach(ports, 0x2f8);
     for (const device of [this.hostBridge, this.keyboard, this.mouse, ...this.serials]) this.#add(device);
-    if (config.firmware?.kind === "rom") this.#addFwCfg(config.firmware.vgaBios);
+    if (config.firmware?.kind === "rom") {
+      this.#addFwCfg();
+      if (config.firmware.vgaBios !== undefined) this.#addVgaRom(config.firmware.vgaBios);
+    }
   }
 
   /** An interrupt request waits for the processor. */
@@ -197,14 +200,27 @@ export class Pc {
     return [{ address: MIB - size, size, offset: region.offset + bios.length - size }];
   }
 
-  #addFwCfg(vgaBios: Uint8Array | undefined): void {
+  /** Presents a VGA BIOS in the expansion ROM of the adapter. */
+  #addVgaRom(image: Uint8Array): void {
+    if (image.length === 0 || image.length > 64 * 1024) {
+      throw new RangeError(`a VGA BIOS has at most 64 KiB, not ${image.length} bytes`);
+    }
+    const { memory, vga } = this, region = memory.allocate(64 * 1024);
+    memory.bytes.set(image, region.offset);
+    let mapped: number | null = null;
+    vga.pci.addRom(region.size, (base) => {
+      if (mapped !== null) memory.unmap(mapped, region.size);
+      if (base !== null) memory.mapRom(base, region.size, region.offset);
+      mapped = base;
+    });
+  }
+
+  #addFwCfg(): void {
     const { low, high } = this.ram;
     const map = [e820Entry(0, low, 1), ...(high > 0 ? [e820Entry(FOUR_GIB, high, 1)] : [])];
     const e820 = new Uint8Array(map.length * 20);
     map.forEach((entry, i) => e820.set(entry, 20 * i));
-    const files = new Map<string, Uint8Array>([["etc/e820", e820]]);
-    if (vgaBios !== undefined) files.set("vgaroms/vgabios.bin", vgaBios);
-    const fwCfg = new FwCfg({ ramSize: low + high, files });
+    const fwCfg = new FwCfg({ ramSize: low + high, files: new Map([["etc/e820", e820]]) });
     fwCfg.attach(this.ports);
     this.#add(fwCfg);
   }
