@@ -44,7 +44,7 @@ export interface VgaWires {
   readonly clock: Clock;
   /** Bytes of video memory, a power of two from 256 KiB to 256 MiB; default {@link DEFAULT_VRAM_SIZE}. */
   readonly vramSize?: number;
-  /** Video BIOS that the expansion ROM BAR presents, at most {@link ROM_SIZE} bytes; default none. */
+  /** Video BIOS that the expansion ROM BAR presents, at most 64 KiB; default none. */
   readonly rom?: Uint8Array;
 }
 
