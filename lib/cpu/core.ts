@@ -51,6 +51,8 @@ export interface CpuCore {
   flushPage(linear: number): void;
   /** Recomputes the code mode key, CPL-dependent TLB choice and so on after a change of CS, SS, CR0, EFER, EFLAGS.VM or segment bases/limits. */
   modeChanged(): void;
+  /** Stops for good until a reset: an exception could not be delivered (triple fault). */
+  shutdown(): void;
   /** After a write to DR0–DR7. */
   debugRegistersChanged(): void;
   /** Instructions retired, exact to the one that is executing. */

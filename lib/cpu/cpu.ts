@@ -436,6 +436,11 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     return true;
   }
 
+  shutdown(): void {
+    this.#shutdown = true;
+    this.#leaveAfterCurrent();
+  }
+
   debugRegistersChanged(): void {
     this.#debug.update();
     this.#mmu.refreshAll();

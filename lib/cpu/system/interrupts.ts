@@ -26,7 +26,7 @@ import {
 } from "./segments.ts";
 import { innerStack, innerStack64, pushesOnto, pushesOnto64, pushesOntoCurrent, setStackPointer } from "./stack.ts";
 import { DR7_GD } from "./debug.ts";
-import { pushTaskErrorCode, switchTask } from "./tasks.ts";
+import { pushTaskErrorCode, switchCount, switchTask } from "./tasks.ts";
 
 /** Where an interrupt comes from: it decides the EXT bit, the gate's privilege check and RF. */
 export type InterruptKind = "exception" | "software" | "hardware";
@@ -82,22 +82,39 @@ export function deliver(
   return false;
 }
 
-/** Runs `transfer` with RIP already on the next instruction; a fault belongs to the instruction itself. */
-function fromInstruction(core: CpuCore, nextIp: number, transfer: () => void): void {
-  const r = core.r, ip = r.ip;
-  r.ip = nextIp;
+/**
+ * Runs an instruction's far transfer. A fault belongs to the instruction, unless a task switch has been completed: then it
+ * is delivered here, in the new task.
+ */
+export function transferOrDeliver(core: CpuCore, transfer: () => void): void {
+  const before = switchCount();
   try {
     transfer();
   } catch (fault) {
-    // A fault in a task that was switched to has its own instruction pointer.
-    if (r.ip === nextIp) r.ip = ip;
-    throw fault;
+    if (!(fault instanceof CpuFault) || switchCount() === before) throw fault;
+    const address = fault.vector === Vector.PF ? fault.address : undefined;
+    if (!deliver(core, fault.vector, fault.code, "exception", address)) core.shutdown();
   }
+}
+
+/** Like {@link transferOrDeliver}, with RIP already on the next instruction. */
+function interrupt(core: CpuCore, nextIp: number, transfer: () => void): void {
+  const r = core.r, ip = r.ip;
+  transferOrDeliver(core, () => {
+    r.ip = nextIp;
+    const before = switchCount();
+    try {
+      transfer();
+    } catch (fault) {
+      if (switchCount() === before) r.ip = ip;
+      throw fault;
+    }
+  });
 }
 
 /** INT n. In virtual-8086 mode IOPL and the TSS's redirection map decide where it goes. Table 20-2. */
 export function softwareInterrupt(core: CpuCore, vector: number, nextIp: number): void {
-  fromInstruction(core, nextIp, () => {
+  interrupt(core, nextIp, () => {
     if (inV86(core)) {
       if (redirects(core, vector)) {
         enterRedirected(core, vector);
@@ -112,7 +129,7 @@ export function softwareInterrupt(core: CpuCore, vector: number, nextIp: number)
 
 /** INT3 and INTO, which IOPL does not restrict. */
 export function trapInterrupt(core: CpuCore, vector: number, nextIp: number): void {
-  fromInstruction(core, nextIp, () => enter(core, vector, -1, "software"));
+  interrupt(core, nextIp, () => enter(core, vector, -1, "software"));
 }
 
 /** INTO: #OF if the overflow flag is set, else on to the next instruction. */
@@ -123,7 +140,7 @@ export function interruptOnOverflow(core: CpuCore, nextIp: number): void {
 
 /** INT1 (ICEBP): a debug trap without the gate's privilege check. */
 export function debugInterrupt(core: CpuCore, nextIp: number): void {
-  fromInstruction(core, nextIp, () => enter(core, Vector.DB, -1, "hardware"));
+  interrupt(core, nextIp, () => enter(core, Vector.DB, -1, "hardware"));
 }
 
 /** One attempt; raises what goes wrong, with nothing changed. */

@@ -61,11 +61,17 @@ export const systemHelpers: HelperTable = {
   check_arpl: { args: [], result: null, run: segments.checkArpl },
 
   // Far transfers.
-  far_jump: { args: ["i32", "f64", "f64"], result: null, run: transfer.farJump },
+  far_jump: {
+    args: ["i32", "f64", "f64"],
+    result: null,
+    run: (core, selector, offset, next) =>
+      interrupts.transferOrDeliver(core, () => transfer.farJump(core, selector, offset, next)),
+  },
   far_call: {
     args: ["i32", "f64", "f64", "i32"],
     result: null,
-    run: (core, selector, offset, next, bits) => transfer.farCall(core, selector, offset, next, size(bits)),
+    run: (core, selector, offset, next, bits) =>
+      interrupts.transferOrDeliver(core, () => transfer.farCall(core, selector, offset, next, size(bits))),
   },
   far_return: {
     args: ["i32", "i32"],
@@ -75,7 +81,8 @@ export const systemHelpers: HelperTable = {
   interrupt_return: {
     args: ["i32", "f64"],
     result: null,
-    run: (core, bits, next) => transfer.interruptReturn(core, size(bits), next),
+    run: (core, bits, next) =>
+      interrupts.transferOrDeliver(core, () => transfer.interruptReturn(core, size(bits), next)),
   },
   software_interrupt: { args: ["i32", "f64"], result: null, run: interrupts.softwareInterrupt },
   breakpoint_interrupt: {

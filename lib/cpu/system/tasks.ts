@@ -12,7 +12,7 @@ import {
   selectorError,
   SystemType,
 } from "./descriptors.ts";
-import { noteDebug } from "./debug.ts";
+import { Dr6 } from "./debug.ts";
 import { pdptesValid } from "./paging.ts";
 import { checkDataSegment, checkStackSegment, loadRealSegment, setFromDescriptor, setNullSegment } from "./segments.ts";
 import { pushesOntoCurrent, setStackPointer } from "./stack.ts";
@@ -125,15 +125,24 @@ export function switchTask(
   }
   commitTask(core, tss, task);
   loadTaskSegments(core, task, ext);
-  if (task.trap) {
-    noteDebug(core, 1 << 15);
-    core.raise(Vector.DB);
-  }
+  // The debug trap is taken before the new task's first instruction.
+  if (task.trap) r.setI32(S.DEBUG_TRAP, r.i32(S.DEBUG_TRAP) | Dr6.BT);
+}
+
+let switches = 0;
+
+/**
+ * How many task switches have passed the point of no return. If it has grown when an instruction faults, the fault belongs
+ * to the new task.
+ */
+export function switchCount(): number {
+  return switches;
 }
 
 /** The point of no return: registers of the new task, with every segment register still unusable. */
 function commitTask(core: CpuCore, tss: Descriptor, task: TaskState): void {
   const r = core.r;
+  switches++;
   r.setSegment(Seg.TR, tss.selector & 0xfffc, tss.base, tss.limit, tss.access | 2);
   r.setNumber(S.CR0, (r.u32(S.CR0) | CR0.TS) >>> 0);
   const paging = (r.i32(S.CR0) & CR0.PG) !== 0;

@@ -323,7 +323,7 @@ function setFlags(core: CpuCore, image: number, mask: number): void {
 const ALWAYS = Flag.ARITHMETIC | Flag.TF | Flag.DF | Flag.NT;
 const WIDE_ALWAYS = ALWAYS | Flag.RF | Flag.AC | Flag.ID;
 
-/** IRET with the given operand size; `nextIp` is saved if it returns to another task. */
+/** IRET with the given operand size; `nextIp` is saved if it returns to another task. NMIs are let through again. */
 export function interruptReturn(core: CpuCore, size: TransferSize, nextIp: number): void {
   const r = core.r;
   if (inV86(core)) returnInV86(core, size);
@@ -332,6 +332,7 @@ export function interruptReturn(core: CpuCore, size: TransferSize, nextIp: numbe
     if (r.longMode) core.raise(Vector.GP, 0);
     returnToLinkedTask(core, nextIp);
   } else returnProtected(core, size);
+  r.setI32(S.NMI_BLOCKED, 0);
 }
 
 /** IRET in real and virtual-8086 mode; `privileged` are the flags that may change besides the harmless ones. */
