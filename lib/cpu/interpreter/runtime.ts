@@ -1,7 +1,7 @@
 /** A processor's instances of the handler modules: the table, the helpers bound to it, and the way in. */
 import type { ValueType } from "../../wasm/mod.ts";
 import type { Cpu } from "../cpu.ts";
-import { kernelModule, kernelTable } from "../fpu/mod.ts";
+import { fpuHelpers, kernelModule, kernelTable } from "../fpu/mod.ts";
 import type { Helper } from "../helpers.ts";
 import { slowPaths } from "../slow_paths.ts";
 import { S } from "../state.ts";
@@ -14,6 +14,7 @@ import type { ImportTable } from "./linkage.ts";
 const helpers: ReadonlyMap<string, Helper> = new Map<string, Helper>([
   ...Object.entries(slowPaths),
   ...Object.entries(systemHelpers),
+  ...Object.entries(fpuHelpers),
 ]);
 
 let sharedLibrary: HandlerLibrary | null = null;

@@ -15,6 +15,8 @@ import "./stack.ts";
 import "./strings.ts";
 import "./system.ts";
 import "./transfer.ts";
+import "./x87.ts";
+import "./x87_state.ts";
 import { type Definition, definitionOf } from "./registry.ts";
 
 /**

@@ -1,0 +1,3 @@
+/** All kernels. */
+export * from "./sse_float";
+export * from "./x87";

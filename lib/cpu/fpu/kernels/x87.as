@@ -1,0 +1,934 @@
+/**
+ * The x87 register stack: every instruction on the state block. Intel SDM vol. 1, chapter 8.
+ *
+ * Exceptions: invalid, denormal and divide-by-zero that are not masked leave everything but the status word as it was;
+ * overflow, underflow and inexact results are delivered. The next waiting instruction reports them (#MF).
+ */
+import {
+  aClass, aDenormal, addFinite, aExp, aSig, aSign, bClass, bDenormal, bExp, bSig, bSign, clear, compareNumbers, DE, divideFinite, FINITE, flags, IE,
+  INFINITE, INTEGER_BIT, moveAtoB, multiplyFinite, negateB, noInteger, OE, outExp, outSig, pack32, pack64, PE, QNAN, QUIET_BIT, raise, rc, resultFromA,
+  rHi, rLo, roundedUp, roundResult, rSign, setControl, setResult, setRoundedUp, setRounding, SNAN, squareRootFinite, swapAB, toInteger, toIntegral,
+  UE, unmasked, unpack32, unpack64, unpack80, unpackInteger, UNSUPPORTED, ZE, ZERO,
+} from "./softfloat";
+
+// Offsets of lib/cpu/state.ts.
+const X87: usize = 0x500;
+const FCW: usize = 0x580;
+const FSW: usize = 0x584;
+const FTOP: usize = 0x588;
+const FTW: usize = 0x58c;
+/** Stores that wait for their memory access: new status bits, whether to go on, an 80-bit value. */
+const PENDING: usize = 0x800;
+const PROCEED: usize = 0x804;
+const WIDE: usize = 0x808;
+
+/** Stack fault. */
+const SF: i32 = 1 << 6;
+const ES: i32 = 1 << 7;
+const C0: i32 = 1 << 8;
+const C1: i32 = 1 << 9;
+const C2: i32 = 1 << 10;
+const C3: i32 = 1 << 14;
+const BUSY: i32 = 1 << 15;
+const CONDITION: i32 = 0x4700;
+
+const DEFAULT_SE: i32 = 0xffff;
+const DEFAULT_SIG: u64 = 0xc000000000000000;
+
+/** Significant bits by FCW.PC (01 is reserved). */
+function precisionOf(control: i32): i32 {
+  const pc = (control >> 8) & 3;
+  return pc == 0 ? 24 : pc == 2 ? 53 : 64;
+}
+
+let precision: i32 = 64;
+
+function begin(base: usize): void {
+  const control = load<i32>(base, FCW);
+  precision = precisionOf(control);
+  setControl((control >> 10) & 3, ~control & 0x3f, false, true);
+}
+
+/** The status word with `bits` added: ES and B follow from what is not masked. */
+function withSummary(base: usize, status: i32): i32 {
+  status &= ~(ES | BUSY);
+  return (status & ~load<i32>(base, FCW) & 0x3f) != 0 ? status | ES | BUSY : status;
+}
+
+function status(base: usize): i32 {
+  return load<i32>(base, FSW);
+}
+
+function setStatus(base: usize, value: i32): void {
+  store<i32>(base, withSummary(base, value), FSW);
+}
+
+/** Recomputes ES and B, for a new control or status word. */
+export function x87_summary(base: usize): void {
+  setStatus(base, status(base));
+}
+
+/** Ends an operation: flags into the status word, C1 = rounded up. */
+function finish(base: usize): void {
+  const c1 = roundedUp && (flags & PE) != 0 ? C1 : 0;
+  setStatus(base, (status(base) & ~C1) | flags | c1);
+}
+
+/** True if the result must not be written. */
+function blocked(): bool {
+  return (flags & unmasked & (IE | DE | ZE)) != 0;
+}
+
+// ---- the stack
+
+function physical(base: usize, i: i32): i32 {
+  return (load<i32>(base, FTOP) + i) & 7;
+}
+
+function address(base: usize, i: i32): usize {
+  return base + X87 + (physical(base, i) << 4);
+}
+
+function valid(base: usize, i: i32): bool {
+  return ((load<i32>(base, FTW) >> physical(base, i)) & 1) != 0;
+}
+
+function setValid(base: usize, i: i32, value: bool): void {
+  const bit = 1 << physical(base, i), tags = load<i32>(base, FTW);
+  store<i32>(base, value ? tags | bit : tags & ~bit, FTW);
+}
+
+function moveTop(base: usize, by: i32): void {
+  store<i32>(base, (load<i32>(base, FTOP) + by) & 7, FTOP);
+}
+
+function pop(base: usize): void {
+  setValid(base, 0, false);
+  moveTop(base, 1);
+}
+
+function pops(base: usize, count: i32): void {
+  for (; count > 0; count--) pop(base);
+}
+
+function write(base: usize, i: i32, se: i32, sig: u64): void {
+  const at = address(base, i);
+  store<u64>(at, sig);
+  store<u16>(at, <u16> se, 8);
+  setValid(base, i, true);
+}
+
+function loadRegister(base: usize, i: i32): void {
+  const at = address(base, i);
+  unpack80(load<u64>(at), load<u16>(at, 8));
+}
+
+/** IE and SF; C1 says which way. True if masked: then the caller delivers the default NaN. */
+function stackFault(base: usize, overflow: bool): bool {
+  setStatus(base, (status(base) & ~C1) | IE | SF | (overflow ? C1 : 0));
+  return (load<i32>(base, FCW) & IE) != 0;
+}
+
+/** Puts a value on the stack; the caller has made sure that there is room. */
+function push(base: usize, se: i32, sig: u64): void {
+  moveTop(base, -1);
+  write(base, 0, se, sig);
+}
+
+/** True if the stack has room; else handles the fault. */
+function hasRoom(base: usize): bool {
+  if (!valid(base, 7)) return true;
+  if (stackFault(base, true)) push(base, DEFAULT_SE, DEFAULT_SIG);
+  return false;
+}
+
+// ---- results
+
+/** The 80-bit value that an operation leaves. */
+let valueSe: i32 = 0;
+let valueSig: u64 = 0;
+
+function take(se: i32, sig: u64): void {
+  valueSe = se;
+  valueSig = sig;
+}
+
+function takeInvalid(): void {
+  raise(IE);
+  take(DEFAULT_SE, DEFAULT_SIG);
+}
+
+function takeZero(sign: i32): void {
+  take(sign << 15, 0);
+}
+
+function takeInfinity(sign: i32): void {
+  take((sign << 15) | 0x7fff, INTEGER_BIT);
+}
+
+/** Takes r, rounded to `bits` bits. */
+function takeRounded(bits: i32): void {
+  if (rHi == 0 && rLo == 0) return takeZero(rSign);
+  roundResult(bits, 16383);
+  take((rSign << 15) | outExp, outSig);
+}
+
+/** Takes a as it is (denormals keep their form only if they came from 80 bits, which callers copy instead). */
+function takeA(): void {
+  if (aClass == ZERO) takeZero(aSign);
+  else if (aClass == INFINITE) takeInfinity(aSign);
+  else if (aClass == FINITE) {
+    resultFromA();
+    takeRounded(64);
+  } else {
+    take((aSign << 15) | 0x7fff, aSig | QUIET_BIT);
+  }
+}
+
+function isNan(kind: i32): bool {
+  return kind == QNAN || kind == SNAN;
+}
+
+/** The NaN and unsupported-format rules of two operands; true if one of them decides. SDM vol. 1, table 4-7. */
+function takeNan(): bool {
+  if (aClass == UNSUPPORTED || bClass == UNSUPPORTED) {
+    takeInvalid();
+    return true;
+  }
+  const a = isNan(aClass), b = isNan(bClass);
+  if (!a && !b) return false;
+  if (aClass == SNAN || bClass == SNAN) raise(IE);
+  let first = a;
+  if (a && b) {
+    if (aClass == SNAN && bClass == QNAN) first = false;
+    else if (aClass == QNAN && bClass == SNAN) first = true;
+    else if (aSig != bSig) first = aSig > bSig;
+    else first = aSign == 0;
+  }
+  if (first) take((aSign << 15) | 0x7fff, aSig | QUIET_BIT);
+  else take((bSign << 15) | 0x7fff, bSig | QUIET_BIT);
+  return true;
+}
+
+const ADD: i32 = 0;
+const MULTIPLY: i32 = 1;
+const SUBTRACT: i32 = 4;
+const SUBTRACT_REVERSED: i32 = 5;
+const DIVIDE: i32 = 6;
+const DIVIDE_REVERSED: i32 = 7;
+
+/** value = a op b. */
+function arithmetic(op: i32): void {
+  if (op == SUBTRACT_REVERSED || op == DIVIDE_REVERSED) {
+    swapAB();
+    op--;
+  }
+  if (takeNan()) return;
+  const a = aClass, b = bClass;
+  if (op == ADD || op == SUBTRACT) {
+    if (op == SUBTRACT) negateB();
+    if (a == INFINITE && b == INFINITE && aSign != bSign) return takeInvalid();
+    if (aDenormal || bDenormal) raise(DE);
+    if (a == INFINITE) return takeInfinity(aSign);
+    if (b == INFINITE) return takeInfinity(bSign);
+    if (a == ZERO && b == ZERO) return takeZero(aSign == bSign ? aSign : rc == 1 ? 1 : 0);
+    if (a == ZERO) swapAB();
+    if (bClass == ZERO) resultFromA();
+    else addFinite();
+    return takeRounded(precision);
+  }
+  const sign = aSign ^ bSign;
+  if (op == MULTIPLY) {
+    if ((a == INFINITE && b == ZERO) || (a == ZERO && b == INFINITE)) return takeInvalid();
+    if (aDenormal || bDenormal) raise(DE);
+    if (a == INFINITE || b == INFINITE) return takeInfinity(sign);
+    if (a == ZERO || b == ZERO) return takeZero(sign);
+    multiplyFinite();
+    return takeRounded(precision);
+  }
+  if (a == b && (a == ZERO || a == INFINITE)) return takeInvalid();
+  if (b == ZERO) {
+    if (a == FINITE) {
+      raise(ZE);
+      if (aDenormal) raise(DE);
+    }
+    return takeInfinity(sign);
+  }
+  if (aDenormal || bDenormal) raise(DE);
+  if (a == INFINITE) return takeInfinity(sign);
+  if (a == ZERO || b == INFINITE) return takeZero(sign);
+  divideFinite();
+  takeRounded(precision);
+}
+
+/** Unpacks a memory operand: kind 0 = 32-bit float, 1 = 64-bit float, 2 = integer. */
+function unpackMemory(kind: i32, bits: i64): void {
+  if (kind == 0) unpack32(<u32> bits);
+  else if (kind == 1) unpack64(<u64> bits);
+  else unpackInteger(bits);
+}
+
+/** ST(destination) = ST(destination) op ST(source), then `popCount` pops. */
+export function x87_arithmetic(base: usize, op: i32, destination: i32, source: i32, popCount: i32): void {
+  begin(base);
+  if (!valid(base, destination) || !valid(base, source)) {
+    if (!stackFault(base, false)) return;
+    write(base, destination, DEFAULT_SE, DEFAULT_SIG);
+    return pops(base, popCount);
+  }
+  loadRegister(base, source);
+  moveAtoB();
+  loadRegister(base, destination);
+  arithmetic(op);
+  finish(base);
+  if (blocked()) return;
+  write(base, destination, valueSe, valueSig);
+  pops(base, popCount);
+}
+
+/** ST(0) = ST(0) op memory. */
+export function x87_arithmetic_memory(base: usize, op: i32, kind: i32, bits: i64): void {
+  begin(base);
+  if (!valid(base, 0)) {
+    if (stackFault(base, false)) write(base, 0, DEFAULT_SE, DEFAULT_SIG);
+    return;
+  }
+  unpackMemory(kind, bits);
+  moveAtoB();
+  loadRegister(base, 0);
+  arithmetic(op);
+  finish(base);
+  if (!blocked()) write(base, 0, valueSe, valueSig);
+}
+
+// ---- comparisons
+
+/** C3 C2 C0 of a compared with b; unordered raises IE unless `quiet` and no SNaN is there. */
+function compareCodes(quiet: bool): i32 {
+  if (aClass >= QNAN || bClass >= QNAN) {
+    if (!quiet || aClass >= SNAN || bClass >= SNAN) raise(IE);
+    return C3 | C2 | C0;
+  }
+  if (aDenormal || bDenormal) raise(DE);
+  const order = compareNumbers();
+  return order > 0 ? 0 : order < 0 ? C0 : C3;
+}
+
+function finishCompare(base: usize, codes: i32, popCount: i32): void {
+  if (blocked()) {
+    finish(base);
+    return;
+  }
+  setStatus(base, (status(base) & ~CONDITION) | flags | codes);
+  pops(base, popCount);
+}
+
+function compareFault(base: usize, popCount: i32): void {
+  if (!stackFault(base, false)) return;
+  setStatus(base, status(base) | C3 | C2 | C0);
+  pops(base, popCount);
+}
+
+export function x87_compare(base: usize, i: i32, quiet: i32, popCount: i32): void {
+  begin(base);
+  if (!valid(base, 0) || !valid(base, i)) return compareFault(base, popCount);
+  loadRegister(base, i);
+  moveAtoB();
+  loadRegister(base, 0);
+  finishCompare(base, compareCodes(quiet != 0), popCount);
+}
+
+export function x87_compare_memory(base: usize, kind: i32, bits: i64, popCount: i32): void {
+  begin(base);
+  if (!valid(base, 0)) return compareFault(base, popCount);
+  unpackMemory(kind, bits);
+  moveAtoB();
+  loadRegister(base, 0);
+  finishCompare(base, compareCodes(false), popCount);
+}
+
+/** FTST. */
+export function x87_test(base: usize): void {
+  x87_compare_memory(base, 2, 0, 0);
+}
+
+/** FCOMI, FUCOMI: the EFLAGS image of ZF PF CF, or −1 if nothing is to change. */
+export function x87_comi(base: usize, i: i32, quiet: i32, popCount: i32): i32 {
+  begin(base);
+  if (!valid(base, 0) || !valid(base, i)) {
+    if (!stackFault(base, false)) return -1;
+    pops(base, popCount);
+    return 0x45;
+  }
+  loadRegister(base, i);
+  moveAtoB();
+  loadRegister(base, 0);
+  const codes = compareCodes(quiet != 0);
+  setStatus(base, (status(base) & ~C1) | flags);
+  if (blocked()) return -1;
+  pops(base, popCount);
+  return ((codes & C0) != 0 ? 1 : 0) | ((codes & C2) != 0 ? 4 : 0) | ((codes & C3) != 0 ? 0x40 : 0);
+}
+
+/** FXAM. */
+export function x87_examine(base: usize): void {
+  loadRegister(base, 0);
+  let codes = 0;
+  if (!valid(base, 0)) codes = C3 | C0;
+  else if (aClass == ZERO) codes = C3;
+  else if (aClass == FINITE) codes = aDenormal ? C3 | C2 : C2;
+  else if (aClass == INFINITE) codes = C2 | C0;
+  else if (aClass != UNSUPPORTED) codes = C0;
+  if (aSign != 0) codes |= C1;
+  store<i32>(base, (status(base) & ~CONDITION) | codes, FSW);
+}
+
+// ---- loads
+
+/** Pushes a memory operand: kinds as in arithmetic. */
+export function x87_load(base: usize, kind: i32, bits: i64): void {
+  begin(base);
+  unpackMemory(kind, bits);
+  if (aClass == SNAN) raise(IE);
+  if (aDenormal) raise(DE);
+  if (!hasRoom(base)) return;
+  takeA();
+  clear(PE | UE | OE);
+  setRoundedUp(false);
+  finish(base);
+  if (!blocked()) push(base, valueSe, valueSig);
+}
+
+/** FLD m80: no conversion, no exception but the stack's. */
+export function x87_load80(base: usize, sig: i64, se: i32): void {
+  if (!hasRoom(base)) return;
+  setStatus(base, status(base) & ~C1);
+  push(base, se, sig);
+}
+
+/** FLD ST(i). */
+export function x87_load_register(base: usize, i: i32): void {
+  if (!valid(base, i)) {
+    if (stackFault(base, false)) push(base, DEFAULT_SE, DEFAULT_SIG);
+    return;
+  }
+  const at = address(base, i);
+  x87_load80(base, load<u64>(at), load<u16>(at, 8));
+}
+
+/** FLD1 FLDL2T FLDL2E FLDPI FLDLG2 FLDLN2 FLDZ, by 0–6; the irrational ones are rounded as FCW.RC says. */
+export function x87_load_constant(base: usize, which: i32): void {
+  begin(base);
+  const up = rc == 2, down = rc == 1 || rc == 3;
+  if (which == 0) x87_load80(base, 0x8000000000000000, 0x3fff);
+  else if (which == 1) x87_load80(base, 0xd49a784bcd1b8afe + (up ? 1 : 0), 0x4000);
+  else if (which == 2) x87_load80(base, 0xb8aa3b295c17f0bc - (down ? 1 : 0), 0x3fff);
+  else if (which == 3) x87_load80(base, 0xc90fdaa22168c235 - (down ? 1 : 0), 0x4000);
+  else if (which == 4) x87_load80(base, 0x9a209a84fbcff799 - (down ? 1 : 0), 0x3ffd);
+  else if (which == 5) x87_load80(base, 0xb17217f7d1cf79ac - (down ? 1 : 0), 0x3ffe);
+  else x87_load80(base, 0, 0);
+}
+
+// ---- stores: the value first, the commit after the memory access
+
+/** Remembers what the commit will do. */
+function pend(base: usize, statusBits: i32, proceed: bool): void {
+  store<i32>(base, statusBits, PENDING);
+  store<i32>(base, proceed ? 1 : 0, PROCEED);
+}
+
+function pendResult(base: usize): void {
+  const c1 = roundedUp && (flags & PE) != 0 ? C1 : 0;
+  pend(base, flags | c1, (flags & unmasked & (IE | OE | UE)) == 0);
+}
+
+/** Adds the pending flags to the status word and pops, if the store was made. */
+export function x87_commit(base: usize, popCount: i32): void {
+  setStatus(base, (status(base) & ~C1) | load<i32>(base, PENDING));
+  if (load<i32>(base, PROCEED) != 0) pops(base, popCount);
+}
+
+function pendStackFault(base: usize): void {
+  pend(base, IE | SF, (load<i32>(base, FCW) & IE) != 0);
+}
+
+/** FST m32 and m64: the bits to store. */
+export function x87_to_float(base: usize, wide: i32): i64 {
+  begin(base);
+  setControl(rc, unmasked, false, false);
+  if (!valid(base, 0)) {
+    pendStackFault(base);
+    return wide != 0 ? 0xfff8000000000000 : 0xffc00000;
+  }
+  loadRegister(base, 0);
+  const kind = aClass;
+  let result: u64;
+  const sign: u64 = wide != 0 ? <u64> aSign << 63 : <u64> aSign << 31;
+  if (kind == UNSUPPORTED) {
+    raise(IE);
+    result = wide != 0 ? 0xfff8000000000000 : 0xffc00000;
+  } else if (isNan(kind)) {
+    if (kind == SNAN) raise(IE);
+    result = wide != 0
+      ? sign | 0x7ff8000000000000 | ((aSig << 1) >> 12)
+      : sign | 0x7fc00000 | ((aSig >> 40) & 0x3fffff);
+  } else if (kind == ZERO) {
+    result = sign;
+  } else if (kind == INFINITE) {
+    result = sign | (wide != 0 ? 0x7ff0000000000000 : 0x7f800000);
+  } else {
+    resultFromA();
+    roundResult(wide != 0 ? 53 : 24, wide != 0 ? 1023 : 127);
+    result = wide != 0 ? pack64(aSign) : <u64> pack32(aSign);
+  }
+  pendResult(base);
+  return result;
+}
+
+/** FIST and FISTTP: the integer to store, of `bits` bits. */
+export function x87_to_integer(base: usize, bits: i32, truncate: i32): i64 {
+  begin(base);
+  if (truncate != 0) setRounding(3);
+  const limit: u64 = ((<u64> 1) << (bits - 1)) - 1;
+  const indefinite: i64 = -0x8000000000000000 >> (64 - bits);
+  if (!valid(base, 0)) {
+    pendStackFault(base);
+    return indefinite;
+  }
+  loadRegister(base, 0);
+  let result: i64 = 0;
+  if (aClass == FINITE) {
+    result = toInteger(limit, limit + 1);
+    if (noInteger) result = indefinite;
+  } else if (aClass != ZERO) {
+    raise(IE);
+    result = indefinite;
+  }
+  pendResult(base);
+  return result;
+}
+
+/** FSTP m80: leaves the value at S.KERNEL + 8. */
+export function x87_to_wide(base: usize): void {
+  if (!valid(base, 0)) {
+    pendStackFault(base);
+    store<u64>(base, DEFAULT_SIG, WIDE);
+    store<i32>(base, DEFAULT_SE, WIDE + 8);
+    return;
+  }
+  const at = address(base, 0);
+  pend(base, 0, true);
+  store<u64>(base, load<u64>(at), WIDE);
+  store<i32>(base, load<u16>(at, 8), WIDE + 8);
+}
+
+/** FBSTP: leaves 18 packed digits and the sign at S.KERNEL + 8. */
+export function x87_to_decimal(base: usize): void {
+  begin(base);
+  let digits: u64 = 0, top: i32 = 0;
+  let bad = !valid(base, 0);
+  if (bad) {
+    pendStackFault(base);
+  } else {
+    loadRegister(base, 0);
+    let magnitude: u64 = 0;
+    if (aClass == FINITE) {
+      const value = toInteger(999999999999999999, 999999999999999999);
+      bad = noInteger;
+      magnitude = value < 0 ? <u64> (0 - value) : <u64> value;
+    } else if (aClass != ZERO) {
+      raise(IE);
+      bad = true;
+    }
+    for (let i = 0; i < 64; i += 4) {
+      digits |= (magnitude % 10) << i;
+      magnitude /= 10;
+    }
+    top = <i32> (magnitude % 10) | (<i32> (magnitude / 10) << 4) | (aSign << 15);
+    pendResult(base);
+  }
+  store<u64>(base, bad ? DEFAULT_SIG : digits, WIDE);
+  store<i32>(base, bad ? 0xffff : top, WIDE + 8);
+}
+
+/** FBLD. */
+export function x87_load_decimal(base: usize, low: i64, high: i32): void {
+  begin(base);
+  let value: u64 = ((high >> 4) & 15) * 10 + (high & 15);
+  for (let i = 60; i >= 0; i -= 4) value = value * 10 + ((<u64> low >> i) & 15);
+  unpackInteger(value);
+  takeA();
+  x87_load80(base, valueSig, valueSe | (high & 0x8000));
+}
+
+// ---- register moves
+
+/** FST ST(i), FSTP ST(i). */
+export function x87_store_register(base: usize, i: i32, popCount: i32): void {
+  if (!valid(base, 0)) {
+    if (!stackFault(base, false)) return;
+    write(base, i, DEFAULT_SE, DEFAULT_SIG);
+    return pops(base, popCount);
+  }
+  const at = address(base, 0);
+  setStatus(base, status(base) & ~C1);
+  write(base, i, load<u16>(at, 8), load<u64>(at));
+  pops(base, popCount);
+}
+
+export function x87_exchange(base: usize, i: i32): void {
+  const here = address(base, 0), there = address(base, i);
+  const empty0 = !valid(base, 0), emptyI = !valid(base, i);
+  if (empty0 || emptyI) {
+    if (!stackFault(base, false)) return;
+    if (empty0) write(base, 0, DEFAULT_SE, DEFAULT_SIG);
+    if (emptyI) write(base, i, DEFAULT_SE, DEFAULT_SIG);
+  } else {
+    setStatus(base, status(base) & ~C1);
+  }
+  const sig = load<u64>(here), se = load<u16>(here, 8);
+  write(base, 0, load<u16>(there, 8), load<u64>(there));
+  write(base, i, se, sig);
+}
+
+/** FCMOVcc; the condition is evaluated outside. */
+export function x87_conditional_move(base: usize, i: i32, condition: i32): void {
+  if (!valid(base, 0) || !valid(base, i)) {
+    if (stackFault(base, false)) write(base, 0, DEFAULT_SE, DEFAULT_SIG);
+    return;
+  }
+  setStatus(base, status(base) & ~C1);
+  if (condition == 0) return;
+  const at = address(base, i);
+  write(base, 0, load<u16>(at, 8), load<u64>(at));
+}
+
+/** FCHS (mode 0) and FABS (1). */
+export function x87_sign(base: usize, mode: i32): void {
+  if (!valid(base, 0)) {
+    if (stackFault(base, false)) write(base, 0, DEFAULT_SE, DEFAULT_SIG);
+    return;
+  }
+  setStatus(base, status(base) & ~C1);
+  const at = address(base, 0), se = load<u16>(at, 8);
+  store<u16>(at, mode == 0 ? se ^ 0x8000 : se & 0x7fff, 8);
+}
+
+/** FINCSTP (1), FDECSTP (−1). */
+export function x87_rotate(base: usize, by: i32): void {
+  moveTop(base, by);
+  setStatus(base, status(base) & ~C1);
+}
+
+/** FFREE, FFREEP. */
+export function x87_free(base: usize, i: i32, popCount: i32): void {
+  setValid(base, i, false);
+  pops(base, popCount);
+}
+
+export function x87_initialise(base: usize): void {
+  store<i32>(base, 0x37f, FCW);
+  store<i32>(base, 0, FSW);
+  store<i32>(base, 0, FTOP);
+  store<i32>(base, 0, FTW);
+}
+
+export function x87_clear_exceptions(base: usize): void {
+  store<i32>(base, status(base) & 0x7f00, FSW);
+}
+
+// ---- one operand
+
+/** Ends a one-operand instruction on ST(0). */
+function replaceTop(base: usize): void {
+  finish(base);
+  if (!blocked()) write(base, 0, valueSe, valueSig);
+}
+
+/** Loads ST(0) into a and settles NaNs and unsupported values; false if that ended the instruction. */
+function openTop(base: usize): bool {
+  begin(base);
+  if (!valid(base, 0)) {
+    if (stackFault(base, false)) write(base, 0, DEFAULT_SE, DEFAULT_SIG);
+    return false;
+  }
+  loadRegister(base, 0);
+  if (aClass < QNAN) return true;
+  if (aClass == UNSUPPORTED) takeInvalid();
+  else {
+    if (aClass == SNAN) raise(IE);
+    take((aSign << 15) | 0x7fff, aSig | QUIET_BIT);
+  }
+  replaceTop(base);
+  return false;
+}
+
+export function x87_square_root(base: usize): void {
+  if (!openTop(base)) return;
+  if (aClass == ZERO) takeZero(aSign);
+  else if (aSign != 0) takeInvalid();
+  else {
+    if (aDenormal) raise(DE);
+    if (aClass == INFINITE) takeInfinity(0);
+    else {
+      squareRootFinite();
+      takeRounded(precision);
+    }
+  }
+  replaceTop(base);
+}
+
+export function x87_round_to_integral(base: usize): void {
+  if (!openTop(base)) return;
+  if (aClass == ZERO) takeZero(aSign);
+  else if (aClass == INFINITE) takeInfinity(aSign);
+  else {
+    if (aDenormal) raise(DE);
+    toIntegral();
+    const inexact = flags & PE, up = roundedUp;
+    takeRounded(64);
+    raise(inexact);
+    setRoundedUp(up);
+  }
+  replaceTop(base);
+}
+
+/** FXTRACT: ST(0) becomes the exponent, then the significand is pushed. */
+export function x87_extract(base: usize): void {
+  begin(base);
+  if (!valid(base, 0) || valid(base, 7)) {
+    const overflow = valid(base, 0);
+    if (!stackFault(base, overflow)) return;
+    write(base, 0, DEFAULT_SE, DEFAULT_SIG);
+    return push(base, DEFAULT_SE, DEFAULT_SIG);
+  }
+  loadRegister(base, 0);
+  let se: i32, sig: u64;
+  if (aClass >= QNAN) {
+    if (aClass == UNSUPPORTED) takeInvalid();
+    else {
+      if (aClass == SNAN) raise(IE);
+      take((aSign << 15) | 0x7fff, aSig | QUIET_BIT);
+    }
+    se = valueSe;
+    sig = valueSig;
+  } else if (aClass == ZERO) {
+    raise(ZE);
+    se = aSign << 15;
+    sig = 0;
+    takeInfinity(1);
+  } else if (aClass == INFINITE) {
+    se = (aSign << 15) | 0x7fff;
+    sig = INTEGER_BIT;
+    takeInfinity(0);
+  } else {
+    if (aDenormal) raise(DE);
+    se = (aSign << 15) | 0x3fff;
+    sig = aSig;
+    const exponent = aExp;
+    unpackInteger(exponent);
+    takeA();
+  }
+  finish(base);
+  if (blocked()) return;
+  write(base, 0, valueSe, valueSig);
+  push(base, se, sig);
+}
+
+/** FSCALE: ST(0) × 2^trunc(ST(1)). */
+export function x87_scale(base: usize): void {
+  begin(base);
+  if (!valid(base, 0) || !valid(base, 1)) {
+    if (stackFault(base, false)) write(base, 0, DEFAULT_SE, DEFAULT_SIG);
+    return;
+  }
+  loadRegister(base, 1);
+  moveAtoB();
+  loadRegister(base, 0);
+  if (!takeNan()) scaleNumbers();
+  replaceTop(base);
+}
+
+function scaleNumbers(): void {
+  if (bClass == INFINITE) {
+    if ((bSign == 0 && aClass == ZERO) || (bSign != 0 && aClass == INFINITE)) return takeInvalid();
+    if (aDenormal) raise(DE);
+    if (bSign != 0) takeZero(aSign);
+    else takeInfinity(aSign);
+    return;
+  }
+  if (aDenormal || bDenormal) raise(DE);
+  if (aClass == ZERO) return takeZero(aSign);
+  if (aClass == INFINITE) return takeInfinity(aSign);
+  let count: i32 = 0;
+  if (bClass == FINITE && bExp >= 0) {
+    count = bExp > 16 ? 0x20000 : <i32> (bSig >> (63 - bExp));
+    if (bSign != 0) count = -count;
+  }
+  setResult(aSign, aExp + count, aSig, 0);
+  takeRounded(64);
+}
+
+/** FPREM (nearest 0) and FPREM1 (nearest 1). */
+export function x87_remainder(base: usize, nearest: i32): void {
+  begin(base);
+  if (!valid(base, 0) || !valid(base, 1)) {
+    if (stackFault(base, false)) write(base, 0, DEFAULT_SE, DEFAULT_SIG);
+    return;
+  }
+  loadRegister(base, 1);
+  moveAtoB();
+  loadRegister(base, 0);
+  let codes = 0;
+  if (!takeNan()) {
+    if (aClass == INFINITE || bClass == ZERO) takeInvalid();
+    else {
+      if (aDenormal || bDenormal) raise(DE);
+      const at = address(base, 0);
+      if (aClass == ZERO || bClass == INFINITE) take(load<u16>(at, 8), load<u64>(at));
+      else codes = reduce(nearest != 0);
+    }
+  }
+  replaceTop(base);
+  if (!blocked()) store<i32>(base, (status(base) & ~CONDITION) | codes, FSW);
+}
+
+/** The partial remainder of a by b; gives the condition codes (C2 = incomplete, C0 C3 C1 = quotient bits 2 1 0). */
+function reduce(nearest: bool): i32 {
+  let difference = aExp - bExp;
+  const sign = aSign;
+  if (difference < -1 || (difference < 0 && !nearest)) {
+    resultFromA();
+    takeRounded(64);
+    return 0;
+  }
+  let rest = aSig, quotient: u64 = 0;
+  let incomplete = false, rounds = difference;
+  if (difference >= 64) {
+    // Reduces the exponent by 32 to 63, like the hardware's iterations.
+    rounds = 32 + (difference & 31);
+    incomplete = true;
+  }
+  let carry = false;
+  let exponent = bExp;
+  if (difference < 0) {
+    // Nearest only: a is between b / 4 and b, compare it with b / 2.
+    const twice = rest > bSig;
+    setResult(sign, aExp, rest, 0);
+    if (!twice) {
+      takeRounded(64);
+      return 0;
+    }
+    // b − a, with a = rest × 2^-1: the exponents differ by one.
+    setResult(sign ^ 1, aExp, 0, 0);
+    const lo = bSig << 1, hi = bSig >> 63;
+    const delta = lo - rest;
+    const deltaHi = hi - (lo < rest ? <u64> 1 : 0);
+    return subtracted(sign ^ 1, aExp, deltaHi, delta, 1);
+  }
+  for (let i = rounds; i >= 0; i--) {
+    quotient <<= 1;
+    if (carry || rest >= bSig) {
+      rest -= bSig;
+      quotient |= 1;
+    }
+    if (i > 0) {
+      carry = (rest >> 63) != 0;
+      rest <<= 1;
+    }
+  }
+  if (incomplete) {
+    exponent = aExp - rounds;
+    if (rest == 0) takeZero(sign);
+    else {
+      normaliseInto(sign, exponent, rest);
+      takeRounded(64);
+    }
+    return C2;
+  }
+  let resultSign = sign;
+  if (nearest && rest != 0) {
+    const half = (rest >> 63) != 0, twice = rest << 1;
+    if (half || twice > bSig || (twice == bSig && (quotient & 1) != 0)) {
+      rest = bSig - rest;
+      resultSign ^= 1;
+      quotient++;
+    }
+  }
+  if (rest == 0) takeZero(sign);
+  else {
+    normaliseInto(resultSign, exponent, rest);
+    takeRounded(64);
+  }
+  return quotientCodes(quotient);
+}
+
+function quotientCodes(quotient: u64): i32 {
+  return ((quotient & 4) != 0 ? C0 : 0) | ((quotient & 2) != 0 ? C3 : 0) | ((quotient & 1) != 0 ? C1 : 0);
+}
+
+function normaliseInto(sign: i32, exponent: i32, sig: u64): void {
+  const shift = <i32> clz(sig);
+  setResult(sign, exponent - shift, sig << shift, 0);
+}
+
+/** A 65-bit difference as the result, with the condition codes of quotient 1. */
+function subtracted(sign: i32, exponent: i32, hi: u64, lo: u64, quotient: u64): i32 {
+  if (hi != 0) setResult(sign, exponent + 1, INTEGER_BIT | (lo >> 1), lo << 63);
+  else normaliseInto(sign, exponent, lo);
+  takeRounded(64);
+  return quotientCodes(quotient);
+}
+
+// ---- state images
+
+/** The full tag word (two bits per physical register). */
+export function x87_tag_word(base: usize): i32 {
+  let word = 0;
+  const tags = load<i32>(base, FTW);
+  for (let i = 0; i < 8; i++) {
+    const at = base + X87 + (i << 4), sig = load<u64>(at), exp = <i32> load<u16>(at, 8) & 0x7fff;
+    let tag = 3;
+    if (((tags >> i) & 1) != 0) {
+      if (exp == 0 && sig == 0) tag = 1;
+      else if (exp == 0 || exp == 0x7fff || (sig & INTEGER_BIT) == 0) tag = 2;
+      else tag = 0;
+    }
+    word |= tag << (i * 2);
+  }
+  return word;
+}
+
+/** Sets the tags from a full tag word: 3 is empty. */
+export function x87_set_tag_word(base: usize, word: i32): void {
+  let tags = 0;
+  for (let i = 0; i < 8; i++) if (((word >> (i * 2)) & 3) != 3) tags |= 1 << i;
+  store<i32>(base, tags, FTW);
+}
+
+/** The status word with TOP. */
+export function x87_status_word(base: usize): i32 {
+  return (status(base) & 0xc7ff) | (load<i32>(base, FTOP) << 11);
+}
+
+/** Sets status word and TOP; ES and B are recomputed. */
+export function x87_set_status_word(base: usize, word: i32): void {
+  store<i32>(base, (word >> 11) & 7, FTOP);
+  setStatus(base, word & 0x47ff);
+}
+
+/** The significand of ST(i), for FSAVE and FXSAVE. */
+export function x87_significand(base: usize, i: i32): i64 {
+  return load<i64>(address(base, i));
+}
+
+export function x87_sign_exponent(base: usize, i: i32): i32 {
+  return load<u16>(address(base, i), 8);
+}
+
+/** Replaces ST(i) without touching tags, for FRSTOR and FXRSTOR. */
+export function x87_set_register(base: usize, i: i32, sig: i64, se: i32): void {
+  const at = address(base, i);
+  store<i64>(at, sig);
+  store<u16>(at, <u16> se, 8);
+}

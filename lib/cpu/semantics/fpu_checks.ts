@@ -1,0 +1,46 @@
+/** What has to hold before an x87, MMX or SSE instruction may run. Intel SDM vol. 3A, sections 2.5, 12.1 and 13.1. */
+import type { Emitter } from "../emit/emitter.ts";
+import { CR0, CR4, S, Vector } from "../state.ts";
+
+/** FSW: an exception that is not masked is pending. */
+const ERROR_SUMMARY = 1 << 7;
+
+/** Reports a pending x87 exception, as all instructions do that wait. */
+export function checkPendingError(e: Emitter): void {
+  e.if(e.state(S.FSW, "i32").and(ERROR_SUMMARY), () => {
+    e.helper("fpu_error");
+  });
+}
+
+/** An x87 instruction that touches no exceptions: #NM with CR0.EM or CR0.TS. */
+export function checkAvailable(e: Emitter): void {
+  e.raiseIf(e.state(S.CR0, "i32").and(CR0.EM | CR0.TS), Vector.NM);
+}
+
+/** An x87 instruction that computes: available, no error pending, and the instruction pointer is noted. */
+export function beginX87(e: Emitter): void {
+  checkAvailable(e);
+  checkPendingError(e);
+  e.setState(S.FIP, "i64", e.ip(64));
+}
+
+/** An MMX instruction: #UD with CR0.EM, #NM with CR0.TS, and pending x87 exceptions. */
+export function beginMmx(e: Emitter): void {
+  const control = e.state(S.CR0, "i32");
+  e.raiseIf(control.and(CR0.EM), Vector.UD);
+  e.raiseIf(control.and(CR0.TS), Vector.NM);
+  checkPendingError(e);
+}
+
+/** An SSE instruction: #UD with CR0.EM or without CR4.OSFXSR, #NM with CR0.TS. */
+export function beginSse(e: Emitter): void {
+  const control = e.state(S.CR0, "i32"), enabled = e.state(S.CR4, "i32").and(CR4.OSFXSR);
+  e.raiseIf(control.and(CR0.EM).or(enabled.eqz()), Vector.UD);
+  e.raiseIf(control.and(CR0.TS), Vector.NM);
+}
+
+/** After a kernel that reported an unmasked SSE exception: #XM, or #UD if the system does not expect it. */
+export function raiseSimdError(e: Emitter): void {
+  e.raiseIf(e.state(S.CR4, "i32").and(CR4.OSXMMEXCPT).eqz(), Vector.UD);
+  e.raise(Vector.XM);
+}
