@@ -13,15 +13,19 @@ export interface GlyphFont {
 
 /** Text found in a picture. */
 export interface GlyphGrid {
+  /** Cells of a row. */
   readonly columns: number;
+  /** Rows. */
   readonly rows: number;
-  /** Size of a cell in dots of the picture. */
+  /** Width of a cell in dots of the picture. */
   readonly cellWidth: number;
+  /** Height of a cell in dots of the picture. */
   readonly cellHeight: number;
   /** One string a row, as long as the row is wide; cells that show no character of the font, or one colour only, are blank. */
   readonly lines: readonly string[];
-  /** Colours of the cells as 0xRRGGBB, row by row; both are the same in cells of one colour. */
+  /** Colours of the characters as 0xRRGGBB, row by row. */
   readonly foregrounds: Uint32Array;
+  /** Colours behind them; in a cell of one colour that is the same. */
   readonly backgrounds: Uint32Array;
 }
 

@@ -3,8 +3,9 @@ import { decode, encode } from "fast-png";
 
 /** A picture in memory. */
 export interface Picture {
-  /** Size in dots. */
+  /** Dots of a line. */
   readonly width: number;
+  /** Lines. */
   readonly height: number;
   /** Red, green, blue, alpha, line by line from the top left. */
   readonly data: Uint8Array;

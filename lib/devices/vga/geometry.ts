@@ -30,11 +30,13 @@ export type PixelFormat =
 
 /** A decoded display mode. */
 export interface DisplayMode {
+  /** How video memory becomes pixels. */
   readonly format: PixelFormat;
   /** Format and size in words, for example `"text 80x25"` or `"planar 640x480x4"`. */
   readonly name: string;
-  /** Size of the picture in dots of the monitor, after doubling. */
+  /** Dots of a line of the monitor, after doubling. */
   readonly width: number;
+  /** Scan lines, after doubling. */
   readonly height: number;
   /** Bits a pixel; 4 in text modes. */
   readonly bitsPerPixel: number;

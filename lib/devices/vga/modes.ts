@@ -8,6 +8,7 @@ import type { PaletteName } from "./palettes.ts";
 
 /** Values of all registers of one mode. */
 export interface ModeRegisters {
+  /** Miscellaneous output register. */
   readonly miscellaneous: number;
   /** Sequencer registers 0 to 4. */
   readonly sequencer: Uint8Array;
@@ -21,22 +22,31 @@ export interface ModeRegisters {
 
 /** A standard video mode, as INT 10h function 0 sets it. */
 export interface StandardMode {
+  /** Number, 0 to 13h. */
   readonly number: number;
+  /** True for text, false for graphics. */
   readonly text: boolean;
-  /** Characters a line and lines of characters. */
+  /** Characters a line. */
   readonly columns: number;
+  /** Lines of characters. */
   readonly rows: number;
-  /** Size in pixels. */
+  /** Width in pixels. */
   readonly width: number;
+  /** Height in pixels. */
   readonly height: number;
+  /** Bits a pixel; 4 in text modes. */
   readonly bitsPerPixel: number;
+  /** Height of the ROM font that the mode uses. */
   readonly fontHeight: FontHeight;
   /** Real-mode segment of the screen. */
   readonly segment: number;
-  /** Bytes a page as the processor counts them, and the number of pages. */
+  /** Bytes a page as the processor counts them. */
   readonly pageSize: number;
+  /** Number of pages. */
   readonly pages: number;
+  /** The palette that goes with the mode. */
   readonly palette: PaletteName;
+  /** All register values. */
   readonly registers: ModeRegisters;
 }
 
@@ -127,7 +137,9 @@ export const STANDARD_MODES: ReadonlyMap<number, StandardMode> = new Map(
 export interface VbeMode {
   /** Number without the linear framebuffer and no-clear bits. */
   readonly number: number;
+  /** Width in pixels. */
   readonly width: number;
+  /** Height in pixels. */
   readonly height: number;
   /** 4 (planar), 8 (palette), 15, 16, 24 or 32. */
   readonly bitsPerPixel: 4 | 8 | 15 | 16 | 24 | 32;

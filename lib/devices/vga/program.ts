@@ -6,11 +6,13 @@ import { AttributeBit, Crtc, Dispi, DispiBit, Graphics, MiscellaneousBit, Sequen
 
 /** Where {@link programMode} and its like write: the port space of the machine. */
 export interface PortWriter {
+  /** Writes `size` bytes to `port`. */
   write(port: number, value: number, size: AccessSize): void;
 }
 
 /** What is needed to reset the attribute controller's flip-flop too. */
 export interface PortAccess extends PortWriter {
+  /** Reads `size` bytes from `port`. */
   read(port: number, size: AccessSize): number;
 }
 

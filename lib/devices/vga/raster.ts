@@ -13,7 +13,9 @@ import { Dispi, DispiBit, type VgaState } from "./registers.ts";
 
 /** A picture. */
 export interface Raster {
+  /** Dots of a line. */
   readonly width: number;
+  /** Lines. */
   readonly height: number;
   /** Red, green, blue, alpha (always 255), line by line from the top left. */
   readonly data: Uint8Array;

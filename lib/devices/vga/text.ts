@@ -23,16 +23,21 @@ export interface TextCell {
 
 /** The hardware cursor. */
 export interface TextCursor {
+  /** Row, from 0. */
   readonly row: number;
+  /** Column, from 0. */
   readonly column: number;
-  /** First and last line of the cell that it covers. */
+  /** First line of the cell that it covers. */
   readonly first: number;
+  /** Last line of the cell that it covers. */
   readonly last: number;
 }
 
 /** A copy of the text screen. */
 export interface TextScreen {
+  /** Characters of a row. */
   readonly columns: number;
+  /** Rows. */
   readonly rows: number;
   /** Character codes, row by row. */
   readonly codes: Uint16Array;
@@ -46,7 +51,11 @@ export interface TextScreen {
   readonly blinks: boolean;
   /** Row `row` as text, with its trailing spaces. */
   line(row: number): string;
-  /** @throws RangeError outside the screen. */
+  /**
+   * The cell at `row` and `column`, both from 0.
+   *
+   * @throws RangeError outside the screen.
+   */
   cell(row: number, column: number): TextCell;
 }
 

@@ -40,7 +40,9 @@ const NO_WINDOW: PlainWindow = { base: 0, size: 0, offset: -1 };
 
 /** What {@link Vga} is connected to. */
 export interface VgaWires {
+  /** Takes the adapter's memory, and is what the adapter is mapped in. */
   readonly memory: PhysicalMemory;
+  /** Guest time: where the beam is. */
   readonly clock: Clock;
   /** Bytes of video memory, a power of two from 256 KiB to 256 MiB; default {@link DEFAULT_VRAM_SIZE}. */
   readonly vramSize?: number;
@@ -75,6 +77,8 @@ export class Vga implements Device {
   #romBase: number | null = null;
 
   /**
+   * Makes an adapter in its power-on state; it has no ports and no addresses yet.
+   *
    * @throws RangeError if the size of video memory is not a power of two in range, if the ROM is too large, or if memory
    * has no room for them.
    */
