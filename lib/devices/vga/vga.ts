@@ -5,7 +5,7 @@
  */
 import type { PhysicalMemory, Region } from "../../machine/memory.ts";
 import type { Clock, Device, PortHandler, PortSpace } from "../../machine/types.ts";
-import { PciCommand, PciFunction, PciReg } from "../pci.ts";
+import { PciFunction } from "../pci.ts";
 import { readDispi, writeDispi } from "./dispi.ts";
 import { type DisplayMode, displayMode } from "./geometry.ts";
 import { LEGACY_BASE, LEGACY_SIZE, type PlainWindow, Planes } from "./planes.ts";
@@ -29,11 +29,6 @@ import { beamStatus } from "./timing.ts";
 export const DEFAULT_VRAM_SIZE = 0x100_0000;
 const SMALLEST_VRAM = 0x4_0000;
 const LARGEST_VRAM = 0x1000_0000;
-/** Bytes that the expansion ROM BAR decodes. */
-const ROM_SIZE = 0x1_0000;
-const ROM_ENABLE = 1;
-/** Addresses that the board forwards to PCI: the expansion ROM is decoded nowhere else. */
-const PCI_WINDOW = { start: 0xe000_0000, end: 0xfec0_0000 } as const;
 
 /** No part of the legacy window is plain memory. */
 const NO_WINDOW: PlainWindow = { base: 0, size: 0, offset: -1 };
@@ -46,8 +41,6 @@ export interface VgaWires {
   readonly clock: Clock;
   /** Bytes of video memory, a power of two from 256 KiB to 256 MiB; default {@link DEFAULT_VRAM_SIZE}. */
   readonly vramSize?: number;
-  /** Video BIOS that the expansion ROM BAR presents, at most 64 KiB; default none. */
-  readonly rom?: Uint8Array;
 }
 
 /** Bits that the guest can set, by register; what is not listed here reads back as written. */
@@ -72,15 +65,11 @@ export class Vga implements Device {
   #framebuffer: number | null = null;
   /** The part of the legacy window that is mapped as plain memory. */
   #plain = NO_WINDOW;
-  /** The expansion ROM in the machine's linear memory, and the physical address that it is decoded at. */
-  readonly #rom: Region | null = null;
-  #romBase: number | null = null;
 
   /**
    * Makes an adapter in its power-on state; it has no ports and no addresses yet.
    *
-   * @throws RangeError if the size of video memory is not a power of two in range, if the ROM is too large, or if memory
-   * has no room for them.
+   * @throws RangeError if the size of video memory is not a power of two in range, or memory has no room for it.
    */
   constructor(wires: VgaWires) {
     const size = wires.vramSize ?? DEFAULT_VRAM_SIZE;
@@ -88,15 +77,7 @@ export class Vga implements Device {
       throw new RangeError(`video memory is a power of two from 256 KiB to 256 MiB, not ${size} bytes`);
     }
     this.#wires = wires;
-    const { rom } = wires;
-    if (rom !== undefined && rom.length > ROM_SIZE) {
-      throw new RangeError(`a video BIOS has at most ${ROM_SIZE} bytes, not ${rom.length}`);
-    }
     this.vram = wires.memory.allocate(size);
-    if (rom !== undefined) {
-      this.#rom = wires.memory.allocate(ROM_SIZE);
-      wires.memory.bytes.set(rom, this.#rom.offset);
-    }
     this.state = { ...initialVgaState(), config: new Uint8Array(256) };
     this.#planes = new Planes(wires.memory, this.vram, this.state);
     this.pci = new PciFunction({
@@ -108,12 +89,7 @@ export class Vga implements Device {
       subsystemVendorId: 0x1af4,
       subsystemId: 0x1100,
       bars: [{ index: 0, kind: "memory", size, prefetchable: true }],
-      writable: rom === undefined ? [] : [[PciReg.EXPANSION_ROM, ROM_ENABLE], [PciReg.EXPANSION_ROM + 2, 0xff], [
-        PciReg.EXPANSION_ROM + 3,
-        0xff,
-      ]],
       onMap: (_bar, base) => this.#mapFramebuffer(base),
-      onWrite: () => this.#mapRom(),
     });
   }
 
@@ -140,13 +116,11 @@ export class Vga implements Device {
   reset(): void {
     Object.assign(this.state, initialVgaState());
     this.pci.reset();
-    this.#mapRom();
     this.#updateWindow();
   }
 
   restored(): void {
     this.pci.restored();
-    this.#mapRom();
     this.#mapWindow();
   }
 
@@ -180,20 +154,6 @@ export class Vga implements Device {
     if (this.#framebuffer !== null) memory.unmap(this.#framebuffer, this.vram.size);
     this.#framebuffer = base;
     if (base !== null) memory.mapRam(base, this.vram.size, this.vram.offset);
-  }
-
-  /** Decodes the expansion ROM where its BAR says, if that and memory decoding are enabled. */
-  #mapRom(): void {
-    if (this.#rom === null) return;
-    const bar = this.pci.read(PciReg.EXPANSION_ROM, 4), base = bar - bar % ROM_SIZE;
-    const enabled = (bar & ROM_ENABLE) !== 0 && (this.pci.command & PciCommand.MEMORY) !== 0 &&
-      base >= PCI_WINDOW.start && base + ROM_SIZE <= PCI_WINDOW.end;
-    const wanted = enabled ? base : null;
-    if (wanted === this.#romBase) return;
-    const { memory } = this.#wires;
-    if (this.#romBase !== null) memory.unmap(this.#romBase, ROM_SIZE);
-    if (wanted !== null) memory.mapRom(wanted, ROM_SIZE, this.#rom.offset);
-    this.#romBase = wanted;
   }
 
   #mapWindow(): void {

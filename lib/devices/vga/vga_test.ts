@@ -122,22 +122,6 @@ Deno.test("Vga: the framebuffer in BAR 0 is video memory and follows the BAR", (
   assertEquals([memory.kind(0xe0000), memory.read32(0xe8000010)], [PageKind.NONE, 0x12345678]);
 });
 
-Deno.test("Vga: the expansion ROM is decoded where its BAR says, and cannot be written", () => {
-  const { clock } = vgaBoard();
-  const memory = new PhysicalMemory({ ram: 0x10_0000, extra: 0x8_0000 });
-  const vga = new Vga({ memory, clock, vramSize: 0x40000, rom: new Uint8Array([0x55, 0xaa, 0x4e]) });
-  vga.pci.write(0x30, 0xffffffff, 4);
-  assertEquals(vga.pci.read(0x30, 4), 0xffff0001);
-  vga.pci.write(0x30, 0xe0010001, 4);
-  assertEquals(memory.read16(0xe0010000), 0xffff);
-  vga.pci.write(0x04, 2, 2);
-  memory.write8(0xe0010000, 0);
-  assertEquals([memory.read16(0xe0010000), memory.read8(0xe0010002)], [0xaa55, 0x4e]);
-  vga.pci.write(0x30, 0xe0010000, 4);
-  assertEquals(memory.kind(0xe0010), PageKind.NONE);
-  assertThrows(() => new Vga({ memory, clock, rom: new Uint8Array(0x10001) }), RangeError, "65536");
-});
-
 Deno.test("Vga: the Bochs VBE display clears its picture, and banks move the window", () => {
   const { vga, memory, ports } = vgaBoardInMode(0x13);
   memory.write8(0xa0000, 0x55);
