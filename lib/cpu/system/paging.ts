@@ -41,34 +41,42 @@ export class Translation {
 
 const result = new Translation();
 
-/** Host byte offset of the entry read last, -1 if it is not in RAM. */
-let entryHost = -1;
-let entryPhysical = 0;
+/** The entries of the walk so far: physical address, host byte offset (-1 outside RAM) and low half. */
+const entryPhysical = new Float64Array(4), entryHost = new Float64Array(4), entryLow = new Int32Array(4);
+let level = 0;
 
-/** Finds the host offset of the entry at `physical` and notes its table. */
-function locate(memory: PhysicalMemory, physical: number): void {
+/** Goes to the entry at `physical`, notes its table, and returns its low half. */
+function enter(memory: PhysicalMemory, physical: number): number {
   const page = Math.floor(physical / PAGE_SIZE), kind = memory.kind(page);
-  entryPhysical = physical;
-  entryHost = -1;
+  let host = -1;
   if (kind === PageKind.RAM || kind === PageKind.ROM) {
     const frame = memory.frame(page);
     result.tables[result.tableCount++] = frame;
-    if (kind === PageKind.RAM) entryHost = frame * PAGE_SIZE + physical % PAGE_SIZE;
+    if (kind === PageKind.RAM) host = frame * PAGE_SIZE + physical % PAGE_SIZE;
   }
+  entryPhysical[level] = physical;
+  entryHost[level] = host;
+  const low = host >= 0 ? memory.view.getInt32(host, true) : memory.read32(physical) | 0;
+  entryLow[level++] = low;
+  return low;
 }
 
-function readEntry(memory: PhysicalMemory, high: 0 | 4): number {
-  return entryHost >= 0 ? memory.view.getInt32(entryHost + high, true) : memory.read32(entryPhysical + high) | 0;
+/** The high half of the entry that the walk is at. */
+function highHalf(memory: PhysicalMemory): number {
+  const host = entryHost[level - 1];
+  return host >= 0 ? memory.view.getInt32(host + 4, true) : memory.read32(entryPhysical[level - 1] + 4) | 0;
 }
 
-/** Sets accessed or dirty bits in the entry located last. The walk's own writes do not invalidate what it returns. */
-function updateEntry(memory: PhysicalMemory, low: number): void {
-  if (entryHost < 0) {
-    memory.write32(entryPhysical, low >>> 0);
+/** Sets bits in an entry of the walk. The walk's own writes do not invalidate what it returns. */
+function updateEntry(memory: PhysicalMemory, index: number, bits: number): void {
+  const low = entryLow[index] | bits, host = entryHost[index];
+  if (low === entryLow[index]) return;
+  if (host < 0) {
+    memory.write32(entryPhysical[index], low >>> 0);
     return;
   }
-  memory.view.setInt32(entryHost, low, true);
-  if ((memory.frameFlags[entryHost >>> PAGE_SHIFT] & ~FrameFlag.PAGE_TABLE) !== 0) memory.noteWrite(entryHost, 4);
+  memory.view.setInt32(host, low, true);
+  if ((memory.frameFlags[host >>> PAGE_SHIFT] & ~FrameFlag.PAGE_TABLE) !== 0) memory.noteWrite(host, 4);
 }
 
 /** Physical address in an 8-byte entry, reserved bits excluded. */
@@ -87,7 +95,7 @@ function reservedHigh(core: CpuCore): number {
  */
 export function walk(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean): Translation {
   const r = core.r, cr0 = r.i32(S.CR0);
-  result.tableCount = 0;
+  result.tableCount = level = 0;
   if ((cr0 & CR0.PG) === 0) {
     result.physical = linear >>> 0;
     result.pageSize = TWO_32;
@@ -111,8 +119,7 @@ function fault(core: CpuCore, linear: number, write: boolean, user: boolean, exe
 /** 32-bit paging. Section 4.3. */
 function walk32(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean): void {
   const r = core.r, memory = core.bus.memory, cr4 = r.i32(S.CR4);
-  locate(memory, ((r.i32(S.CR3) & 0xfffff000) >>> 0) + (linear >>> 22) * 4);
-  let entry = readEntry(memory, 0);
+  let entry = enter(memory, ((r.i32(S.CR3) & 0xfffff000) >>> 0) + (linear >>> 22) * 4);
   if ((entry & P) === 0) fault(core, linear, write, user, execute, 0);
   let rights = entry, frame = 0, size = PAGE_SIZE;
   if ((entry & PS) !== 0 && (cr4 & CR4.PSE) !== 0) {
@@ -124,14 +131,12 @@ function walk32(core: CpuCore, linear: number, write: boolean, user: boolean, ex
     frame = ((entry & 0xffc00000) >>> 0) + ((entry >>> 13) & 0xff) * TWO_32;
     size = 0x40_0000;
   } else {
-    if ((entry & A) === 0) updateEntry(memory, entry | A);
-    locate(memory, ((entry & 0xfffff000) >>> 0) + ((linear >>> 12) & 0x3ff) * 4);
-    entry = readEntry(memory, 0);
+    entry = enter(memory, ((entry & 0xfffff000) >>> 0) + ((linear >>> 12) & 0x3ff) * 4);
     if ((entry & P) === 0) fault(core, linear, write, user, execute, 0);
     rights &= entry;
     frame = (entry & 0xfffff000) >>> 0;
   }
-  finish(core, linear, write, user, execute, rights, false, entry, frame, size);
+  finish(core, linear, write, user, execute, rights, false, frame, size);
 }
 
 /** PAE and 4-level paging. Sections 4.4 and 4.5. */
@@ -145,30 +150,26 @@ function walkWide(core: CpuCore, linear: number, write: boolean, user: boolean, 
   if (long) {
     table = frameOf(r.i32(S.CR3), r.i32(S.CR3 + 4));
     const above = Math.floor(linear / TWO_32);
-    for (let level = 4; level >= 3; level--) {
-      const index = level === 4 ? (above >>> 7) & 0x1ff : ((above & 0x7f) << 2) | (low32 >>> 30);
-      locate(memory, table + index * 8);
-      low = readEntry(memory, 0);
-      high = readEntry(memory, 4);
+    for (let step = 0; step < 2; step++) {
+      const index = step === 0 ? (above >>> 7) & 0x1ff : ((above & 0x7f) << 2) | (low32 >>> 30);
+      low = enter(memory, table + index * 8);
+      high = highHalf(memory);
       if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
       if ((high & reserved) !== 0 || (low & PS) !== 0) {
         fault(core, linear, write, user, execute, PageFaultCode.P | PageFaultCode.RSVD);
       }
-      if ((low & A) === 0) updateEntry(memory, low | A);
       rights &= low;
       noExecute = noExecute || (high & XD) !== 0;
       table = frameOf(low, high);
     }
   } else {
-    locate(memory, ((r.i32(S.CR3) & 0xffffffe0) >>> 0) + (low32 >>> 30) * 8);
-    low = readEntry(memory, 0);
-    high = readEntry(memory, 4);
+    low = enter(memory, ((r.i32(S.CR3) & 0xffffffe0) >>> 0) + (low32 >>> 30) * 8);
+    high = highHalf(memory);
     if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
     table = frameOf(low, high & ~aboveWidth);
   }
-  locate(memory, table + ((low32 >>> 21) & 0x1ff) * 8);
-  low = readEntry(memory, 0);
-  high = readEntry(memory, 4);
+  low = enter(memory, table + ((low32 >>> 21) & 0x1ff) * 8);
+  high = highHalf(memory);
   if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
   const large = (low & PS) !== 0;
   if ((high & reserved) !== 0 || (large && (low & 0x1f_e000) !== 0)) {
@@ -181,10 +182,8 @@ function walkWide(core: CpuCore, linear: number, write: boolean, user: boolean, 
     frame = frameOf(low & 0xffe00000, high);
     size = 0x20_0000;
   } else {
-    if ((low & A) === 0) updateEntry(memory, low | A);
-    locate(memory, frameOf(low, high) + ((low32 >>> 12) & 0x1ff) * 8);
-    low = readEntry(memory, 0);
-    high = readEntry(memory, 4);
+    low = enter(memory, frameOf(low, high) + ((low32 >>> 12) & 0x1ff) * 8);
+    high = highHalf(memory);
     if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
     if ((high & reserved) !== 0) fault(core, linear, write, user, execute, PageFaultCode.P | PageFaultCode.RSVD);
     rights &= low;
@@ -192,10 +191,13 @@ function walkWide(core: CpuCore, linear: number, write: boolean, user: boolean, 
     frame = frameOf(low, high);
     size = PAGE_SIZE;
   }
-  finish(core, linear, write, user, execute, rights, noExecute, low, frame, size);
+  finish(core, linear, write, user, execute, rights, noExecute, frame, size);
 }
 
-/** Checks the combined rights, updates the leaf entry (located last, `entry` its low half) and fills the result. */
+/**
+ * Checks the combined rights, sets accessed and dirty bits and fills the result. A walk that faults changes no entry:
+ * translations that do not come about use none. PDPTEs of PAE paging have no accessed bit.
+ */
 function finish(
   core: CpuCore,
   linear: number,
@@ -204,24 +206,26 @@ function finish(
   execute: boolean,
   rights: number,
   noExecute: boolean,
-  entry: number,
   frame: number,
   size: number,
 ): void {
+  const r = core.r, memory = core.bus.memory;
   const userPage = (rights & U) !== 0;
-  const writable = (rights & W) !== 0 || (!user && (core.r.i32(S.CR0) & CR0.WP) === 0);
+  const writable = (rights & W) !== 0 || (!user && (r.i32(S.CR0) & CR0.WP) === 0);
   if ((user && !userPage) || (write && !writable) || (execute && noExecute)) {
     fault(core, linear, write, user, execute, PageFaultCode.P);
   }
-  const updated = entry | A | (write ? D : 0);
-  if (updated !== entry) updateEntry(core.bus.memory, updated);
+  const leaf = level - 1, cr4 = r.i32(S.CR4);
+  const first = (cr4 & CR4.PAE) !== 0 && !r.longMode ? 1 : 0;
+  for (let i = first; i < leaf; i++) updateEntry(memory, i, A);
+  updateEntry(memory, leaf, write ? A | D : A);
   result.physical = frame + (linear >>> 0) % size;
   result.pageSize = size;
   result.writable = writable;
   result.user = userPage;
   result.noExecute = noExecute;
-  result.dirty = (updated & D) !== 0;
-  result.global = (entry & G) !== 0 && (core.r.i32(S.CR4) & CR4.PGE) !== 0;
+  result.dirty = write || (entryLow[leaf] & D) !== 0;
+  result.global = (entryLow[leaf] & G) !== 0 && (cr4 & CR4.PGE) !== 0;
 }
 
 /**
