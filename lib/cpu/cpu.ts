@@ -311,6 +311,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     if (fault !== 0) {
       this.#abandonCurrent();
       r.setI32(S.FAULT, 0);
+      // Delivery is no part of the instruction: a change of mode must not stop a run that has already come back.
+      r.setI32(S.CURRENT, 0);
       this.#deliver(fault - 1, r.i32(S.FAULT_CODE), "exception", this.#fault.address);
     } else if (exit === Exit.LOOKUP) {
       const link = r.i32(S.NEXT);
