@@ -121,9 +121,10 @@ define("verw", (e) => e.setFlags({ ZF: e.helper("verify_segment", e.read(0).wrap
 
 define("arpl", (e) => {
   e.helper("check_arpl");
-  const place = e.open(0), rpl = e.let(e.read(1).and(3));
-  const lower = e.let(place.value.and(3).ltU(rpl));
-  place.set(e.select(lower, place.value.and(0xfffc).or(rpl), place.value));
+  const selector = e.let(e.read(0)), rpl = e.let(e.read(1).and(3));
+  const lower = e.let(selector.and(3).ltU(rpl));
+  // Without a change there is no write, which a read-only segment would refuse.
+  e.if(lower, () => e.write(0, selector.and(0xfffc).or(rpl)));
   e.setFlags({ ZF: lower });
 });
 
