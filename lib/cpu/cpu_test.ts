@@ -1,0 +1,190 @@
+import { assert, assertEquals } from "@std/assert";
+import { type TestBoard, testBoard } from "./test_board.ts";
+import { CR0, R, S } from "./state.ts";
+
+/** mov ecx,1000; L: add eax,3; xor ebx,eax; inc dword [0x2000]; dec ecx; jnz L; hlt */
+const LOOP = [
+  ...[0xb9, 0xe8, 0x03, 0, 0, 0x83, 0xc0, 3, 0x31, 0xc3, 0xff, 0x05, 0, 0x20, 0, 0, 0x49, 0x75, 0xf2, 0xf4],
+];
+
+function state(board: TestBoard): string {
+  return JSON.stringify(
+    board.cpu.save(),
+    (_key, value) =>
+      typeof value === "bigint"
+        ? value.toString()
+        : ArrayBuffer.isView(value)
+        ? [...(value as BigUint64Array)].join()
+        : value,
+  );
+}
+
+Deno.test("run: counts every instruction and stops on the budget", () => {
+  const board = testBoard();
+  board.load(0x1000, ...LOOP);
+  assertEquals(board.cpu.run(3), "budget");
+  assertEquals(board.cpu.instructions, 3);
+  assertEquals(board.cpu.r.ip, 0x100a);
+  assertEquals(board.cpu.run(1_000_000), "halted");
+  assertEquals(board.cpu.instructions, 1 + 5 * 1000 + 1);
+  assertEquals(board.memory.read32(0x2000), 1000);
+});
+
+Deno.test("run: the state does not depend on how a run is sliced", () => {
+  const whole = testBoard();
+  whole.load(0x1000, ...LOOP);
+  whole.cpu.run(4000);
+  for (const slice of [1, 7, 63, 1001]) {
+    const sliced = testBoard();
+    sliced.load(0x1000, ...LOOP);
+    for (let left = 4000; left > 0; left -= slice) sliced.cpu.run(Math.min(slice, left));
+    assertEquals(state(sliced), state(whole), `slices of ${slice}`);
+  }
+});
+
+Deno.test("run: a store into the running block takes effect on the next instruction", () => {
+  const board = testBoard();
+  // mov byte [0x1008],0x42 (inc edx) over a nop-like inc ecx; inc ecx at 0x1007, 0x1008; hlt
+  board.cpu.r.set32(R.DX, 0);
+  board.load(0x1000, 0xc6, 0x05, 0x08, 0x10, 0, 0, 0x42, 0x41, 0x41, 0xf4);
+  board.cpu.run(100);
+  assertEquals(board.cpu.r.get32(R.CX), 1);
+  assertEquals(board.cpu.r.get32(R.DX), 1);
+  assertEquals(board.cpu.instructions, 4);
+});
+
+Deno.test("run: code that another block rewrites is decoded anew", () => {
+  const board = testBoard();
+  // mov esi,3; L: call 0x1100; inc byte [0x1101]; dec esi; jnz L; hlt    0x1100: mov al,5; add ebx,eax; ret
+  board.load(0x1000, 0xbe, 3, 0, 0, 0, 0xe8, 0xf6, 0, 0, 0, 0xfe, 0x05, 0x01, 0x11, 0, 0, 0x4e, 0x75, 0xf2, 0xf4);
+  board.load(0x1100, 0xb0, 5, 0x01, 0xc3, 0xc3);
+  board.cpu.run(1000);
+  assertEquals(board.cpu.r.get32(R.BX), 5 + 6 + 7);
+});
+
+Deno.test("run: a fault leaves the instruction uncounted and its registers alone", () => {
+  const board = testBoard();
+  // IDT with one 32-bit interrupt gate for #DE at 0x3000; handler: hlt
+  board.load(0x3000, 0x00, 0x20, 0x08, 0x00, 0x00, 0x8e, 0x00, 0x00);
+  board.load(0x2000, 0xf4);
+  board.cpu.r.setNumber(S.IDTR_BASE, 0x3000);
+  board.cpu.r.setI32(S.IDTR_LIMIT, 7);
+  board.cpu.r.setNumber(S.GDTR_BASE, 0x3100);
+  board.cpu.r.setI32(S.GDTR_LIMIT, 0x1f);
+  board.load(0x3108, 0xff, 0xff, 0, 0, 0, 0x9b, 0xcf, 0);
+  // mov eax,5; div ebx
+  board.load(0x1000, 0xb8, 5, 0, 0, 0, 0xf7, 0xf3);
+  assertEquals(board.cpu.run(100), "halted");
+  assertEquals(board.cpu.r.get32(R.AX), 5);
+  assertEquals(board.memory.read32(0x8000 - 12), 0x1005);
+  assertEquals(board.cpu.instructions, 2);
+});
+
+Deno.test("paging: a changed page-table entry counts at once, without INVLPG", () => {
+  const board = testBoard();
+  // One page directory at 0x10000, one table at 0x11000: identity for 0–4 MiB.
+  board.memory.write32(0x10000, 0x11003);
+  for (let i = 0; i < 1024; i++) board.memory.write32(0x11000 + i * 4, i * 4096 + 3);
+  board.memory.write32(0x20000, 0x1111);
+  board.memory.write32(0x21000, 0x2222);
+  board.cpu.r.setNumber(S.CR3, 0x10000);
+  board.cpu.r.setI32(S.CR0, CR0.PE | CR0.PG);
+  board.cpu.flushTlb();
+  // mov eax,[0x20000]; mov dword [0x11080],0x21003; mov ebx,[0x20000]; hlt
+  board.load(
+    0x1000,
+    0xa1,
+    0,
+    0,
+    2,
+    0,
+    0xc7,
+    0x05,
+    0x80,
+    0x10,
+    0x01,
+    0,
+    0x03,
+    0x10,
+    0x02,
+    0,
+    0x8b,
+    0x1d,
+    0,
+    0,
+    2,
+    0,
+    0xf4,
+  );
+  assertEquals(board.cpu.run(100), "halted");
+  assertEquals(board.cpu.r.get32(R.AX), 0x1111);
+  assertEquals(board.cpu.r.get32(R.BX), 0x2222);
+  const entry = board.memory.read32(0x11080);
+  assert((entry & 0x20) !== 0, "the accessed bit is set again");
+});
+
+Deno.test("paging: cleared accessed bits are set again by the next access", () => {
+  const board = testBoard();
+  board.memory.write32(0x10000, 0x11003);
+  for (let i = 0; i < 1024; i++) board.memory.write32(0x11000 + i * 4, i * 4096 + 3);
+  board.cpu.r.setNumber(S.CR3, 0x10000);
+  board.cpu.r.setI32(S.CR0, CR0.PE | CR0.PG);
+  board.cpu.flushTlb();
+  // mov [0x20000],eax; and dword [0x11080],~0x60; mov eax,[0x20000]; hlt
+  board.load(0x1000, 0xa3, 0, 0, 2, 0, 0x83, 0x25, 0x80, 0x10, 0x01, 0, 0x9f, 0xa1, 0, 0, 2, 0, 0xf4);
+  board.cpu.run(100);
+  assertEquals(board.memory.read32(0x11080) & 0x60, 0x20);
+});
+
+Deno.test("save and load: a restored processor goes on as if nothing had happened", () => {
+  const one = testBoard(), other = testBoard();
+  one.load(0x1000, ...LOOP);
+  one.cpu.run(1234);
+  other.memory.write(0, one.memory.bytes.subarray(0, one.memory.ramSize));
+  other.cpu.load(one.cpu.save());
+  one.cpu.run(1000);
+  other.cpu.run(1000);
+  assertEquals(state(other), state(one));
+  assertEquals(other.memory.read32(0x2000), one.memory.read32(0x2000));
+});
+
+Deno.test("device memory: an access that asks for attention ends the run after its instruction", () => {
+  const board = testBoard();
+  const accesses: number[] = [];
+  board.memory.mapMmio(0x30_0000, 0x1000, {
+    read: () => 0,
+    write: () => {
+      accesses.push(board.cpu.instructions);
+      board.cpu.requestBreak();
+    },
+  });
+  // inc eax; mov [0x300000],al; inc ebx; inc ebx; hlt
+  board.load(0x1000, 0x40, 0xa2, 0, 0, 0x30, 0, 0x43, 0x43, 0xf4);
+  assertEquals(board.cpu.run(100), "budget");
+  assertEquals(accesses, [1]);
+  assertEquals(board.cpu.instructions, 2);
+  assertEquals(board.cpu.r.get32(R.BX), 0);
+  assertEquals(board.cpu.run(100), "halted");
+  assertEquals(board.cpu.r.get32(R.BX), 2);
+});
+
+Deno.test("instructions that straddle pages follow the mapping of the second page", () => {
+  const board = testBoard();
+  board.memory.write32(0x10000, 0x11003);
+  for (let i = 0; i < 1024; i++) board.memory.write32(0x11000 + i * 4, i * 4096 + 3);
+  board.cpu.r.setNumber(S.CR3, 0x10000);
+  board.cpu.r.setI32(S.CR0, CR0.PE | CR0.PG);
+  board.cpu.flushTlb();
+  // mov eax,imm32 with the immediate's last two bytes on the next page; then hlt
+  board.load(0x1ffd, 0xb8, 0x78, 0x56);
+  board.load(0x2000, 0x34, 0x12, 0xf4);
+  board.load(0x5000, 0xcd, 0xab, 0xf4);
+  board.cpu.r.ip = 0x1ffd;
+  board.cpu.run(10);
+  assertEquals(board.cpu.r.get32(R.AX), 0x12345678);
+  board.memory.write32(0x11008, 0x5003);
+  board.cpu.r.setI32(S.HALTED, 0);
+  board.cpu.r.ip = 0x1ffd;
+  board.cpu.run(10);
+  assertEquals(board.cpu.r.get32(R.AX), 0xabcd5678);
+});

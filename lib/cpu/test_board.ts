@@ -1,0 +1,42 @@
+/** A processor with nothing but memory and a few observable pins, for unit tests. */
+import { PhysicalMemory } from "../machine/memory.ts";
+import type { ProcessorBus } from "../machine/processor.ts";
+import { Cpu } from "./cpu.ts";
+import { Access } from "./registers.ts";
+import { CR0, S, Seg } from "./state.ts";
+
+const RAM = 0x40_0000;
+const FLAT = Access.PRESENT | Access.S | Access.READ_WRITE | Access.ACCESSED | Access.BIG | Access.GRANULARITY;
+
+/** What {@link testBoard} makes. */
+export interface TestBoard {
+  readonly cpu: Cpu;
+  readonly memory: PhysicalMemory;
+  /** Port writes in order: [port, value, instructions retired before it]. */
+  readonly writes: [number, number, number][];
+  /** Copies code to a physical address. */
+  load(address: number, ...bytes: number[]): void;
+}
+
+/** 4 MiB of RAM from address 0, a processor in flat 32-bit protected mode at privilege 0, IP 0x1000, stack at 0x8000. */
+export function testBoard(): TestBoard {
+  const memory = new PhysicalMemory({ ram: RAM, extra: 0x10000 });
+  memory.mapRam(0, RAM, 0);
+  const writes: [number, number, number][] = [];
+  const bus: ProcessorBus = {
+    memory,
+    ioRead: (_port, size) => 2 ** (8 * size) - 1,
+    ioWrite: (port, value) => writes.push([port, value, cpu.instructions]),
+    acknowledge: () => 0x20,
+    timestamp: () => cpu.instructions,
+    floatingPointError: () => {},
+  };
+  const cpu: Cpu = new Cpu(bus);
+  for (const segment of [Seg.ES, Seg.SS, Seg.DS, Seg.FS, Seg.GS]) cpu.r.setSegment(segment, 0x10, 0, 0xffff_ffff, FLAT);
+  cpu.r.setSegment(Seg.CS, 0x08, 0, 0xffff_ffff, FLAT | Access.CODE);
+  cpu.r.setI32(S.CR0, CR0.PE | CR0.ET);
+  cpu.r.ip = 0x1000;
+  cpu.r.set32(4, 0x8000);
+  cpu.modeChanged();
+  return { cpu, memory, writes, load: (address, ...bytes) => memory.write(address, new Uint8Array(bytes)) };
+}
