@@ -1,4 +1,4 @@
-/** Conversion between the clock's nanoseconds and the ticks of an oscillator, exact for years of guest time. */
+/** Conversion between the clock's nanoseconds and the ticks of an oscillator, exact for as long as nanoseconds are (104 days). */
 
 const SECOND = 1_000_000_000;
 
