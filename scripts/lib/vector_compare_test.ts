@@ -90,6 +90,17 @@ Deno.test("compare: with an exception everything else must be as before", () => 
   assertEquals(compare(test, outcome), ["eax: 2, should be 1"]);
 });
 
+Deno.test("compare: pushes to a stack outside of the recorded memory are not compared, all else there is", () => {
+  const test = caseOf({ in: { ...GPR, esp: "202a4" }, out: { esp: "202a2" } }), outcome = perfect(test);
+  outcome.state.data.set([0xfe, 0xc7], 0x2a2);
+  assertEquals(compare(test, outcome), []);
+  outcome.state.data[0x2a1] = 1;
+  assertEquals(compare(test, outcome), ["memory 202a1: 01, should be 00"]);
+  const usual = caseOf({ out: { esp: "2087c", mem: [["87c", "11"]] } }), wrong = perfect(usual);
+  wrong.state.data[0x87c] = 0x12;
+  assertEquals(compare(usual, wrong), ["memory 2087c: 12, should be 11"]);
+});
+
 Deno.test("compare: 2 units in the last place for transcendentals only, then C1 does not count", () => {
   const test = caseOf({ in: { ...GPR, ...FLOATING }, approx: "x87" }), outcome = perfect(test);
   outcome.state.st[0] += 2n;

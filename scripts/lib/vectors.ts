@@ -12,6 +12,11 @@ export const DATA_BASE = 0x2_0000;
 export const CODE_BASE = 0x3_0000;
 /** Offset of the instruction in the code page. */
 export const CODE_OFFSET = 0x100;
+/**
+ * Offsets in the data page between which changes were recorded. All operands lie here; only a stack that a case puts elsewhere
+ * does not.
+ */
+export const RECORDED = { START: 0x700, END: 0x900 } as const;
 /** Bytes in each of the two pages. */
 export const PAGE = 0x1000;
 
