@@ -1,0 +1,18 @@
+/** What can be wrong with a snapshot. */
+
+/**
+ * `foreign`: it is no snapshot at all. `newer`: it was written by a later version. `damaged`: it is incomplete or was
+ * changed. `parent`: it belongs on top of another snapshot, which was not given. `too-large`: it is larger than the caller allows.
+ */
+export type SnapshotProblem = "foreign" | "newer" | "damaged" | "parent" | "too-large";
+
+/** A snapshot cannot be read. Nothing has been applied. */
+export class SnapshotError extends Error {
+  override readonly name = "SnapshotError";
+  readonly reason: SnapshotProblem;
+
+  constructor(reason: SnapshotProblem, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,12 @@
+/** The file format of snapshots: any plain value, its memory as pages by content. */
+export { SnapshotError, type SnapshotProblem } from "./errors.ts";
+export {
+  decodeSnapshot,
+  encodeSnapshot,
+  inspectSnapshot,
+  type ReadOptions,
+  type Snapshot,
+  SNAPSHOT_FORMAT,
+  type SnapshotCodec,
+  type SnapshotOptions,
+} from "./snapshot_file.ts";
