@@ -272,6 +272,7 @@ Deno.test("IdeChannel: absent drives", () => {
   assertEquals(b.in(0x1f7), 0);
   assertEquals(b.in(0x1f6), 0xb0);
   b.out(0x1f2, 0x55);
+  assertEquals(b.in(0x1f2), 0);
   b.out(0x1f7, Command.IDENTIFY_DEVICE);
   assertEquals(b.in(0x3f6), 0);
   assertEquals(b.clock.nextDue, Infinity);

@@ -105,6 +105,11 @@ export class AtapiCdrom extends IdeDrive<CdromState> {
     return this.#medium;
   }
 
+  /** True if there is a medium and the tray is closed. */
+  get present(): boolean {
+    return this.#medium !== null && !this.state.trayOpen;
+  }
+
   /** Puts a medium in (in place of the one that is there) and closes the tray; the guest is told of the change. */
   insert(medium: BlockBackend): void {
     this.#medium = medium;
@@ -138,8 +143,8 @@ export class AtapiCdrom extends IdeDrive<CdromState> {
 
   get #view(): DriveView {
     const { trayOpen, locked } = this.state;
-    const present = this.#medium !== null && !trayOpen;
-    return { present, trayOpen, locked, sectors: present && this.#medium ? Math.floor(this.#medium.size / SECTOR) : 0 };
+    const medium = this.present ? this.#medium : null;
+    return { present: this.present, trayOpen, locked, sectors: Math.floor((medium?.size ?? 0) / SECTOR) };
   }
 
   protected override signature(): void {
@@ -278,9 +283,8 @@ export class AtapiCdrom extends IdeDrive<CdromState> {
   }
 
   #readSectors(lba: number, target: Uint8Array): boolean {
-    const { present } = this.#view;
-    // The medium may have been taken out in the middle of the command.
-    if (this.#medium === null || !present) return this.#notReady();
+    // The medium may have been taken out in the middle of the command, or exchanged for a smaller one.
+    if (this.#medium === null || !this.present) return this.#notReady();
     try {
       this.#medium.read(lba * SECTOR, target);
       return true;

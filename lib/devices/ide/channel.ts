@@ -92,11 +92,10 @@ export class IdeChannel implements PortHandler {
       drive?.acknowledge();
       return status;
     }
-    // Without a drive 1, drive 0 answers in its place.
-    const answering = drive ?? (state.selected === 1 ? this.drives[0] : null);
-    if (!answering) return NOBODY;
-    if (register === Register.DEVICE && !drive) return answering.readRegister(register, false) | Device.DEV;
-    return answering.readRegister(register, (state.control & Control.HOB) !== 0);
+    if (drive) return drive.readRegister(register, (state.control & Control.HOB) !== 0);
+    if (state.selected === 0 || !this.drives[0]) return NOBODY;
+    // Without a drive 1, drive 0 answers in its place: zeros, so that its own signature is not taken for drive 1's.
+    return register === Register.DEVICE ? this.drives[0].readRegister(register, false) | Device.DEV : 0;
   }
 
   /** Writes the command block: `port` is masked to 0–7. */
