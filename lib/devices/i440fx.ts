@@ -21,7 +21,7 @@ const BIOS_SEGMENT = { address: 0xf0000, size: 0x10000 };
 export interface ShadowedRom {
   /** First address, a multiple of 16 KiB from C0000h up. */
   readonly address: number;
-  /** Bytes, a multiple of 16 KiB. */
+  /** Bytes, a multiple of 4 KiB. */
   readonly size: number;
   /** Byte offset of the contents in the linear memory. */
   readonly offset: number;
@@ -107,8 +107,13 @@ export class I440fx implements Device {
       case Attribute.WRITE:
         return memory.mapMmio(address, size, this.#writeThrough);
       default:
-        if (rom === undefined) memory.unmap(address, size);
-        else memory.mapRom(address, size, rom.offset + (address - rom.address));
+        memory.unmap(address, size);
+        if (rom === undefined) return;
+        return memory.mapRom(
+          address,
+          Math.min(size, rom.address + rom.size - address),
+          rom.offset + (address - rom.address),
+        );
     }
   }
 
@@ -117,9 +122,9 @@ export class I440fx implements Device {
   }
 
   #readRom(address: number, size: AccessSize): number {
-    const rom = this.#romAt(address);
     let value = 0;
     for (let i = size - 1; i >= 0; i--) {
+      const rom = this.#romAt(address + i);
       const byte = rom === undefined ? 0xff : this.#memory.bytes[rom.offset + (address + i - rom.address)];
       value = value * 256 + byte;
     }

@@ -3,6 +3,7 @@ import { DebugPorts } from "../devices/debug_ports.ts";
 import { e820Entry, FwCfg } from "../devices/fw_cfg.ts";
 import { I440fx, type ShadowedRom } from "../devices/i440fx.ts";
 import { I8042 } from "../devices/i8042.ts";
+import { cmosDriveType, I82077aa } from "../devices/i82077aa.ts";
 import { I8237 } from "../devices/i8237.ts";
 import { I8254 } from "../devices/i8254.ts";
 import { I8259 } from "../devices/i8259.ts";
@@ -16,8 +17,12 @@ import { Piix4Pm } from "../devices/piix4_pm.ts";
 import { Ps2Keyboard } from "../devices/ps2_keyboard.ts";
 import { Ps2Mouse } from "../devices/ps2_mouse.ts";
 import { DEFAULT_VRAM_SIZE, Vga } from "../devices/vga/mod.ts";
+import { Cpu } from "../cpu/cpu.ts";
+import { Bios } from "../firmware/bios.ts";
+import { CoreAccess } from "../firmware/core_access.ts";
+import type { BiosFloppy } from "../firmware/wires.ts";
 import { MachineClock } from "./clock.ts";
-import { cmosContents } from "./cmos.ts";
+import { bootOrder, cmosContents } from "./cmos.ts";
 import { DEFAULT_START_TIME, type MachineConfig } from "./config.ts";
 import type { MachineExit } from "./machine.ts";
 import { PhysicalMemory } from "./memory.ts";
@@ -65,8 +70,11 @@ export class Pc {
   readonly mouse: Ps2Mouse;
   readonly serials: readonly [Ns16550, Ns16550];
   readonly parallel: ParallelPort;
+  readonly floppy: I82077aa;
   readonly ide: PiixIde;
   readonly vga: Vga;
+  /** The built-in BIOS; null if a ROM image takes its place. */
+  readonly bios: Bios | null;
   /** Every device by its name, in the order in which they are reset. */
   readonly devices: Map<string, Device> = new Map();
 
@@ -92,9 +100,6 @@ export class Pc {
     this.pit = new I8254({ irq: this.pic.line(0), clock });
     this.dma = new I8237({ memory });
     this.rtc = new Mc146818({ irq: this.pic.line(8), clock, startTime: config.startTime ?? DEFAULT_START_TIME });
-    for (const [index, value] of cmosContents(config, this.ram.low, this.ram.high)) this.rtc.setRam(index, value);
-
-    this.hostBridge = new I440fx({ memory, roms: this.#loadRoms(config) });
     const pciIrqs = Array.from({ length: 16 }, (_, irq) => this.pic.line(irq, Source.PCI));
     this.isaBridge = new Piix3Isa({
       clock,
@@ -131,13 +136,23 @@ export class Pc {
       clock,
       printer: config.parallel ?? { print: () => {} },
     });
-    this.ide = new PiixIde({
+    this.floppy = new I82077aa({
       clock,
-      memory,
-      irq: [this.pic.line(14), this.pic.line(15)],
-      attachments: ideAttachments(config),
+      irq: this.pic.line(6),
+      dma: this.dma.channel(2),
+      drives: [config.fda, config.fdb],
     });
+    const floppies = this.#floppies();
+    const cmos = cmosContents(config, {
+      ram: this.ram,
+      floppyTypes: [floppies[0]?.cmosType ?? 0, floppies[1]?.cmosType ?? 0],
+    });
+    for (const [index, value] of cmos) this.rtc.setRam(index, value);
+    const attachments = ideAttachments(config);
+    this.ide = new PiixIde({ clock, memory, irq: [this.pic.line(14), this.pic.line(15)], attachments });
     this.vga = new Vga({ memory, clock });
+    this.bios = this.#createBios(config, floppies, attachments);
+    this.hostBridge = new I440fx({ memory, roms: this.bios?.install(memory) ?? this.#loadRoms(config) });
     const debugPorts = new DebugPorts({
       print: (byte) => events.debugByte(byte),
       exit: (value) => events.exit({ reason: "debug-exit", value, code: ((value << 1) | 1) & 0xff }),
@@ -152,13 +167,27 @@ export class Pc {
 
     // The bridge's port CF9h lies within the PCI bus's CF8h–CFBh: it comes later.
     const attachable = [this.pic, this.pit, this.dma, this.rtc, this.pci, this.isaBridge, this.powerManagement];
-    for (const device of [...attachable, this.keyboardController, this.parallel, this.ide, this.vga, debugPorts]) {
+    for (
+      const device of [
+        ...attachable,
+        this.keyboardController,
+        this.parallel,
+        this.floppy,
+        this.ide,
+        this.vga,
+        debugPorts,
+      ]
+    ) {
       device.attach(ports);
       this.#add(device);
     }
     this.serials[0].attach(ports, 0x3f8);
     this.serials[1].attach(ports, 0x2f8);
     for (const device of [this.hostBridge, this.keyboard, this.mouse, ...this.serials]) this.#add(device);
+    if (this.bios !== null) {
+      this.bios.attach(ports);
+      this.#add(this.bios);
+    }
     if (config.firmware?.kind === "rom") {
       this.#addFwCfg();
       if (config.firmware.vgaBios !== undefined) this.#addVgaRom(config.firmware.vgaBios);
@@ -184,6 +213,54 @@ export class Pc {
     memory.mapRam(0, 0xa0000, 0);
     memory.mapRam(MIB, ram.low - MIB, MIB);
     if (ram.high > 0) memory.mapRam(FOUR_GIB, ram.high, ram.low);
+  }
+
+  /** The floppy drives as the built-in BIOS sees them; gaps are undefined. */
+  #floppies(): (BiosFloppy | undefined)[] {
+    return this.floppy.drives.map((drive) =>
+      drive && {
+        get cmosType() {
+          return drive.format === null ? 4 : cmosDriveType(drive.format);
+        },
+        get medium() {
+          return drive.medium;
+        },
+        get changed() {
+          return drive.state.changed;
+        },
+        set changed(changed) {
+          drive.state.changed = changed;
+        },
+      }
+    );
+  }
+
+  #createBios(
+    config: MachineConfig,
+    floppies: readonly (BiosFloppy | undefined)[],
+    attachments: readonly (IdeAttachment | null)[],
+  ): Bios | null {
+    // Its services work on the registers of this project's own processor.
+    if (config.firmware?.kind === "rom" || !(this.cpu instanceof Cpu)) return null;
+    return new Bios({
+      cpu: new CoreAccess(this.cpu),
+      memory: this.memory,
+      ports: this.ports,
+      clock: this.clock,
+      ram: this.ram,
+      floppies: floppies.filter((floppy) => floppy !== undefined),
+      ata: attachments.map((attachment, position) => {
+        if (attachment === null) return null;
+        const cdrom = this.ide.cdroms.get(position);
+        return {
+          kind: attachment.kind,
+          get medium() {
+            return cdrom === undefined ? attachment.medium : cdrom.medium;
+          },
+        };
+      }),
+      bootOrder: bootOrder(config),
+    });
   }
 
   /** Puts the BIOS image below 4 GiB; returns what of it is seen below 1 MiB. */
