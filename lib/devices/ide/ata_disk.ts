@@ -9,6 +9,7 @@ import {
   IdeDrive,
   identifyChecksum,
   identifyDmaModes,
+  identifyResetResult,
   identifyText,
   newDriveState,
 } from "./drive.ts";
@@ -515,7 +516,7 @@ export class AtaDisk extends IdeDrive<DiskState> {
     word(86, 0x3400);
     word(87, 0x4040);
     identifyDmaModes(view, state);
-    word(93, 0x6001 | (state.device & Device.DEV ? 0x0a00 : 0x000a)); // 80-conductor cable, diagnostics passed
+    identifyResetResult(view, this.host.position);
     view.setBigUint64(100 * 2, BigInt(sectors), true);
     identifyChecksum(data);
   }

@@ -297,6 +297,9 @@ Deno.test("IdeChannel: SRST resets both drives and selects drive 0", () => {
   b.settle();
   assertEquals(b.irq[0], true);
   assertEquals(b.in(0x1f1), 1);
+  b.in(0x1f7);
+  b.out(0x1f6, 0xb0);
+  assertEquals(b.irq[0], false, "drive 1 leaves the interrupt to drive 0");
 });
 
 Deno.test("PiixIde: the decode bits take the legacy ports away and give them back", () => {

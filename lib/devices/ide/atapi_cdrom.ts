@@ -24,6 +24,7 @@ import {
   IdeDrive,
   identifyChecksum,
   identifyDmaModes,
+  identifyResetResult,
   identifyText,
   newDriveState,
 } from "./drive.ts";
@@ -484,7 +485,7 @@ export class AtapiCdrom extends IdeDrive<CdromState> {
     word(85, 0x0210);
     word(87, 0x4000);
     identifyDmaModes(view, this.state);
-    word(93, 0x6001 | (this.state.device & 0x10 ? 0x0a00 : 0x000a));
+    identifyResetResult(view, this.host.position);
     identifyChecksum(data);
   }
 }

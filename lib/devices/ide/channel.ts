@@ -46,6 +46,7 @@ export class IdeChannel implements PortHandler {
   /** Connects a drive: `create` receives the drive's side of the channel. */
   connect<D extends IdeDrive>(position: 0 | 1, create: (host: DriveHost) => D): D {
     const drive = create({
+      position,
       schedule: (delay) => this.#wires.schedule(position, delay),
       cancel: () => this.#wires.cancel(position),
       interruptChanged: () => this.#updateInterrupt(),

@@ -61,6 +61,8 @@ export type DriveState = {
 
 /** What a drive needs from its channel. */
 export interface DriveHost {
+  /** 0 for the master, 1 for the slave. */
+  readonly position: 0 | 1;
   /** Arranges for {@link IdeDrive.due} in `delay` ns, replacing an earlier arrangement. */
   schedule(delay: number): void;
   /** Forgets the arrangement. */
@@ -124,6 +126,7 @@ export abstract class IdeDrive<S extends DriveState = DriveState> {
   beginSoftReset(): void {
     const state = this.state;
     this.host.cancel();
+    state.command = 0;
     state.status = Status.BSY;
     state.phase = "reset";
     state.asleep = false;
@@ -160,7 +163,8 @@ export abstract class IdeDrive<S extends DriveState = DriveState> {
     switch (state.phase) {
       case "reset":
         this.endReset();
-        if (state.command === Command.EXECUTE_DEVICE_DIAGNOSTIC) this.setInterrupt(true);
+        // Drive 0 reports the end of the diagnostic for both.
+        if (state.command === Command.EXECUTE_DEVICE_DIAGNOSTIC && this.host.position === 0) this.setInterrupt(true);
         return;
       case "finish":
         this.complete(state.outcome);
@@ -400,6 +404,11 @@ export function identifyDmaModes(view: DataView, state: DriveState): void {
   const selected = (mode: number) => mode < 0 ? 0 : 0x100 << mode;
   view.setUint16(63 * 2, 0x0007 | selected(state.multiwordDma), true);
   view.setUint16(88 * 2, 0x003f | selected(state.ultraDma), true);
+}
+
+/** Word 93 of IDENTIFY: an 80-conductor cable, and which of the two drives found itself to be alright after reset. */
+export function identifyResetResult(view: DataView, position: 0 | 1): void {
+  view.setUint16(93 * 2, 0x6001 | (position === 1 ? 0x0a00 : 0x000a), true);
 }
 
 /** Word 255 of IDENTIFY: signature A5h and the checksum that makes all 512 bytes add up to 0. */
