@@ -13,7 +13,7 @@ import {
   type PortSpace,
 } from "../machine/types.ts";
 import type { FloppyFormat } from "../disk/mod.ts";
-import { FloppyDrive, type SectorId } from "./floppy/drive.ts";
+import { FloppyDrive, type FloppyDriveState, type SectorId } from "./floppy/drive.ts";
 import { commandOf, Configure, Dir, Dor, Dsr, Modifier, Msr, Port, St0, St1, St2, St3 } from "./floppy/registers.ts";
 import type { DmaChannel } from "./i8237.ts";
 
@@ -64,6 +64,45 @@ type Transfer = {
   left: number;
 };
 
+/** Mutable state of an {@link I82077aa}: plain data. */
+export type I82077aaState = {
+  dor: number;
+  tdr: number;
+  /** Rate bits, as last written to DSR or CCR. */
+  rate: number;
+  phase: string;
+  /** Bytes of the command phase. */
+  command: number[];
+  /** Bytes of the result phase that have not been read. */
+  result: number[];
+  interrupt: boolean;
+  /** Drives for which the reset's status has not been sensed. */
+  resetSense: number;
+  /** Status register 0 of each finished seek that has not been sensed; 0 = none. */
+  seekStatus: number[];
+  /** Bit per drive that is stepping. */
+  seeking: number;
+  /** Present cylinder number of each drive as the controller counts it. */
+  pcn: number[];
+  /** Cylinder that each drive is stepping to; -1 = until track 0 is reached. */
+  target: number[];
+  /** SPECIFY: step rate and head unload time; head load time and non-DMA bit. */
+  specify: number[];
+  /** CONFIGURE: flags and FIFO threshold; precompensation track. */
+  configure: number[];
+  perpendicular: number;
+  locked: boolean;
+  /** Last sector of a track of the last command that named one. */
+  endOfTrack: number;
+  transfer: Transfer;
+  /** One sector between drive and host, and the part of it that the host has not moved. */
+  buffer: Uint8Array;
+  position: number;
+  limit: number;
+  /** State of each drive; null where there is none. */
+  drives: (FloppyDriveState | null)[];
+};
+
 /** The type of drive that CMOS byte 10h names for a medium of this format: 1 = 360K, 2 = 1.2M, 3 = 720K, 4 = 1.44M, 5 = 2.88M. */
 export function cmosDriveType(format: FloppyFormat): number {
   if (format.rate === 1000) return 5;
@@ -77,7 +116,7 @@ export class I82077aa implements Device {
   readonly version = 1;
   /** The drives by position; undefined where there is none. */
   readonly drives: readonly (FloppyDrive | undefined)[];
-  readonly state;
+  readonly state: I82077aaState;
   readonly #wires: I82077aaWires;
 
   /** @throws ImageError if a medium is no floppy. */
@@ -87,33 +126,22 @@ export class I82077aa implements Device {
     this.state = {
       dor: 0,
       tdr: 0,
-      /** Rate bits, as last written to DSR or CCR. */
       rate: 2,
-      phase: "reset" as string,
-      /** Bytes of the command phase. */
-      command: [] as number[],
-      /** Bytes of the result phase that have not been read. */
-      result: [] as number[],
+      phase: "reset",
+      command: [],
+      result: [],
       interrupt: false,
-      /** Drives for which the reset's status has not been sensed. */
       resetSense: 0,
-      /** Status register 0 of each finished seek that has not been sensed; 0 = none. */
       seekStatus: [0, 0, 0, 0],
-      /** Bit per drive that is stepping. */
       seeking: 0,
-      /** Present cylinder number of each drive as the controller counts it, and where it is stepping to. */
       pcn: [0, 0, 0, 0],
       target: [0, 0, 0, 0],
-      /** SPECIFY: step rate and head unload time; head load time and non-DMA bit. */
       specify: [0, 0],
-      /** CONFIGURE: flags and FIFO threshold; precompensation track. */
-      configure: [Configure.EFIFO as number, 0],
+      configure: [Configure.EFIFO, 0],
       perpendicular: 0,
       locked: false,
-      /** Last sector of a track, or number of sectors, of the last command that named one. */
       endOfTrack: 0,
-      transfer: { head: 0, c: 0, h: 0, r: 0, n: 0, st1: 0, st2: 0, left: 0 } as Transfer,
-      /** One sector between drive and host, and the next byte of it for the host. */
+      transfer: { head: 0, c: 0, h: 0, r: 0, n: 0, st1: 0, st2: 0, left: 0 },
       buffer: new Uint8Array(SECTOR),
       position: 0,
       limit: 0,

@@ -15,8 +15,8 @@ import type {
 import { PciCommand, PciFunction } from "../pci.ts";
 import { AtaDisk } from "./ata_disk.ts";
 import { AtapiCdrom } from "./atapi_cdrom.ts";
-import { BusMaster } from "./bus_master.ts";
-import { IdeChannel } from "./channel.ts";
+import { BusMaster, type BusMasterState } from "./bus_master.ts";
+import { type ChannelState, IdeChannel } from "./channel.ts";
 
 /** Configuration registers of the IDE function. */
 const IDETIM = 0x40;
@@ -44,6 +44,14 @@ export interface PiixIdeWires {
   readonly attachments: readonly (IdeAttachment | null | undefined)[];
 }
 
+/** Mutable state of a {@link PiixIde}. */
+export type PiixIdeState = {
+  /** PCI configuration space. */
+  config: Uint8Array;
+  channels: ChannelState[];
+  busMasters: BusMasterState[];
+};
+
 /** The IDE controller of the board. */
 export class PiixIde implements Device {
   readonly name = "piix_ide";
@@ -52,7 +60,7 @@ export class PiixIde implements Device {
   readonly busMasters: readonly [BusMaster, BusMaster];
   /** The PCI function, for the bus at 0:1.1. */
   readonly pci: PciFunction;
-  readonly state;
+  readonly state: PiixIdeState;
   /** The ATAPI drives by position (0–3). */
   readonly cdroms: ReadonlyMap<number, AtapiCdrom>;
   #ports: PortSpace | null = null;
