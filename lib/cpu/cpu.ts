@@ -171,10 +171,25 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       if (this.#breakRequested || r.i32(S.BUDGET) <= 0) return "budget";
       if (r.i32(S.SHADOW) === 0) this.#serviceInterrupts();
       if (r.i32(S.HALTED) !== 0) return "halted";
+      // The shadow matters only to an interrupt that is waiting now: a later one comes after the next instruction.
+      if (r.i32(S.SHADOW) !== 0 && !this.#interruptLine && r.i32(S.NMI_PENDING) === 0) r.setI32(S.SHADOW, 0);
       if ((r.i32(S.EFLAGS) & (Flag.TF | Flag.RF)) !== 0 || r.i32(S.SHADOW) !== 0 || this.#debug.watchesCode) {
         this.#step();
-      } else this.#execute(r.i32(S.BUDGET));
+      } else {
+        if (this.#link === 0 && this.#resume()) continue;
+        this.#execute(r.i32(S.BUDGET));
+      }
     }
+  }
+
+  /** Goes on at RIP through the jump cache; false if TypeScript must find the block there or cut it to the budget. */
+  #resume(): boolean {
+    const r = this.r, before = r.i32(S.BUDGET);
+    r.setI32(S.EXIT, 0);
+    this.#runtime.resume(this.#mode.flat || this.#mode.code === 64);
+    this.#leave();
+    const exit = r.i32(S.EXIT);
+    return r.i32(S.BUDGET) !== before && exit !== Exit.LOOKUP && exit !== Exit.BUDGET;
   }
 
   #serviceInterrupts(): void {
@@ -229,6 +244,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#granted -= aside;
     const record = block.count <= budget ? block.record : this.#blocks.partial(block, budget, this.#mode);
     r.setNumber(S.BLOCK_IP, ip);
+    r.setI32(S.EXIT, 0);
     this.#runtime.enter(record);
     this.#leave();
     r.setI32(S.BUDGET, r.i32(S.BUDGET) + aside);

@@ -47,6 +47,12 @@ export interface CodeSource {
   nextPage(first: boolean): number;
 }
 
+/** Bits for the stretches of 128 bytes that [from, to) of a page touches. */
+function granuleMask(from: number, to: number): number {
+  const first = from >>> 7, last = (to - 1) >>> 7;
+  return (-1 << first) & (-1 >>> (31 - last));
+}
+
 /** Decoded blocks of one processor. */
 export class BlockCache {
   readonly #library: HandlerLibrary;
@@ -57,6 +63,11 @@ export class BlockCache {
   readonly #byFrame: (Map<number, Block> | undefined)[] = [];
   /** All blocks with bytes in a frame. */
   readonly #inFrame: (Block[] | undefined)[] = [];
+  /** By frame: a bit for each stretch of 128 bytes that holds code, so that most writes to such a page cost little. */
+  readonly #granules: Int32Array;
+  readonly #leaveSlot: number;
+  /** Slots of the stops by mode key. */
+  readonly #stopSlots: number[] = [];
   readonly #instruction: Instruction = newInstruction();
   readonly #straddle = new Uint8Array(32);
   #next = ARENA_BASE + PARTIAL_BYTES;
@@ -78,6 +89,8 @@ export class BlockCache {
     this.#memory = memory;
     this.#view = new DataView(state.buffer);
     this.#state = new Uint8Array(state.buffer);
+    this.#granules = new Int32Array(memory.frameFlags.length);
+    this.#leaveSlot = library.pseudoSlot(Pseudo.LEAVE, { code: 32, stack: 32, flat: true });
     this.#watch = watch;
     this.#unwatch = unwatch;
   }
@@ -94,7 +107,7 @@ export class BlockCache {
 
   /** Forgets all blocks. */
   clear(): void {
-    for (const [frame, blocks] of this.#inFrame.entries()) if (blocks?.length) this.#unwatch(frame);
+    for (const [frame, blocks] of this.#inFrame.entries()) if (blocks) this.#emptied(frame);
     this.#byFrame.length = 0;
     this.#inFrame.length = 0;
     this.#next = ARENA_BASE + PARTIAL_BYTES;
@@ -133,7 +146,7 @@ export class BlockCache {
     }
     if (count === 0) return null;
     if (!ended) {
-      this.#writePseudo(at, Pseudo.FALL_THROUGH, mode, offset - host, count);
+      this.#writePseudo(at, this.#library.pseudoSlot(Pseudo.FALL_THROUGH, mode), offset - host, count);
       at += REC.SIZE;
     }
     this.#view.setInt32(first + HEADER.COUNT, count, true);
@@ -155,9 +168,9 @@ export class BlockCache {
     return block;
   }
 
-  #writePseudo(at: number, name: string, mode: CodeMode, next: number, position: number): void {
+  #writePseudo(at: number, slot: number, next: number, position: number): void {
     for (let i = 0; i < REC.SIZE; i += 8) this.#view.setBigUint64(at + i, 0n, true);
-    this.#view.setInt32(at + REC.SLOT, this.#library.pseudoSlot(name, mode), true);
+    this.#view.setInt32(at + REC.SLOT, slot, true);
     this.#view.setUint16(at + REC.NEXT, next, true);
     this.#view.setUint16(at + REC.INDEX_IN_BLOCK, position, true);
   }
@@ -179,8 +192,21 @@ export class BlockCache {
       const list = this.#inFrame[f];
       if (list) list.push(block);
       else this.#inFrame[f] = [block];
+      this.#granules[f] |= this.#granulesOf(block, f);
       this.#watch(f);
     }
+  }
+
+  /** The stretches of a frame that hold bytes of a block. */
+  #granulesOf(block: Block, frame: number): number {
+    const base = frame * PAGE_SIZE;
+    return granuleMask(Math.max(block.host, base) - base, Math.min(block.host + block.bytes, base + PAGE_SIZE) - base);
+  }
+
+  #emptied(frame: number): void {
+    this.#inFrame[frame] = undefined;
+    this.#granules[frame] = 0;
+    this.#unwatch(frame);
   }
 
   /** Lets the link field at `field` lead to `block`. */
@@ -191,19 +217,22 @@ export class BlockCache {
 
   /** Bytes of a frame have changed: blocks that contain them are void. */
   invalidate(frame: number, offset: number, length: number): void {
+    if ((this.#granules[frame] & granuleMask(offset, offset + length)) === 0) return;
     const blocks = this.#inFrame[frame];
     if (!blocks) return;
     const from = frame * PAGE_SIZE + offset, to = from + length;
-    let kept = 0;
+    let kept = 0, granules = 0;
     for (const block of blocks) {
-      if (block.valid && !this.#overlaps(block, frame, from, to)) blocks[kept++] = block;
-      else if (block.valid) this.#void(block);
+      if (!block.valid) continue;
+      if (this.#overlaps(block, frame, from, to)) this.#void(block);
+      else {
+        blocks[kept++] = block;
+        granules |= this.#granulesOf(block, frame);
+      }
     }
     blocks.length = kept;
-    if (kept === 0) {
-      this.#inFrame[frame] = undefined;
-      this.#unwatch(frame);
-    }
+    if (kept === 0) this.#emptied(frame);
+    else this.#granules[frame] = granules;
   }
 
   #overlaps(block: Block, frame: number, from: number, to: number): boolean {
@@ -222,10 +251,7 @@ export class BlockCache {
       const list = this.#inFrame[frame];
       if (!list) continue;
       list.splice(list.indexOf(block), 1);
-      if (list.length === 0) {
-        this.#inFrame[frame] = undefined;
-        this.#unwatch(frame);
-      }
+      if (list.length === 0) this.#emptied(frame);
     }
     if (runsOnce) this.#forget(block);
     else this.#void(block);
@@ -246,10 +272,11 @@ export class BlockCache {
   }
 
   #voidRecords(first: number, count: number): void {
-    const slot = this.#library.pseudoSlot(Pseudo.LEAVE, { code: 32, stack: 32, flat: true });
     for (let i = 0; i <= count; i++) {
       const at = first + i * REC.SIZE;
-      if (this.#view.getUint16(at + REC.INDEX_IN_BLOCK, true) === i) this.#view.setInt32(at + REC.SLOT, slot, true);
+      if (this.#view.getUint16(at + REC.INDEX_IN_BLOCK, true) === i) {
+        this.#view.setInt32(at + REC.SLOT, this.#leaveSlot, true);
+      }
     }
   }
 
@@ -265,7 +292,8 @@ export class BlockCache {
     this.#state.copyWithin(first, block.record, block.record + count * REC.SIZE);
     this.#view.setInt32(first + HEADER.COUNT, count, true);
     this.#view.setInt32(first + HEADER.BYTES, block.bytes, true);
-    this.#writePseudo(end, Pseudo.STOP, mode, this.#view.getUint16(end - REC.SIZE + REC.NEXT, true), count);
+    const slot = this.#stopSlots[block.key] ??= this.#library.pseudoSlot(Pseudo.STOP, mode);
+    this.#writePseudo(end, slot, this.#view.getUint16(end - REC.SIZE + REC.NEXT, true), count);
     this.#partialOf = block;
     return first;
   }

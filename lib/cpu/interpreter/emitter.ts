@@ -226,6 +226,12 @@ export class InterpreterEmitter implements Emitter {
   registerAddress(index: number): Value {
     return this.let(this.#at(REGISTER_FIELD[index]));
   }
+  registerHalf(index: number, half: 0 | 1): Value {
+    return this.let(this.#loadAt(this.#at(REGISTER_FIELD[index]), "i64", half * 8));
+  }
+  setRegisterHalf(index: number, half: 0 | 1, value: Value): void {
+    this.#storeAt(this.#at(REGISTER_FIELD[index]), value.type === "i64" ? "i64" : "i32", value, half * 8);
+  }
   far(): { selector: Value; offset: Value } {
     return { selector: this.let(this.#field(REC.LINK, "i32")), offset: this.let(this.#field(REC.IMM, "i32")) };
   }

@@ -12,7 +12,7 @@ import { definitionFor } from "../semantics/mod.ts";
 import { endingOf } from "../semantics/registry.ts";
 import { S } from "../state.ts";
 import { InterpreterEmitter, isFlatAccess } from "./emitter.ts";
-import { Exit } from "./layout.ts";
+import { Exit, REC } from "./layout.ts";
 import { HANDLER_SIGNATURE, type ImportTable, type Linkage, linkModule } from "./linkage.ts";
 
 /** Pseudo-instructions that the block cache puts into records. */
@@ -137,19 +137,28 @@ const PSEUDO_INSTRUCTION: Instruction = {
   repeat: "",
 };
 
-/** A module with a single exported function that starts a record's handler. */
-export function entryModule(): Uint8Array<ArrayBuffer> {
-  const module = new ModuleBuilder();
-  const type = module.type(HANDLER_SIGNATURE);
-  module.importTable("env", "handlers", 1);
-  module.importMemory("env", "state", 1);
-  const code = new Code(2);
-  code.get(0);
-  code.get(1);
-  code.get(1);
-  code.memory(Op.I32_LOAD, 0);
-  code.returnCallIndirect(type);
-  module.export("enter", module.function(HANDLER_SIGNATURE, code));
+/**
+ * The module through which TypeScript enters compiled code: `enter(cpu, record)` starts a record's handler, `resumeFlat(cpu)`
+ * and `resumeSegmented(cpu)` go on at RIP if the jump cache knows the block there, and return with Exit.LOOKUP if not.
+ */
+export function entryModule(imports: ImportTable): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder(), linkage = linkModule(module, imports);
+  const enter = new Code(2);
+  enter.get(0);
+  enter.get(1);
+  enter.get(1);
+  enter.memory(Op.I32_LOAD, REC.SLOT);
+  enter.returnCallIndirect(linkage.handlerType);
+  module.export("enter", module.function(HANDLER_SIGNATURE, enter));
+  for (const [name, jump] of [["resumeFlat", linkage.jumpFlat], ["resumeSegmented", linkage.jumpSegmented]] as const) {
+    const resume = new Code(1);
+    resume.i32(0);
+    resume.get(0);
+    resume.memory(Op.I64_LOAD, S.RIP);
+    resume.get(0);
+    resume.returnCall(jump);
+    module.export(name, module.function({ parameters: ["i32"], results: [] }, resume));
+  }
   return module.toBytes();
 }
 

@@ -17,31 +17,37 @@ const helpers: ReadonlyMap<string, Helper> = new Map<string, Helper>([
   ...Object.entries(fpuHelpers),
 ]);
 
-let sharedLibrary: HandlerLibrary | null = null;
-let sharedEntry: WebAssembly.Module | null = null;
+let shared: { imports: ImportTable; library: HandlerLibrary; entry: WebAssembly.Module } | null = null;
 
-function library(): HandlerLibrary {
-  if (!sharedLibrary) {
+/** What all processors of this process share. */
+function common(): { library: HandlerLibrary; entry: WebAssembly.Module } {
+  if (!shared) {
     const types = new Map([...helpers].map(([name, { args, result }]) => [name, { args, result }]));
     const kernels = new Map<string, { args: readonly ValueType[]; result: ValueType | null }>(
       Object.entries(kernelTable),
     );
     const imports: ImportTable = { helpers: types, kernels };
-    sharedLibrary = new HandlerLibrary(imports);
+    shared = {
+      imports,
+      library: new HandlerLibrary(imports),
+      entry: new WebAssembly.Module(entryModule(imports)),
+    };
   }
-  return sharedLibrary;
+  return shared;
 }
 
 type Bound = (...args: number[]) => number;
 
 /** Instantiates handler modules for one processor. */
 export class HandlerRuntime {
-  readonly library = library();
+  readonly library: HandlerLibrary = common().library;
   /** Slot of the handler that returns to the run loop before its instruction. */
   readonly leaveSlot: number;
   readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: 1 << 15 });
   readonly #imports: WebAssembly.Imports;
   readonly #enter: (cpu: number, record: number) => void;
+  readonly #resumeFlat: (cpu: number) => void;
+  readonly #resumeSegmented: (cpu: number) => void;
   #generation = -1;
   #instantiated = 0;
   #knownSlots = 0;
@@ -52,15 +58,23 @@ export class HandlerRuntime {
     for (const [name, helper] of helpers) bound[name] = bind(cpu, helper, name in slowPaths);
     const kernels = new WebAssembly.Instance(kernelModule(), { env: { memory: state } }).exports;
     this.#imports = { env: { state, guest, handlers: this.#table }, helper: bound, kernel: kernels };
-    sharedEntry ??= new WebAssembly.Module(entryModule());
-    const entry = new WebAssembly.Instance(sharedEntry, this.#imports).exports;
+    const entry = new WebAssembly.Instance(common().entry, this.#imports).exports;
     this.#enter = entry.enter as (cpu: number, record: number) => void;
+    this.#resumeFlat = entry.resumeFlat as (cpu: number) => void;
+    this.#resumeSegmented = entry.resumeSegmented as (cpu: number) => void;
   }
 
   /** Runs from a record until compiled code returns. */
   enter(record: number): void {
     if (this.#knownSlots !== this.library.slots) this.#instantiate();
     this.#enter(CPU_BASE, record);
+  }
+
+  /** Goes on at RIP as far as the jump cache knows the way. */
+  resume(flat: boolean): void {
+    if (this.#knownSlots !== this.library.slots) this.#instantiate();
+    if (flat) this.#resumeFlat(CPU_BASE);
+    else this.#resumeSegmented(CPU_BASE);
   }
 
   #instantiate(): void {
