@@ -2,5 +2,6 @@
 
 /** An image cannot be used for what it was given for. The message says what was expected, what was found and what to do. */
 export class ImageError extends Error {
+  /** Always `"ImageError"`. */
   override readonly name = "ImageError";
 }

@@ -29,7 +29,7 @@ export class Keyboard {
   readonly #layout: string;
   readonly #strokes: ReadonlyMap<string, Stroke>;
 
-  /** Made by {@link Guest}, not by scripts. Throws {@link OptionError} for an unknown layout. */
+  /** @internal Made by {@link Guest}, not by scripts. Throws {@link OptionError} for an unknown layout. */
   constructor(context: GuestContext, layoutName: string) {
     this.#context = context;
     this.#layout = layoutName;

@@ -1,13 +1,15 @@
 /** Places on a screen, found by their text each time they are asked for. */
 import { checkOptions, type GuestContext, limits, WAIT_OPTIONS, type WaitOptions } from "./context.ts";
 import { StrictModeError } from "./errors.ts";
+import { belongsTo } from "./internals.ts";
 import { describePattern, findAllText, type TextPattern } from "./text_matcher.ts";
 import type { Cell, TextView } from "./text_view.ts";
 
 /** A place on a screen. */
 export interface Place {
-  /** Row and column of the first character, from 0. */
+  /** Row of the first character, from 0. */
   readonly row: number;
+  /** Column of the first character, from 0. */
   readonly column: number;
   /** The text found there. */
   readonly text: string;
@@ -29,12 +31,18 @@ export class Locator {
   readonly #pattern: TextPattern;
   readonly #index: number | undefined;
 
-  /** Made by `getByText`, not by scripts. */
+  /** @internal Made by `getByText`, not by scripts. */
   constructor(context: GuestContext, view: TextView, pattern: TextPattern, index?: number) {
     this.#context = context;
     this.#view = view;
     this.#pattern = pattern;
     this.#index = index;
+    belongsTo(this, context);
+  }
+
+  /** The screen or terminal that this locator looks at. */
+  get view(): TextView {
+    return this.#view;
   }
 
   /** The locator of match `index`, from 0; negative ones count from the end. */
@@ -94,8 +102,9 @@ export class Locator {
     return [...place.text].map((_, index) => this.#view.cell(place.row, place.column + index));
   }
 
-  /** Runs the guest until the text is there, and returns the place; or, with `state: "hidden"`, until it is gone. */
+  /** Runs the guest until the text is gone. */
   waitFor(options: LocatorWaitOptions & { state: "hidden" }): Promise<undefined>;
+  /** Runs the guest until the text is there, and returns the place. */
   waitFor(options?: LocatorWaitOptions): Promise<Place>;
   waitFor(options: LocatorWaitOptions = {}): Promise<Place | undefined> {
     checkOptions(options, [...WAIT_OPTIONS, "state"], "waitFor");

@@ -19,7 +19,7 @@ const LARGEST_WHEEL_STEP = 7;
 export class Mouse {
   readonly #context: GuestContext;
 
-  /** Made by {@link Guest}, not by scripts. */
+  /** @internal Made by {@link Guest}, not by scripts. */
   constructor(context: GuestContext) {
     this.#context = context;
   }

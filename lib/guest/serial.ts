@@ -1,5 +1,6 @@
 /** A serial line of a guest. */
 import { checkOptions, type GuestContext, limits, WAIT_OPTIONS, type WaitOptions } from "./context.ts";
+import { belongsTo } from "./internals.ts";
 import { SerialTerminal, type TerminalSize } from "./terminal.ts";
 import { checkPattern, describePattern, type TextMatch, type TextPattern } from "./text_matcher.ts";
 import type { Transcript } from "./transcript.ts";
@@ -12,11 +13,12 @@ export class Serial {
   readonly #transcript: Transcript;
   #terminal: SerialTerminal | undefined;
 
-  /** Made by {@link Guest}, not by scripts. */
+  /** @internal Made by {@link Guest}, not by scripts. */
   constructor(context: GuestContext, index: number, transcript: Transcript) {
     this.#context = context;
     this.#transcript = transcript;
     this.index = index;
+    belongsTo(this, context);
   }
 
   /** Everything received so far as text: UTF-8 decoded, without terminals' escape sequences, line ends as `\n`. */

@@ -71,7 +71,7 @@ export class SerialTerminal extends TextView {
   #written = 0;
   #pending: Promise<void> = Promise.resolve();
 
-  /** Made by {@link Serial.terminal}, not by scripts. */
+  /** @internal Made by {@link Serial.terminal}, not by scripts. */
   constructor(context: GuestContext, name: string, transcript: Transcript, size: TerminalSize = {}) {
     super(context, name);
     this.#transcript = transcript;
@@ -96,11 +96,13 @@ export class SerialTerminal extends TextView {
     this.#pending = new Promise((resolve) => this.#terminal.write(bytes, resolve));
   }
 
+  /** Gives the emulator what has been received. */
   override async prepare(): Promise<void> {
     this.#feed();
     await this.#pending;
   }
 
+  /** The characters as they are now. */
   override grid(): TextGrid {
     this.#feed();
     const buffer = this.#terminal.buffer.active, { rows, cols } = this.#terminal;

@@ -1,6 +1,7 @@
 /** What a screen and a terminal have in common: a grid of characters that can be read, searched and waited for. */
 import { checkOptions, type GuestContext, limits, WAIT_OPTIONS, type WaitOptions } from "./context.ts";
 import { OptionError } from "./errors.ts";
+import { belongsTo } from "./internals.ts";
 import { Locator } from "./locator.ts";
 import { type Duration, parseDuration } from "./quantity.ts";
 import { checkPattern, describePattern, findText, type TextMatch, type TextPattern } from "./text_matcher.ts";
@@ -19,7 +20,9 @@ export interface Cell {
 
 /** Where the text cursor is. */
 export interface CursorPosition {
+  /** From 0 at the top. */
   readonly row: number;
+  /** From 0 at the left. */
   readonly column: number;
   /** False if the cursor is switched off or outside the screen. */
   readonly visible: boolean;
@@ -27,11 +30,15 @@ export interface CursorPosition {
 
 /** A grid of characters at one moment. */
 export interface TextGrid {
+  /** Number of rows. */
   readonly rows: number;
+  /** Number of columns. */
   readonly columns: number;
   /** One string per row, as long as the row is wide. */
   readonly lines: readonly string[];
+  /** Where the text cursor is. */
   readonly cursor: CursorPosition;
+  /** The cell at `row` and `column`, both from 0 and inside the grid. */
   cell(row: number, column: number): Cell;
 }
 
@@ -43,15 +50,16 @@ export interface StillOptions extends WaitOptions {
 
 /** A grid of characters that changes while the guest runs. */
 export abstract class TextView {
-  /** The guest's parts. */
+  /** @internal The guest's parts. */
   protected readonly context: GuestContext;
   /** The name in messages: `"the screen"`. */
   readonly name: string;
 
-  /** Made by {@link Guest}, not by scripts. */
+  /** @internal Made by {@link Guest}, not by scripts. */
   constructor(context: GuestContext, name: string) {
     this.context = context;
     this.name = name;
+    belongsTo(this, context);
   }
 
   /** The characters as they are now; null if there are none, as in a graphics mode. */
@@ -60,7 +68,7 @@ export abstract class TextView {
   /** Brings {@link grid} up to date where that takes time of the host; none of the guest's time passes. */
   prepare?(): Promise<void>;
 
-  /** Something that is equal exactly if what is shown is equal. */
+  /** @internal Something that is equal exactly if what is shown is equal. */
   protected signature(): string {
     return this.text();
   }

@@ -1,0 +1,66 @@
+/** Watches for what a script declared fatal: `guest.failOn(/kernel panic/i)`. */
+import { checkPattern, describePattern, findText, type TextPattern } from "./text_matcher.ts";
+import type { TextView } from "./text_view.ts";
+import type { Transcript } from "./transcript.ts";
+
+/** Patterns that must not show up. */
+export class FailureWatch {
+  readonly #patterns = new Set<TextPattern>();
+  readonly #screen: TextView;
+  readonly #transcripts: readonly Transcript[];
+  readonly #lineStarts: number[];
+  #failure: string | undefined;
+
+  /** `poke` is called when a serial line has shown a pattern. */
+  constructor(screen: TextView, transcripts: readonly Transcript[], poke: () => void) {
+    this.#screen = screen;
+    this.#transcripts = transcripts;
+    this.#lineStarts = transcripts.map(() => 0);
+    transcripts.forEach((transcript, index) =>
+      transcript.listeners.add((byte) => {
+        if (byte === 0x0a && this.#patterns.size > 0 && this.#lookAtSerial(index)) poke();
+      })
+    );
+  }
+
+  /** Adds a pattern; returns what takes it back. Serial lines count from now on, the screen as it is. */
+  add(pattern: TextPattern): () => void {
+    checkPattern(pattern);
+    if (this.#patterns.size === 0) this.#transcripts.forEach((t, index) => this.#lineStarts[index] = t.lineStart);
+    this.#patterns.add(pattern);
+    return () => this.#patterns.delete(pattern);
+  }
+
+  /** Forgets what was found: the machine was reset or restored. */
+  clear(): void {
+    this.#failure = undefined;
+    this.#transcripts.forEach((transcript, index) => this.#lineStarts[index] = transcript.lineStart);
+  }
+
+  /** What was found, in words. */
+  look(): string | undefined {
+    if (this.#patterns.size === 0) return undefined;
+    this.#transcripts.forEach((_, index) => this.#lookAtSerial(index));
+    if (this.#failure !== undefined) return this.#failure;
+    const text = this.#screen.text();
+    for (const pattern of this.#patterns) {
+      if (findText(text, pattern) === undefined) continue;
+      return this.#failure = `the screen shows ${describePattern(pattern)}, which must not happen`;
+    }
+    return undefined;
+  }
+
+  #lookAtSerial(index: number): boolean {
+    const transcript = this.#transcripts[index];
+    const lines = transcript.text.slice(this.#lineStarts[index]);
+    this.#lineStarts[index] = transcript.lineStart;
+    for (const pattern of this.#patterns) {
+      const match = findText(lines, pattern);
+      if (match === undefined) continue;
+      const line = lines.slice(lines.lastIndexOf("\n", match.start - 1) + 1).split("\n")[0];
+      this.#failure ??= `serial ${index} shows ${describePattern(pattern)}, which must not happen: ${line}`;
+      return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,84 @@
+/** The guest's screen. */
+import { checkOptions } from "./context.ts";
+import { encodePng } from "./png.ts";
+import { type TextGrid, TextView } from "./text_view.ts";
+
+/** Options of {@link Screen.screenshot}. */
+export interface ScreenshotOptions {
+  /** File to write the PNG to; needs permission to write it. */
+  path?: string | URL;
+  /** The text cursor: as it happens to blink (the default), always on, or off. */
+  cursor?: "blink" | "on" | "off";
+}
+
+/** A picture of the screen. */
+export interface Picture {
+  /** Width in dots. */
+  readonly width: number;
+  /** Height in dots. */
+  readonly height: number;
+  /** Red, green, blue, alpha (always 255), line by line from the top left. */
+  readonly data: Uint8Array;
+}
+
+/** The colour 0xRRGGBB as `"#rrggbb"`. */
+function cssColour(rgb: number): string {
+  return `#${rgb.toString(16).padStart(6, "0")}`;
+}
+
+/** Two independent 32-bit sums over the pixels: pictures that differ get different texts. */
+function pictureSignature({ width, height, data }: Picture): string {
+  let first = 0x811c9dc5, second = 0;
+  const words = new Uint32Array(data.buffer, data.byteOffset, data.byteLength >>> 2);
+  for (const word of words) {
+    first = Math.imul(first ^ word, 0x01000193);
+    second = Math.imul(second, 31) + word | 0;
+  }
+  return `${width}x${height}:${first >>> 0}:${second >>> 0}`;
+}
+
+/** What the display shows: text while it is in a text mode, and always a picture. */
+export class Screen extends TextView {
+  /** The mode of the display in words, for example `"text 80x25"` or `"packed 320x200x8"`. */
+  get mode(): string {
+    return this.context.machine.displayMode;
+  }
+
+  /** The characters as they are now; null in a graphics mode. */
+  override grid(): TextGrid | null {
+    const screen = this.context.machine.textScreen();
+    if (screen === null) return null;
+    const { rows, columns, cursor } = screen;
+    return {
+      rows,
+      columns,
+      lines: Array.from({ length: rows }, (_, row) => screen.line(row)),
+      cursor: { row: cursor?.row ?? 0, column: cursor?.column ?? 0, visible: cursor !== null },
+      cell: (row, column) => {
+        const { character, foreground, background, blink } = screen.cell(row, column);
+        return { character, foreground: cssColour(foreground), background: cssColour(background), blink };
+      },
+    };
+  }
+
+  /** @internal */
+  protected override signature(): string {
+    const screen = this.context.machine.textScreen();
+    if (screen !== null) return `${screen.columns}:${screen.codes.join()}:${screen.attributes.join()}`;
+    return pictureSignature(this.context.machine.rasterize({ cursor: "off" }));
+  }
+
+  /** The picture as a monitor would show it now: RGBA, line by line. */
+  picture(options: { cursor?: "blink" | "on" | "off" } = {}): Picture {
+    return this.context.machine.rasterize(options);
+  }
+
+  /** The picture as a PNG file; written to `path` if given. */
+  async screenshot(options: ScreenshotOptions = {}): Promise<Uint8Array> {
+    checkOptions(options, ["path", "cursor"], "screenshot");
+    const { width, height, data } = this.picture({ cursor: options.cursor ?? "blink" });
+    const png = await encodePng({ width, height, data });
+    if (options.path !== undefined) await Deno.writeFile(options.path, png);
+    return png;
+  }
+}
