@@ -1,6 +1,7 @@
 /**
  * The x87 escapes D8–DF. Source: Intel SDM vol. 2D, tables A-7 to A-22. The aliases that the manual leaves out but
- * processors execute (DC D0 = FCOM, DF D0 = FSTP, FENI as a no-operation …) are listed under the documented names.
+ * processors execute (DC D0 = FCOM, DF D0 = FSTP, FENI as a no-operation …) are listed under the documented names, except FSTPNCE,
+ * which differs from FSTP.
  * Notation: see opcodes_base.ts.
  */
 export const X87_OPCODES = `
@@ -17,7 +18,7 @@ d9/0    fld Md | - | fst Md | fstp Md | fldenv M | fldcw Mw | fnstenv M | fnstcw
 d9:c0+  fld STi
 d9:c8+  fxch STi
 d9:d0   fnop
-d9:d8+  fstp STi
+d9:d8+  fstpnce STi
 d9:e0   fchs | fabs | - | - | ftst | fxam | - | - | fld1 | fldl2t | fldl2e | fldpi | fldlg2 | fldln2 | fldz
 d9:f0   f2xm1 | fyl2x | fptan | fpatan | fxtract | fprem1 | fdecstp | fincstp
 d9:f8   fprem | fyl2xp1 | fsqrt | fsincos | frndint | fscale | fsin | fcos

@@ -95,6 +95,10 @@ export interface Emitter {
   registerNumber(operand: number): Value;
   /** Where an SSE or MMX register operand lies in the state memory (register n of `S.XMM` or `S.X87`), i32: argument for kernels. */
   registerAddress(operand: number): Value;
+  /** The low (0) or high (1) 64 bits of an SSE register operand, or an MMX register's 64 bits (0), i64. */
+  registerHalf(operand: number, half: 0 | 1): Value;
+  /** Writes one half; an i32 replaces its low 32 bits only. Half 1 of an MMX register is what the x87 unit sees as sign and exponent. */
+  setRegisterHalf(operand: number, half: 0 | 1, value: Value): void;
 
   // ---- registers and state
 

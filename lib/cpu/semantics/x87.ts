@@ -156,6 +156,11 @@ define("fst fstp", (e, mnemonic) => {
   }
 });
 
+define("fstpnce", (e) => {
+  beginX87(e);
+  e.kernel("x87_store_unchecked", e.base(), e.registerNumber(0));
+});
+
 define("fist fistp fisttp", (e, mnemonic) => {
   beginX87(e);
   const size = e.sizeOf(0) as Size;

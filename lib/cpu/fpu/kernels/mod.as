@@ -1,3 +1,4 @@
 /** All kernels. */
+export * from "./packed";
 export * from "./sse_float";
 export * from "./x87";

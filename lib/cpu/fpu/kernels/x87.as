@@ -248,10 +248,7 @@ function arithmetic(op: i32): void {
   }
   if (a == b && (a == ZERO || a == INFINITE)) return takeInvalid();
   if (b == ZERO) {
-    if (a == FINITE) {
-      raise(ZE);
-      if (aDenormal) raise(DE);
-    }
+    if (a == FINITE) raise(ZE);
     return takeInfinity(sign);
   }
   if (aDenormal || bDenormal) raise(DE);
@@ -364,7 +361,7 @@ export function x87_comi(base: usize, i: i32, quiet: i32, popCount: i32): i32 {
   moveAtoB();
   loadRegister(base, 0);
   const codes = compareCodes(quiet != 0);
-  setStatus(base, (status(base) & ~C1) | flags);
+  setStatus(base, status(base) | flags);
   if (blocked()) return -1;
   pops(base, popCount);
   return ((codes & C0) != 0 ? 1 : 0) | ((codes & C2) != 0 ? 4 : 0) | ((codes & C3) != 0 ? 0x40 : 0);
@@ -576,6 +573,15 @@ export function x87_store_register(base: usize, i: i32, popCount: i32): void {
   pops(base, popCount);
 }
 
+/** The alias D9 D8+i of FSTP ST(i): an empty register is no fault, it makes the destination empty. */
+export function x87_store_unchecked(base: usize, i: i32): void {
+  const at = address(base, 0);
+  setStatus(base, status(base) & ~C1);
+  if (valid(base, 0)) write(base, i, load<u16>(at, 8), load<u64>(at));
+  else setValid(base, i, false);
+  pop(base);
+}
+
 export function x87_exchange(base: usize, i: i32): void {
   const here = address(base, 0), there = address(base, i);
   const empty0 = !valid(base, 0), emptyI = !valid(base, i);
@@ -597,7 +603,6 @@ export function x87_conditional_move(base: usize, i: i32, condition: i32): void 
     if (stackFault(base, false)) write(base, 0, DEFAULT_SE, DEFAULT_SIG);
     return;
   }
-  setStatus(base, status(base) & ~C1);
   if (condition == 0) return;
   const at = address(base, i);
   write(base, 0, load<u16>(at, 8), load<u64>(at));
@@ -622,6 +627,7 @@ export function x87_rotate(base: usize, by: i32): void {
 
 /** FFREE, FFREEP. */
 export function x87_free(base: usize, i: i32, popCount: i32): void {
+  setStatus(base, status(base) & ~C1);
   setValid(base, i, false);
   pops(base, popCount);
 }
@@ -773,6 +779,7 @@ function scaleNumbers(): void {
 export function x87_remainder(base: usize, nearest: i32): void {
   begin(base);
   if (!valid(base, 0) || !valid(base, 1)) {
+    store<i32>(base, status(base) & ~C2, FSW);
     if (stackFault(base, false)) write(base, 0, DEFAULT_SE, DEFAULT_SIG);
     return;
   }
