@@ -99,9 +99,12 @@ export class I8259 implements Device {
     });
   }
 
-  /** Power-on state. The data sheet leaves most of it open; the inputs keep their level, for devices drive them. */
+  /**
+   * Power-on state. The data sheet leaves it open; here nothing gets through before the chips are initialised. The inputs
+   * keep their level, for devices drive them.
+   */
   reset(): void {
-    for (const chip of this.state.chips) Object.assign(chip, { ...chipState(), lines: chip.lines });
+    for (const chip of this.state.chips) Object.assign(chip, { ...chipState(), imr: 0xff, lines: chip.lines });
     this.#update();
   }
 
