@@ -50,6 +50,7 @@ export class Keyboard {
     const strokes = strokesFor(text, this.#strokes, this.#layout);
     const delay = parseDuration(options.delay ?? DEFAULT_DELAY, "delay");
     for (const stroke of strokes) {
+      await this.#alive();
       const codes = [...stroke.modifiers, stroke.code];
       for (const code of codes) this.#send(code, true);
       for (const code of codes.reverse()) this.#send(code, false);
@@ -71,6 +72,7 @@ export class Keyboard {
     const hold = parseDuration(options.hold ?? DEFAULT_HOLD, "hold");
     const chords = (typeof keys === "string" ? [keys] : keys).map((chord) => this.#chord(chord));
     for (const codes of chords) {
+      await this.#alive();
       for (const code of codes) {
         this.#send(code, true);
         await this.#drained(options);
@@ -117,11 +119,21 @@ export class Keyboard {
     if (!this.#context.machine.keyboard.key(code, down)) throw unknownKey(code);
   }
 
+  /** Fails if the guest has ended: there is nobody to type for. */
+  async #alive(): Promise<void> {
+    await this.#context.driver.wait<true>({
+      what: "the guest to read its keyboard",
+      check: () => this.#context.machine.exit === undefined ? true : undefined,
+      deadline: Infinity,
+    });
+  }
+
   async #drained(options: WaitOptions): Promise<void> {
     const { keyboard } = this.#context.machine;
     await this.#context.driver.wait<true>({
       what: "the guest to read its keyboard",
       check: () => keyboard.unread === 0 ? true : undefined,
+      atExit: () => true, // the last key may have been what ended it
       ...limits(this.#context, { timeout: options.timeout, signal: options.signal }),
     });
   }

@@ -34,11 +34,12 @@ export function openMedium(drive: Drive, settings: ImageSettings): Medium {
   const { source } = settings;
   const writeThrough = settings.write === "through" && drive !== "cdrom";
   const name = typeof source === "string" ? source : "the image";
-  const file = typeof source === "string" ? new FileSource(source, { write: writeThrough }) : undefined;
+  let file: FileSource | undefined;
   try {
+    if (typeof source === "string") file = new FileSource(source, { write: writeThrough });
     const image = file === undefined ? memoryDisk(source as Uint8Array) : new RawImage(file, { writeThrough });
     if (image.size < SECTOR) throw new ImageError(`it has ${image.size} bytes: too small for a disk`);
-    const close = () => file?.close();
+    const opened = file, close = () => opened?.close();
     if (drive === "cdrom") return { backend: openCd(image), overlay: undefined, writeThrough, close };
     const base = drive === "fda" || drive === "fdb" ? openFloppy(image).medium : image;
     if (writeThrough) return { backend: base, overlay: undefined, writeThrough, close };

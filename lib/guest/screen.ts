@@ -39,9 +39,30 @@ function pictureSignature({ width, height, data }: Picture): string {
 
 /** What the display shows: text while it is in a text mode, and always a picture. */
 export class Screen extends TextView {
+  #last: { columns: number; codes: Uint16Array; lines: readonly string[] } = {
+    columns: 0,
+    codes: new Uint16Array(),
+    lines: [],
+  };
+
   /** The mode of the display in words, for example `"text 80x25"` or `"packed 320x200x8"`. */
   get mode(): string {
     return this.context.machine.displayMode;
+  }
+
+  /** The rows as text, without blanks at their ends; empty in a graphics mode. */
+  override lines(): string[] {
+    const screen = this.context.machine.textScreen();
+    if (screen === null) return [];
+    const { columns, rows, codes } = screen, last = this.#last;
+    // Waits look at the screen thousands of times while nothing changes on it.
+    const same = last.columns === columns && last.codes.length === codes.length &&
+      codes.every((code, index) => code === last.codes[index]);
+    if (!same) {
+      const lines = Array.from({ length: rows }, (_, row) => screen.line(row).trimEnd());
+      this.#last = { columns, codes, lines };
+    }
+    return [...this.#last.lines];
   }
 
   /** The characters as they are now; null in a graphics mode. */

@@ -46,7 +46,7 @@ export class Serial {
    * end of the match is consumed: the next wait looks at what comes after it.
    *
    * An expression is tried on the line that is being received after each byte, and on everything that is not consumed
-   * yet at each line end; so `/login: $/` matches at the prompt.
+   * yet at each line end and every fraction of a millisecond; so `/login: $/` matches at the prompt.
    */
   waitFor(pattern: TextPattern, options: WaitOptions = {}): Promise<TextMatch> {
     checkPattern(pattern);
