@@ -74,6 +74,8 @@ export interface VectorCase {
   approximation: Approximation;
   /** The case says something of x87 or SSE state: it must be compared. */
   floating: boolean;
+  /** The case says something of x87 state (SSE cases with MMX registers may leave it out): compare that too. */
+  x87: boolean;
 }
 
 type Fields = Record<string, unknown>;
@@ -177,6 +179,7 @@ export function parseCase(line: string, codeSize: CodeSize): VectorCase {
     undefinedFlags: number(record.undef, 0),
     undefinedFsw: number(record.undefFsw, 0),
     approximation,
+    x87: ["fcw", "fsw", "ftw", "st"].some((name) => name in input || name in output),
     floating: ["fcw", "fsw", "ftw", "st", "mxcsr", "xmm"].some((name) => name in input || name in output),
   };
 }
