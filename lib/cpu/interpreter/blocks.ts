@@ -47,10 +47,10 @@ export interface CodeSource {
   nextPage(first: boolean): number;
 }
 
-/** Bits for the stretches of 128 bytes that [from, to) of a page touches. */
-function granuleMask(from: number, to: number): number {
-  const first = from >>> 7, last = (to - 1) >>> 7;
-  return (-1 << first) & (-1 >>> (31 - last));
+/** True if one of `length` bytes from `offset` is marked. */
+function holdsCode(bytes: Uint8Array, offset: number, length: number): boolean {
+  for (let i = offset; i < offset + length; i++) if (bytes[i] !== 0) return true;
+  return false;
 }
 
 /** Decoded blocks of one processor. */
@@ -63,8 +63,8 @@ export class BlockCache {
   readonly #byFrame: (Map<number, Block> | undefined)[] = [];
   /** All blocks with bytes in a frame. */
   readonly #inFrame: (Block[] | undefined)[] = [];
-  /** By frame: a bit for each stretch of 128 bytes that holds code, so that most writes to such a page cost little. */
-  readonly #granules: Int32Array;
+  /** By frame: 1 for each byte that belongs to a block, so that writes to data beside code cost little. */
+  readonly #codeBytes: (Uint8Array | undefined)[] = [];
   readonly #leaveSlot: number;
   /** Slots of the stops by mode key. */
   readonly #stopSlots: number[] = [];
@@ -89,7 +89,6 @@ export class BlockCache {
     this.#memory = memory;
     this.#view = new DataView(state.buffer);
     this.#state = new Uint8Array(state.buffer);
-    this.#granules = new Int32Array(memory.frameFlags.length);
     this.#leaveSlot = library.pseudoSlot(Pseudo.LEAVE, { code: 32, stack: 32, flat: true });
     this.#watch = watch;
     this.#unwatch = unwatch;
@@ -110,6 +109,7 @@ export class BlockCache {
     for (const [frame, blocks] of this.#inFrame.entries()) if (blocks) this.#emptied(frame);
     this.#byFrame.length = 0;
     this.#inFrame.length = 0;
+    this.#codeBytes.length = 0;
     this.#next = ARENA_BASE + PARTIAL_BYTES;
     this.#partialOf = null;
     this.stats.flushes++;
@@ -192,20 +192,19 @@ export class BlockCache {
       const list = this.#inFrame[f];
       if (list) list.push(block);
       else this.#inFrame[f] = [block];
-      this.#granules[f] |= this.#granulesOf(block, f);
+      this.#markBytes(block, f);
       this.#watch(f);
     }
   }
 
-  /** The stretches of a frame that hold bytes of a block. */
-  #granulesOf(block: Block, frame: number): number {
-    const base = frame * PAGE_SIZE;
-    return granuleMask(Math.max(block.host, base) - base, Math.min(block.host + block.bytes, base + PAGE_SIZE) - base);
+  #markBytes(block: Block, frame: number): void {
+    const base = frame * PAGE_SIZE, bytes = this.#codeBytes[frame] ??= new Uint8Array(PAGE_SIZE);
+    bytes.fill(1, Math.max(block.host, base) - base, Math.min(block.host + block.bytes, base + PAGE_SIZE) - base);
   }
 
   #emptied(frame: number): void {
     this.#inFrame[frame] = undefined;
-    this.#granules[frame] = 0;
+    this.#codeBytes[frame] = undefined;
     this.#unwatch(frame);
   }
 
@@ -217,22 +216,21 @@ export class BlockCache {
 
   /** Bytes of a frame have changed: blocks that contain them are void. */
   invalidate(frame: number, offset: number, length: number): void {
-    if ((this.#granules[frame] & granuleMask(offset, offset + length)) === 0) return;
-    const blocks = this.#inFrame[frame];
-    if (!blocks) return;
+    const bytes = this.#codeBytes[frame], blocks = this.#inFrame[frame];
+    if (!bytes || !blocks || !holdsCode(bytes, offset, length)) return;
     const from = frame * PAGE_SIZE + offset, to = from + length;
-    let kept = 0, granules = 0;
+    let kept = 0;
+    bytes.fill(0);
     for (const block of blocks) {
       if (!block.valid) continue;
       if (this.#overlaps(block, frame, from, to)) this.#void(block);
       else {
         blocks[kept++] = block;
-        granules |= this.#granulesOf(block, frame);
+        this.#markBytes(block, frame);
       }
     }
     blocks.length = kept;
     if (kept === 0) this.#emptied(frame);
-    else this.#granules[frame] = granules;
   }
 
   #overlaps(block: Block, frame: number, from: number, to: number): boolean {
