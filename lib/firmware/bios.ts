@@ -12,6 +12,8 @@ import { Cmos, CmosReg } from "./cmos.ts";
 import { Drives } from "./drives.ts";
 import { KeyboardServices } from "./keyboard.ts";
 import { LinearMemory } from "./linear_memory.ts";
+import { type InitialState, type KernelImage, loadKernel } from "./loaders/mod.ts";
+import { memoryMap } from "./memory_map.ts";
 import { MouseServices } from "./mouse.ts";
 import { nextOptionRom, startOptionRomScan } from "./option_roms.ts";
 import { PciConfig } from "./pci_config.ts";
@@ -190,6 +192,17 @@ export class Bios implements Device {
     powerOn(this.#wires, this.#memory, this.systemRom, this.#time, this.#drives.disks);
     for (const floppy of this.#wires.floppies) floppy.changed = false;
     this.#video.setMode(0x03);
+  }
+
+  /**
+   * Initialises the machine and loads a kernel into it; returns the state in which the processor has to start it.
+   *
+   * @throws KernelError if the file is no kernel, is damaged, or does not fit into memory.
+   */
+  loadKernel(kernel: KernelImage): InitialState {
+    this.initialize();
+    const map = memoryMap(this.#wires.ram);
+    return loadKernel({ memory: this.#wires.memory, map, rsdp: 0 }, kernel);
   }
 
   /** A stub has written to the trap port: the service's number is on top of the stack. */
