@@ -1,0 +1,268 @@
+/**
+ * Obtains the Linux test guests with Debian's own tools: `deno task images [--mirror URL] [--suite NAME] [--refresh]`.
+ *
+ * Into `.cache/images/` go a stock kernel for each of 686, 686-pae and amd64 (`vmlinuz-686` …), static busybox and an initial RAM
+ * file system around it for i386 and amd64 (`busybox-i386`, `initramfs-i386.cpio.gz` …), the packages that they came from
+ * (`packages.txt`) and their checksums (`SHA256SUMS`). What is there already with the right checksum is not downloaded again
+ * without `--refresh`. apt works in a folder of its own there: the host's package lists and its
+ * installed packages are neither used nor changed. Exit code 1 if something could not be obtained, with the reason.
+ */
+import { parseArgs } from "@std/cli";
+import { fileURLToPath } from "node:url";
+import { initramfs } from "./lib/initramfs.ts";
+
+const IMAGES = fileURLToPath(new URL("../.cache/images/", import.meta.url));
+const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+const DEFAULT_MIRROR = "http://deb.debian.org/debian";
+const DEFAULT_SUITE = "bookworm";
+const USAGE = "usage: deno task images [--mirror URL] [--suite NAME] [--refresh]";
+
+type Architecture = "i386" | "amd64";
+
+/** Flavours of the kernel: their meta-packages are called `linux-image-FLAVOUR`. */
+const KERNELS: readonly { flavour: string; architecture: Architecture }[] = [
+  { flavour: "686", architecture: "i386" },
+  { flavour: "686-pae", architecture: "i386" },
+  { flavour: "amd64", architecture: "amd64" },
+];
+const ARCHITECTURES: readonly Architecture[] = ["i386", "amd64"];
+
+/** An image cannot be obtained; the message is one line that says why. */
+class ImageError extends Error {
+  override name = "ImageError";
+}
+
+/** The line of a tool's messages that says what went wrong. */
+function reason(messages: string): string {
+  const lines = messages.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  return lines.find((line) => line.startsWith("E:")) ?? lines.at(-1) ?? "no message";
+}
+
+/** Runs a command and returns what it printed. */
+async function run(
+  name: string,
+  args: string[],
+  options: { cwd?: string; input?: Uint8Array } = {},
+): Promise<Uint8Array> {
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command(name, {
+      args,
+      cwd: options.cwd,
+      stdin: options.input === undefined ? "null" : "piped",
+      stdout: "piped",
+      stderr: "piped",
+      env: { LC_ALL: "C" },
+    }).spawn();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new ImageError(`${name} is not installed: the images are made with Debian's tools (apt, dpkg and tar)`);
+  }
+  const output = child.output();
+  if (options.input !== undefined) {
+    const writer = child.stdin.getWriter();
+    await writer.write(options.input);
+    await writer.close();
+  }
+  const { success, stdout, stderr } = await output;
+  if (!success) throw new ImageError(`${name} ${args.at(-1)}: ${reason(new TextDecoder().decode(stderr))}`);
+  return stdout;
+}
+
+/** apt for one architecture, with its state in a folder of its own. */
+class Apt {
+  readonly #folder: string;
+  readonly #options: string[];
+
+  constructor(private readonly architecture: Architecture) {
+    this.#folder = `${IMAGES}apt/${architecture}/`;
+    const settings: Record<string, string> = {
+      "Dir::State": `${this.#folder}state`,
+      "Dir::State::status": `${this.#folder}status`,
+      "Dir::Cache": `${this.#folder}cache`,
+      "Dir::Etc::sourcelist": `${this.#folder}sources.list`,
+      "Dir::Etc::sourceparts": "-",
+      "APT::Architecture": architecture,
+      "APT::Architectures": architecture,
+      "APT::Sandbox::User": "root",
+      "Acquire::Languages": "none",
+    };
+    this.#options = Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
+  }
+
+  /** Fetches the package lists. */
+  async update(mirror: string, suite: string): Promise<void> {
+    try {
+      await Deno.stat(KEYRING);
+    } catch {
+      throw new ImageError(`${KEYRING} is missing (package debian-archive-keyring): packages could not be verified`);
+    }
+    await Deno.mkdir(`${this.#folder}state/lists/partial`, { recursive: true });
+    await Deno.mkdir(`${this.#folder}cache/archives/partial`, { recursive: true });
+    await Deno.writeTextFile(`${this.#folder}status`, "");
+    const source = `deb [arch=${this.architecture} signed-by=${KEYRING}] ${mirror} ${suite} main\n`;
+    await Deno.writeTextFile(`${this.#folder}sources.list`, source);
+    // Without Error-Mode a mirror that cannot be reached would be no more than a warning.
+    await run("apt-get", [...this.#options, "-o", "APT::Update::Error-Mode=any", "update"]);
+  }
+
+  /** The package that a meta-package stands for: the first that it depends on. */
+  async resolve(metaPackage: string): Promise<string> {
+    const text = new TextDecoder().decode(await run("apt-cache", [...this.#options, "depends", metaPackage]));
+    const name = /^ +Depends: (linux-image-\S+)$/m.exec(text)?.[1];
+    if (name === undefined) throw new ImageError(`${metaPackage} depends on no kernel in this suite`);
+    return name;
+  }
+
+  /** Downloads a package into a folder and returns its path there. */
+  async download(name: string, folder: string): Promise<string> {
+    await run("apt-get", [...this.#options, "download", name], { cwd: folder });
+    for await (const entry of Deno.readDir(folder)) {
+      if (entry.name.startsWith(`${name}_`) && entry.name.endsWith(".deb")) return `${folder}/${entry.name}`;
+    }
+    throw new ImageError(`apt-get download ${name} left no package`);
+  }
+}
+
+/** The contents of the one file of a package whose path matches a pattern of tar. */
+async function fileOf(deb: string, pattern: string): Promise<Uint8Array> {
+  const tar = await run("dpkg-deb", ["--fsys-tarfile", deb]);
+  const list = new TextDecoder().decode(await run("tar", ["-t", "--wildcards", pattern], { input: tar }));
+  const [path] = list.split("\n");
+  return await run("tar", ["-x", "-O", path], { input: tar });
+}
+
+async function sha256(bytes: Uint8Array): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes))).toHex();
+}
+
+/** What is in the folder, with the texts of `packages.txt` and `SHA256SUMS`. */
+class Collection {
+  readonly #sums = new Map<string, string>();
+  readonly #packages = new Map<string, string>();
+
+  /** Takes over what an earlier run left, as far as it is undamaged. */
+  async restore(): Promise<void> {
+    for (const [name, sum] of await pairs("SHA256SUMS")) {
+      const bytes = await Deno.readFile(`${IMAGES}${name}`).catch(() => null);
+      if (bytes !== null && await sha256(bytes) === sum) this.#sums.set(name, sum);
+    }
+    for (const [deb, name] of await pairs("packages.txt")) {
+      if (this.#sums.has(name)) this.#packages.set(name, deb);
+    }
+  }
+
+  has(name: string): boolean {
+    return this.#packages.has(name);
+  }
+
+  /** Adds an image that comes from package file `deb`. */
+  async add(name: string, bytes: Uint8Array, deb: string): Promise<void> {
+    // Written beside and renamed, so that an interrupted run leaves no half image.
+    await Deno.writeFile(`${IMAGES}${name}.new`, bytes);
+    await Deno.rename(`${IMAGES}${name}.new`, `${IMAGES}${name}`);
+    this.#sums.set(name, await sha256(bytes));
+    this.#packages.set(name, deb);
+    await this.#write();
+    console.log(`${IMAGES}${name}: ${bytes.length} bytes`);
+  }
+
+  /** The package file that an image came from. */
+  origin(name: string): string {
+    return this.#packages.get(name) ?? "unknown";
+  }
+
+  async #write(): Promise<void> {
+    const lines = (map: Map<string, string>, line: (name: string, value: string) => string) =>
+      [...map].sort().map(([name, value]) => line(name, value)).join("");
+    await Deno.writeTextFile(`${IMAGES}SHA256SUMS`, lines(this.#sums, (name, sum) => `${sum}  ${name}\n`));
+    await Deno.writeTextFile(`${IMAGES}packages.txt`, lines(this.#packages, (name, deb) => `${deb}  ${name}\n`));
+  }
+}
+
+/** The lines `value  name` of a file in the folder, as pairs of name and value; none if there is no such file. */
+async function pairs(file: string): Promise<[string, string][]> {
+  const text = await Deno.readTextFile(`${IMAGES}${file}`).catch(() => "");
+  return text.split("\n").filter((line) => line !== "").map((line) => {
+    const [value, name] = line.split("  ");
+    return [name, value];
+  });
+}
+
+/** Name of a package file, without the escapes that apt puts into it. */
+function packageFile(path: string): string {
+  return decodeURIComponent(path.split("/").pop() ?? path);
+}
+
+/** Downloads what is missing for one architecture, and makes its initial RAM file system. */
+async function obtain(
+  collection: Collection,
+  architecture: Architecture,
+  folder: string,
+  source: { mirror: string; suite: string },
+): Promise<void> {
+  const busybox = `busybox-${architecture}`;
+  const kernels = KERNELS.filter((kernel) => kernel.architecture === architecture)
+    .map(({ flavour }) => ({ meta: `linux-image-${flavour}`, image: `vmlinuz-${flavour}` }))
+    .filter(({ image }) => !collection.has(image));
+  if (kernels.length > 0 || !collection.has(busybox)) {
+    const apt = new Apt(architecture);
+    console.log(`fetching package lists for ${architecture}`);
+    await apt.update(source.mirror, source.suite);
+    if (!collection.has(busybox)) {
+      const deb = await apt.download("busybox-static", folder);
+      await collection.add(busybox, await fileOf(deb, "*bin/busybox"), packageFile(deb));
+    }
+    for (const { meta, image } of kernels) {
+      const name = await apt.resolve(meta);
+      console.log(`downloading ${name}`);
+      const deb = await apt.download(name, folder);
+      await collection.add(image, await fileOf(deb, "./boot/vmlinuz-*"), packageFile(deb));
+      await Deno.remove(deb);
+    }
+  }
+  const archive = await initramfs(await Deno.readFile(`${IMAGES}${busybox}`));
+  await collection.add(`initramfs-${architecture}.cpio.gz`, archive, collection.origin(busybox));
+}
+
+async function obtainAll(source: { mirror: string; suite: string }, refresh: boolean): Promise<void> {
+  await Deno.mkdir(IMAGES, { recursive: true });
+  const temporary = await Deno.makeTempDir({ dir: IMAGES, prefix: "download-" });
+  try {
+    const collection = new Collection();
+    if (!refresh) await collection.restore();
+    for (const architecture of ARCHITECTURES) {
+      const folder = `${temporary}/${architecture}`;
+      await Deno.mkdir(folder);
+      await obtain(collection, architecture, folder, source);
+    }
+  } finally {
+    await Deno.remove(temporary, { recursive: true });
+  }
+}
+
+async function main(): Promise<number> {
+  const unknown: string[] = [];
+  const args = parseArgs(Deno.args.filter((argument) => argument !== "--"), {
+    string: ["mirror", "suite"],
+    boolean: ["refresh"],
+    default: { mirror: DEFAULT_MIRROR, suite: DEFAULT_SUITE },
+    unknown: (argument) => {
+      unknown.push(argument);
+    },
+  });
+  if (unknown.length > 0) {
+    console.error(`unknown argument ${unknown.join(" ")}\n${USAGE}`);
+    return 2;
+  }
+  try {
+    await obtainAll({ mirror: String(args.mirror), suite: String(args.suite) }, args.refresh === true);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    console.error(`images: ${error.message}`);
+    return 1;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main());
