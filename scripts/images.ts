@@ -147,7 +147,7 @@ class Collection {
       const bytes = await Deno.readFile(`${IMAGES}${name}`).catch(() => null);
       if (bytes !== null && await sha256(bytes) === sum) this.#sums.set(name, sum);
     }
-    for (const [deb, name] of await pairs("packages.txt")) {
+    for (const [name, deb] of await pairs("packages.txt")) {
       if (this.#sums.has(name)) this.#packages.set(name, deb);
     }
   }
