@@ -786,18 +786,20 @@ export function x87_remainder(base: usize, nearest: i32): void {
   loadRegister(base, 1);
   moveAtoB();
   loadRegister(base, 0);
-  let codes = 0;
-  if (!takeNan()) {
-    if (aClass == INFINITE || bClass == ZERO) takeInvalid();
-    else {
-      if (aDenormal || bDenormal) raise(DE);
-      const at = address(base, 0);
-      if (aClass == ZERO || bClass == INFINITE) take(load<u16>(at, 8), load<u64>(at));
-      else codes = reduce(nearest != 0);
-    }
+  let codes = 0, changed = CONDITION;
+  // Without a quotient only C2 and C1 are cleared.
+  if (takeNan()) changed = C2 | C1;
+  else if (aClass == INFINITE || bClass == ZERO) {
+    takeInvalid();
+    changed = C2 | C1;
+  } else {
+    if (aDenormal || bDenormal) raise(DE);
+    const at = address(base, 0);
+    if (aClass == ZERO || bClass == INFINITE) take(load<u16>(at, 8), load<u64>(at));
+    else codes = reduce(nearest != 0);
   }
   replaceTop(base);
-  if (!blocked()) store<i32>(base, (status(base) & ~CONDITION) | codes, FSW);
+  if (!blocked()) store<i32>(base, (status(base) & ~changed) | codes, FSW);
 }
 
 /** The partial remainder of a by b; gives the condition codes (C2 = incomplete, C0 C3 C1 = quotient bits 2 1 0). */
