@@ -1,6 +1,7 @@
 /**
- * Captures fixtures/vga: runs every scene of scenes.asm in QEMU's standard VGA under SeaBIOS and writes, per scene,
- * the adapter's registers and the first 256 KiB of its memory (JSON), and QEMU's own screen dump (PNG).
+ * Makes fixtures/vga: assembles rom.asm and every scene of scenes.asm, runs the scenes in QEMU's standard VGA under
+ * SeaBIOS and writes, per scene, the boot sector (bin), the adapter's registers and the first 256 KiB of its memory (JSON),
+ * and QEMU's own screen dump (PNG).
  *
  * Needs `nasm` and `qemu-system-i386` (7.2 was used).
  *
@@ -90,8 +91,13 @@ class Monitor {
   }
 }
 
+/** Register values as hexadecimal digits, two a byte. */
+function hex(bytes: number[]): string {
+  return Uint8Array.from(bytes).toHex();
+}
+
 /** All registers of the adapter. */
-async function registers(monitor: Monitor): Promise<Record<string, number | number[]>> {
+async function registers(monitor: Monitor): Promise<Record<string, string>> {
   const [miscellaneous] = await monitor.ports("i /b 0x3cc");
   const crtc = (miscellaneous & 1) !== 0 ? 0x3d4 : 0x3b4, status = `i /b ${crtc + 6}`;
   const attribute: number[] = [];
@@ -99,14 +105,15 @@ async function registers(monitor: Monitor): Promise<Record<string, number | numb
     attribute.push((await monitor.ports(status, `o /b 0x3c0 ${index}`, "i /b 0x3c1"))[1]);
   }
   await monitor.ports(status, "o /b 0x3c0 0x20");
+  const dispi = await monitor.indexed(0x1ce, 10, "h");
   return {
-    miscellaneous,
-    sequencer: await monitor.indexed(0x3c4, 5),
-    crtc: await monitor.indexed(crtc, 0x19),
-    graphics: await monitor.indexed(0x3ce, 9),
-    attribute,
-    palette: await monitor.ports("o /b 0x3c7 0", ...new Array(768).fill("i /b 0x3c9")),
-    dispi: await monitor.indexed(0x1ce, 10, "h"),
+    miscellaneous: hex([miscellaneous]),
+    sequencer: hex(await monitor.indexed(0x3c4, 5)),
+    crtc: hex(await monitor.indexed(crtc, 0x19)),
+    graphics: hex(await monitor.indexed(0x3ce, 9)),
+    attribute: hex(attribute),
+    palette: hex(await monitor.ports("o /b 0x3c7 0", ...new Array(768).fill("i /b 0x3c9"))),
+    dispi: hex(dispi.flatMap((value) => [value & 0xff, value >> 8])),
   };
 }
 
@@ -124,11 +131,16 @@ async function gzip(bytes: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-async function capture(scene: string, folder: string): Promise<void> {
-  const image = `${folder}/${scene}.img`, dump = `${folder}/${scene}.vram`;
-  const nasm = ["-f", "bin", `-dSCENE=${scene.toUpperCase()}`, `${FOLDER}scenes.asm`, "-o", image];
-  const { success, stderr } = await new Deno.Command("nasm", { args: nasm, stderr: "piped" }).output();
+async function assemble(source: string, target: string, ...options: string[]): Promise<void> {
+  const args = ["-f", "bin", ...options, `${FOLDER}${source}`, "-o", target];
+  const { success, stderr } = await new Deno.Command("nasm", { args, stderr: "piped" }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
+}
+
+async function capture(scene: string, folder: string): Promise<void> {
+  const image = `${folder}/${scene}.img`, dump = `${folder}/${scene}.vram`, sector = `${FOLDER}${scene}.bin`;
+  await assemble("scenes.asm", sector, `-dSCENE=${scene.toUpperCase()}`);
+  await Deno.copyFile(sector, image);
   await Deno.truncate(image, FLOPPY_SIZE);
   const monitor = new Monitor(image);
   await monitor.start();
@@ -140,11 +152,12 @@ async function capture(scene: string, folder: string): Promise<void> {
   const state = await registers(monitor);
   await monitor.quit();
   const vram = (await gzip(await Deno.readFile(dump))).toBase64();
-  await Deno.writeTextFile(`${FOLDER}${scene}.json`, JSON.stringify({ ...state, vram }) + "\n");
+  await Deno.writeTextFile(`${FOLDER}${scene}.json`, JSON.stringify({ ...state, vram }, null, 2) + "\n");
 }
 
 const source = await Deno.readTextFile(`${FOLDER}scenes.asm`);
 const scenes = [...source.matchAll(/^%define (\w+) \d+$/gm)].map(([, name]) => name.toLowerCase());
+await assemble("rom.asm", `${FOLDER}rom.bin`);
 const temporary = await Deno.makeTempDir();
 try {
   for (const scene of Deno.args.length > 0 ? Deno.args : scenes) {

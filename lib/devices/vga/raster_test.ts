@@ -7,29 +7,21 @@ import { printText, setRegister, type VgaBoard, vgaBoard, vgaBoardInMode } from 
 const FIXTURES = new URL("../../../fixtures/vga/", import.meta.url);
 const CRTC = 0x3d4, SEQUENCER = 0x3c4;
 
-/** What `scripts/vga_fixtures.ts` writes. */
-interface Scene {
-  miscellaneous: number;
-  sequencer: number[];
-  crtc: number[];
-  graphics: number[];
-  attribute: number[];
-  palette: number[];
-  dispi: number[];
-  vram: string;
-}
+/** What `scripts/vga_fixtures.ts` writes: registers in hexadecimal, 16-bit ones with the low byte first. */
+type Scene = Record<
+  "miscellaneous" | "sequencer" | "crtc" | "graphics" | "attribute" | "palette" | "dispi" | "vram",
+  string
+>;
 
 async function loadScene(name: string): Promise<VgaBoard> {
   const scene: Scene = JSON.parse(await Deno.readTextFile(new URL(`${name}.json`, FIXTURES)));
   const board = vgaBoard(), { state, vramBytes } = board.vga;
-  state.miscellaneous = scene.miscellaneous;
-  state.sequencer.set(scene.sequencer);
-  state.crtc.set(scene.crtc);
-  state.graphics.set(scene.graphics);
-  state.attribute.set(scene.attribute);
+  state.miscellaneous = parseInt(scene.miscellaneous, 16);
   state.attributeIndex = 0x20;
-  state.palette.set(scene.palette);
-  state.dispi.set(scene.dispi);
+  for (const set of ["sequencer", "crtc", "graphics", "attribute", "palette"] as const) {
+    state[set].set(Uint8Array.fromHex(scene[set]));
+  }
+  state.dispi.set(new Uint16Array(Uint8Array.fromHex(scene.dispi).buffer));
   const packed = new Blob([Uint8Array.fromBase64(scene.vram)]).stream().pipeThrough(new DecompressionStream("gzip"));
   const vram = new Uint8Array(await new Response(packed).arrayBuffer());
   vramBytes.set(vram);

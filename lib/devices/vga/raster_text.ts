@@ -52,7 +52,7 @@ export function rasterizeText(
   const cursor = cursorOn ? cursorShape(state) : null;
   const blink = options.blink === true && (modeControl & AttributeBit.BLINK) !== 0;
   const lineGraphics = (modeControl & AttributeBit.LINE_GRAPHICS) !== 0;
-  const underline = crtc[Crtc.UNDERLINE_LOCATION] & 0x1f;
+  const underline = (modeControl & AttributeBit.MONOCHROME) !== 0 ? crtc[Crtc.UNDERLINE_LOCATION] & 0x1f : -1;
   const panning = attribute[Attribute.HORIZONTAL_PEL_PANNING] & 0x0f;
   // With a 9-dot clock a panning of 8 is none, and 0 is one dot to the left.
   const nineDots = (state.sequencer[Sequencer.CLOCKING_MODE] & SequencerBit.EIGHT_DOTS) === 0;

@@ -107,6 +107,8 @@ export const Attribute = {
 
 /** Bits of {@link Attribute} registers. */
 export const AttributeBit = {
+  /** Mode control: monochrome attributes, with underlining. */
+  MONOCHROME: 0x02,
   /** Mode control: character codes C0h to DFh repeat their eighth column in the ninth. */
   LINE_GRAPHICS: 0x04,
   /** Mode control: attribute bit 7 blinks instead of selecting a background intensity. */
