@@ -49,7 +49,7 @@ function readTask(core: CpuCore, tss: Descriptor): TaskState {
   const dword = (offset: number) => core.read32(linearAddress(core, tss.base, offset), false) >>> 0;
   const registers: number[] = [], selectors: number[] = [];
   if (!wide) {
-    for (let i = 0; i < 8; i++) registers.push((word(TSS16.AX + i * 2) | 0xffff_0000) >>> 0);
+    for (let i = 0; i < 8; i++) registers.push(word(TSS16.AX + i * 2));
     for (let i = 0; i < 4; i++) selectors.push(word(TSS16.ES + i * 2));
     selectors.push(0, 0);
     const ip = word(TSS16.IP), flags = word(TSS16.FLAGS), ldt = word(TSS16.LDT);
@@ -143,7 +143,7 @@ export function switchCount(): number {
 function commitTask(core: CpuCore, tss: Descriptor, task: TaskState): void {
   const r = core.r;
   switches++;
-  r.setSegment(Seg.TR, tss.selector & 0xfffc, tss.base, tss.limit, tss.access | 2);
+  r.setSegment(Seg.TR, tss.selector, tss.base, tss.limit, tss.access | 2);
   r.setNumber(S.CR0, (r.u32(S.CR0) | CR0.TS) >>> 0);
   const paging = (r.i32(S.CR0) & CR0.PG) !== 0;
   if (task.wide && paging) {
@@ -154,7 +154,11 @@ function commitTask(core: CpuCore, tss: Descriptor, task: TaskState): void {
   core.debugRegistersChanged();
   r.ip = task.ip;
   r.eflags = task.flags;
-  for (let i = 0; i < 8; i++) r.set32(R.AX + i, task.registers[i]);
+  for (let i = 0; i < 8; i++) {
+    // A 16-bit TSS says nothing of the upper halves.
+    if (task.wide) r.set32(R.AX + i, task.registers[i]);
+    else r.set16(R.AX + i, task.registers[i]);
+  }
   const v86 = (task.flags & Flag.VM) !== 0;
   r.setI32(S.CPL, v86 ? 3 : task.selectors[Seg.CS] & 3);
   for (let i = 0; i < 6; i++) {
