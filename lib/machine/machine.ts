@@ -88,7 +88,7 @@ export class Machine {
    *
    * @param config what the machine is made of.
    * @param createProcessor makes the processor for a bus; default: the interpreter's.
-   * @throws RangeError if the configuration makes no sense.
+   * @throws RangeError if the configuration makes no sense; KernelError if its kernel cannot be loaded.
    */
   constructor(config: MachineConfig, createProcessor: (bus: ProcessorBus) => Processor = (bus) => new Cpu(bus)) {
     this.config = config;
@@ -339,5 +339,6 @@ export class Machine {
     this.clock.clear();
     this.board.reset();
     this.cpu.reset();
+    if (this.config.kernel !== undefined) this.board.startKernel(this.config.kernel);
   }
 }

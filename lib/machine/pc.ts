@@ -19,11 +19,12 @@ import { Ps2Mouse } from "../devices/ps2_mouse.ts";
 import { DEFAULT_VRAM_SIZE, Vga } from "../devices/vga/mod.ts";
 import { Cpu } from "../cpu/cpu.ts";
 import { Bios } from "../firmware/bios.ts";
+import { applyInitialState } from "../firmware/loaders/mod.ts";
 import { CoreAccess } from "../firmware/core_access.ts";
 import type { BiosFloppy } from "../firmware/wires.ts";
 import { MachineClock } from "./clock.ts";
 import { bootOrder, cmosContents } from "./cmos.ts";
-import { DEFAULT_START_TIME, type MachineConfig } from "./config.ts";
+import { DEFAULT_START_TIME, type KernelConfig, type MachineConfig } from "./config.ts";
 import type { MachineExit } from "./machine.ts";
 import { PhysicalMemory } from "./memory.ts";
 import { IoPorts } from "./ports.ts";
@@ -202,6 +203,18 @@ export class Pc {
   /** Resets every device. */
   reset(): void {
     for (const device of this.devices.values()) device.reset();
+  }
+
+  /**
+   * Loads a kernel and puts the processor, which has just been reset, at its entry point.
+   *
+   * @throws KernelError if the kernel cannot be loaded, RangeError if the board has no built-in BIOS to do it.
+   */
+  startKernel(kernel: KernelConfig): void {
+    if (this.bios === null || !(this.cpu instanceof Cpu)) {
+      throw new RangeError("a kernel is loaded by the built-in BIOS: leave the firmware option out");
+    }
+    applyInitialState(this.cpu, this.bios.loadKernel(kernel));
   }
 
   #add(device: Device): void {
