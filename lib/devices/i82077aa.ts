@@ -2,7 +2,8 @@
  * 82077AA floppy disk controller in PC/AT mode, with up to two drives.
  * Source: Intel 82077AA CHMOS Single-Chip Floppy Disk Controller data sheet (290166-007).
  *
- * The drives' mechanics are ten times as fast as those of real ones; the order of events is the same.
+ * The drives' mechanics are a thousand times as fast as those of real ones, because firmware and DOS wait for them in busy
+ * loops, where every nanosecond costs an instruction; the order of events is the same.
  */
 import {
   type BlockBackend,
@@ -23,12 +24,12 @@ const BASE = 0x3f0;
 const RATES = [500, 300, 250, 1000] as const;
 
 const MS = 1_000_000;
-/** One revolution of the disk in ns: a tenth of that of a real drive. */
-const REVOLUTION = 20 * MS;
-/** The unit of the step rate in ns, by the rate bits: a tenth of the data sheet's. */
-const STEP_UNIT = [0.1 * MS, 0.167 * MS, 0.2 * MS, 0.05 * MS] as const;
+/** One revolution of the disk in ns: a thousandth of that of a real drive. */
+const REVOLUTION = 0.2 * MS;
+/** The unit of the step rate in ns, by the rate bits: a thousandth of the data sheet's. */
+const STEP_UNIT = [1000, 1670, 2000, 500] as const;
 /** Time in ns from the end of a reset to its interrupt. */
-const RESET_TIME = 100_000;
+const RESET_TIME = 20_000;
 /** Step pulses that RECALIBRATE gives at most. */
 const RECALIBRATE_STEPS = 79;
 
