@@ -62,7 +62,7 @@ export function writeDispi(state: VgaState, index: number, value: number, memory
     case Dispi.X_OFFSET:
     case Dispi.Y_OFFSET:
       dispi[index] = value;
-      if (dispiEnabled(state)) agree(state, memorySize);
+      if (dispiEnabled(state)) agreeDispi(state, memorySize);
       return 0;
     case Dispi.BANK: {
       const banks = memorySize / BANK_SIZE / (dispi[Dispi.BPP] === 4 ? 4 : 1);
@@ -77,7 +77,7 @@ export function writeDispi(state: VgaState, index: number, value: number, memory
       dispi[Dispi.VIRT_WIDTH] = 0;
       dispi[Dispi.X_OFFSET] = 0;
       dispi[Dispi.Y_OFFSET] = 0;
-      agree(state, memorySize);
+      agreeDispi(state, memorySize);
       return (value & DispiBit.NO_CLEAR_MEM) !== 0 ? 0 : dispi[Dispi.YRES] * dispiPitch(state);
     }
     default:
@@ -86,7 +86,7 @@ export function writeDispi(state: VgaState, index: number, value: number, memory
 }
 
 /** Replaces values that make no picture by the nearest that do, and derives the virtual height. */
-function agree(state: VgaState, memorySize: number): void {
+export function agreeDispi(state: VgaState, memorySize: number): void {
   const { dispi } = state;
   if (pixelBits(dispi[Dispi.BPP]) === 0) dispi[Dispi.BPP] = 8;
   dispi[Dispi.XRES] = Math.min(Math.max(dispi[Dispi.XRES] & ~7, 8), DISPI_MAXIMUM.width);

@@ -6,7 +6,7 @@
 import type { PhysicalMemory, Region } from "../../machine/memory.ts";
 import type { Clock, Device, PortHandler, PortSpace } from "../../machine/types.ts";
 import { PciFunction } from "../pci.ts";
-import { readDispi, writeDispi } from "./dispi.ts";
+import { agreeDispi, readDispi, writeDispi } from "./dispi.ts";
 import { type DisplayMode, displayMode } from "./geometry.ts";
 import { LEGACY_BASE, LEGACY_SIZE, type PlainWindow, Planes } from "./planes.ts";
 import { type Raster, rasterize, type RasterOptions } from "./raster.ts";
@@ -120,6 +120,12 @@ export class Vga implements Device {
   }
 
   restored(): void {
+    const { state } = this;
+    // A state that this version did not write must not lead outside the palette or video memory.
+    state.dacReadIndex &= 0xff;
+    state.dacWriteIndex &= 0xff;
+    state.dacComponent = (state.dacComponent & 3) % 3;
+    if (dispiEnabled(state)) agreeDispi(state, this.vram.size);
     this.pci.restored();
     this.#mapWindow();
   }

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { PhysicalMemory } from "../../machine/memory.ts";
-import { PageKind } from "../../machine/memory.ts";
+import { PageKind, PhysicalMemory } from "../../machine/memory.ts";
+import { copyState, restoreState } from "../../machine/state.ts";
 import { standardPalette } from "./palettes.ts";
 import { STANDARD_MODES, VBE_MODES, vbeSize } from "./modes.ts";
 import { programVbeMode, writeDispiRegister } from "./program.ts";
@@ -154,6 +154,33 @@ Deno.test("Vga: Bochs VBE registers that make no picture are brought into range"
   const { width, height } = vga.rasterize(0);
   assertEquals(width, 2560);
   assertEquals(height, Math.floor(0x400000 / (5120 * 4)));
+});
+
+Deno.test("Vga: a restored state maps what it had mapped, and one out of range is brought into it", () => {
+  const saved = vgaBoardInMode(0x13), { vga, memory, ports } = vgaBoardInMode(3);
+  saved.vga.pci.write(0x10, 0xe0000000, 4);
+  saved.vga.pci.write(0x04, 2, 2);
+  restoreState(vga.state, copyState(saved.vga.state));
+  vga.restored();
+  assertEquals([memory.kind(0xa0), memory.kind(0xe0000), vga.modeName], [
+    PageKind.RAM,
+    PageKind.RAM,
+    "packed 320x200x8",
+  ]);
+  vga.state.dispi.fill(0xffff);
+  Object.assign(vga.state, {
+    dacWriteIndex: 1e6,
+    dacReadIndex: -1,
+    dacComponent: 77,
+    crtcIndex: 99,
+    sequencerIndex: 99,
+  });
+  vga.restored();
+  for (let port = 0x3c0; port < 0x3e0; port++) {
+    ports.write(port, 0xff, 1);
+    ports.read(port, 1);
+  }
+  assertEquals(vga.rasterize(0).width, 2560);
 });
 
 Deno.test("Vga: a picture of random registers and memory never fails", () => {
