@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { MemoryDisk } from "../lib/disk/memory_disk.ts";
+import { recognizeText } from "../lib/guest/glyphs.ts";
 import { decodePng, type Picture } from "../lib/guest/png.ts";
 import type { MachineConfig } from "../lib/machine/config.ts";
 import { Machine } from "../lib/machine/machine.ts";
@@ -15,7 +16,7 @@ const READY_ADDRESS = 0x600, READY = 0x55aa;
 const SLICE = 250_000, SLICES = 40;
 const SCENES =
   "text80 text40 text50 text28 textfonts mode13 modex split13 mode12 mode0d mode10 mode4 mode6 vbe8 vbe16 " +
-  "vbe24 vbe32";
+  "vbe24 vbe32 glyphs12 glyphs13 glyphs10";
 
 /** Where the scenes leave the cursor. */
 const CURSOR = { row: 12, column: 34 };
@@ -65,11 +66,24 @@ async function exists(path: string): Promise<boolean> {
 }
 const vgaBiosInstalled = await exists(VGA_BIOS);
 
+/** Boots a scene from a floppy under our firmware. */
+async function bootScene(scene: string): Promise<Machine> {
+  const floppy = new Uint8Array(FLOPPY_SIZE);
+  floppy.set(await fixture(`${scene}.bin`));
+  return runScene({ fda: new MemoryDisk(floppy) });
+}
+
+for (const scene of ["glyphs10", "glyphs12", "glyphs13"]) {
+  Deno.test(`our firmware: the text of scene ${scene} can be read from its picture`, async () => {
+    const machine = await bootScene(scene);
+    const lines = recognizeText(machine.vga.rasterize(machine.clock.now))?.lines.map((line) => line.trimEnd());
+    assertEquals(lines?.slice(0, 5), ["Drawn as a picture:", "", "  C:\\>dir *.com", "  0 file(s) found", ""]);
+  });
+}
+
 for (const scene of SCENES.split(" ")) {
   Deno.test(`our firmware: scene ${scene} gives QEMU's picture`, async () => {
-    const floppy = new Uint8Array(FLOPPY_SIZE);
-    floppy.set(await fixture(`${scene}.bin`));
-    await compare(runScene({ fda: new MemoryDisk(floppy) }), scene);
+    await compare(await bootScene(scene), scene);
   });
 
   Deno.test({

@@ -49,7 +49,7 @@ function firstDifference({ vga }: VgaBoard, want: ReturnType<typeof decodePng>, 
 }
 
 const SCENES = "text80 text40 text50 text28 textfonts textmono mode13 modex split13 mode12 mode0d mode10 mode4 mode6 " +
-  "vbe8 vbe16 vbe24 vbe32";
+  "vbe8 vbe16 vbe24 vbe32 glyphs12 glyphs13 glyphs10";
 
 for (const scene of SCENES.split(" ")) {
   Deno.test(`rasterize: scene ${scene} agrees with QEMU's screen dump in every dot`, async () => {
