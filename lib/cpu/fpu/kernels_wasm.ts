@@ -2,7 +2,7 @@
 import type { ValueType } from "../../wasm/mod.ts";
 
 /** SHA-256 of the sources that this was compiled from. */
-export const SOURCE_DIGEST = "34f81f5f6563935834a0b853d76544512403eba858cf30b8253ad0a075009f0a";
+export const SOURCE_DIGEST = "a19f413443940a92d0f991d5080243e576d24fb22868c473cc11d305ca047395";
 
 /** The exported functions. */
 export const SIGNATURES: Readonly<Record<string, { args: ValueType[]; result: ValueType | null }>> = {

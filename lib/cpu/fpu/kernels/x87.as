@@ -1,213 +1,26 @@
 /**
- * The x87 register stack: every instruction on the state block. Intel SDM vol. 1, chapter 8.
+ * The x87 register stack: every instruction on the state block but the transcendental ones. Intel SDM vol. 1, chapter 8.
  *
  * Exceptions: invalid, denormal and divide-by-zero that are not masked leave everything but the status word as it was;
  * overflow, underflow and inexact results are delivered. The next waiting instruction reports them (#MF).
  */
 import {
-  aClass, aDenormal, addFinite, aExp, aSig, aSign, bClass, bDenormal, bExp, bSig, bSign, clear, compareNumbers, DE, divideFinite, FINITE, flags, IE,
-  INFINITE, INTEGER_BIT, moveAtoB, multiplyFinite, negateB, noInteger, OE, outExp, outSig, pack32, pack64, PE, QNAN, QUIET_BIT, raise, rc, resultFromA,
-  rHi, rLo, roundedUp, roundResult, rSign, setControl, setResult, setRoundedUp, setRounding, SNAN, squareRootFinite, swapAB, toInteger, toIntegral,
-  UE, unmasked, unpack32, unpack64, unpack80, unpackInteger, UNSUPPORTED, ZE, ZERO,
+  aClass, addFinite, aDenormal, aExp, aSig, aSign, bClass, bDenormal, bExp, bSig, bSign, clear, compareNumbers, DE,
+  divideFinite, FINITE, flags, IE, INFINITE, INTEGER_BIT, moveAtoB, multiplyFinite, negateB, noInteger, OE, pack32,
+  pack64, PE, QNAN, QUIET_BIT, raise, rc, remainder, resultFromA, roundedUp, roundResult, setControl, setResult,
+  setRoundedUp, setRounding, SNAN, squareRootFinite, swapAB, toInteger, toIntegral, UE, unmasked, unpack32, unpack64,
+  unpackInteger, UNSUPPORTED, ZE, ZERO,
 } from "./softfloat";
-
-// Offsets of lib/cpu/state.ts.
-const X87: usize = 0x500;
-const FCW: usize = 0x580;
-const FSW: usize = 0x584;
-const FTOP: usize = 0x588;
-const FTW: usize = 0x58c;
-/** Stores that wait for their memory access: new status bits, whether to go on, an 80-bit value. */
-const PENDING: usize = 0x800;
-const PROCEED: usize = 0x804;
-const WIDE: usize = 0x808;
-
-/** Stack fault. */
-const SF: i32 = 1 << 6;
-const ES: i32 = 1 << 7;
-const C0: i32 = 1 << 8;
-const C1: i32 = 1 << 9;
-const C2: i32 = 1 << 10;
-const C3: i32 = 1 << 14;
-const BUSY: i32 = 1 << 15;
-const CONDITION: i32 = 0x4700;
-
-const DEFAULT_SE: i32 = 0xffff;
-const DEFAULT_SIG: u64 = 0xc000000000000000;
-
-/** Significant bits by FCW.PC (01 is reserved). */
-function precisionOf(control: i32): i32 {
-  const pc = (control >> 8) & 3;
-  return pc == 0 ? 24 : pc == 2 ? 53 : 64;
-}
-
-let precision: i32 = 64;
-
-function begin(base: usize): void {
-  const control = load<i32>(base, FCW);
-  precision = precisionOf(control);
-  setControl((control >> 10) & 3, ~control & 0x3f, false, true);
-}
-
-/** The status word with `bits` added: ES and B follow from what is not masked. */
-function withSummary(base: usize, status: i32): i32 {
-  status &= ~(ES | BUSY);
-  return (status & ~load<i32>(base, FCW) & 0x3f) != 0 ? status | ES | BUSY : status;
-}
-
-function status(base: usize): i32 {
-  return load<i32>(base, FSW);
-}
-
-function setStatus(base: usize, value: i32): void {
-  store<i32>(base, withSummary(base, value), FSW);
-}
+import {
+  address, begin, blocked, C0, C1, C2, C3, CONDITION, DEFAULT_SE, DEFAULT_SIG, ES, FCW, finish, FSW, FTOP, FTW,
+  hasRoom, isNan, loadRegister, moveTop, openTop, PENDING, physical, pop, pops, precision, PROCEED, push, replaceTop,
+  setStatus, setValid, SF, stackFault, status, take, takeA, takeInfinity, takeInvalid, takeNan, takeRounded, takeZero,
+  valid, valueSe, valueSig, WIDE, write, X87,
+} from "./x87_stack";
 
 /** Recomputes ES and B, for a new control or status word. */
 export function x87_summary(base: usize): void {
   setStatus(base, status(base));
-}
-
-/** Ends an operation: flags into the status word, C1 = rounded up. */
-function finish(base: usize): void {
-  const c1 = roundedUp && (flags & PE) != 0 ? C1 : 0;
-  setStatus(base, (status(base) & ~C1) | flags | c1);
-}
-
-/** True if the result must not be written. */
-function blocked(): bool {
-  return (flags & unmasked & (IE | DE | ZE)) != 0;
-}
-
-// ---- the stack
-
-function physical(base: usize, i: i32): i32 {
-  return (load<i32>(base, FTOP) + i) & 7;
-}
-
-function address(base: usize, i: i32): usize {
-  return base + X87 + (physical(base, i) << 4);
-}
-
-function valid(base: usize, i: i32): bool {
-  return ((load<i32>(base, FTW) >> physical(base, i)) & 1) != 0;
-}
-
-function setValid(base: usize, i: i32, value: bool): void {
-  const bit = 1 << physical(base, i), tags = load<i32>(base, FTW);
-  store<i32>(base, value ? tags | bit : tags & ~bit, FTW);
-}
-
-function moveTop(base: usize, by: i32): void {
-  store<i32>(base, (load<i32>(base, FTOP) + by) & 7, FTOP);
-}
-
-function pop(base: usize): void {
-  setValid(base, 0, false);
-  moveTop(base, 1);
-}
-
-function pops(base: usize, count: i32): void {
-  for (; count > 0; count--) pop(base);
-}
-
-function write(base: usize, i: i32, se: i32, sig: u64): void {
-  const at = address(base, i);
-  store<u64>(at, sig);
-  store<u16>(at, <u16> se, 8);
-  setValid(base, i, true);
-}
-
-function loadRegister(base: usize, i: i32): void {
-  const at = address(base, i);
-  unpack80(load<u64>(at), load<u16>(at, 8));
-}
-
-/** IE and SF; C1 says which way. True if masked: then the caller delivers the default NaN. */
-function stackFault(base: usize, overflow: bool): bool {
-  setStatus(base, (status(base) & ~C1) | IE | SF | (overflow ? C1 : 0));
-  return (load<i32>(base, FCW) & IE) != 0;
-}
-
-/** Puts a value on the stack; the caller has made sure that there is room. */
-function push(base: usize, se: i32, sig: u64): void {
-  moveTop(base, -1);
-  write(base, 0, se, sig);
-}
-
-/** True if the stack has room; else handles the fault. */
-function hasRoom(base: usize): bool {
-  if (!valid(base, 7)) return true;
-  if (stackFault(base, true)) push(base, DEFAULT_SE, DEFAULT_SIG);
-  return false;
-}
-
-// ---- results
-
-/** The 80-bit value that an operation leaves. */
-let valueSe: i32 = 0;
-let valueSig: u64 = 0;
-
-function take(se: i32, sig: u64): void {
-  valueSe = se;
-  valueSig = sig;
-}
-
-function takeInvalid(): void {
-  raise(IE);
-  take(DEFAULT_SE, DEFAULT_SIG);
-}
-
-function takeZero(sign: i32): void {
-  take(sign << 15, 0);
-}
-
-function takeInfinity(sign: i32): void {
-  take((sign << 15) | 0x7fff, INTEGER_BIT);
-}
-
-/** Takes r, rounded to `bits` bits. */
-function takeRounded(bits: i32): void {
-  if (rHi == 0 && rLo == 0) return takeZero(rSign);
-  roundResult(bits, 16383);
-  take((rSign << 15) | outExp, outSig);
-}
-
-/** Takes a as it is (denormals keep their form only if they came from 80 bits, which callers copy instead). */
-function takeA(): void {
-  if (aClass == ZERO) takeZero(aSign);
-  else if (aClass == INFINITE) takeInfinity(aSign);
-  else if (aClass == FINITE) {
-    resultFromA();
-    takeRounded(64);
-  } else {
-    take((aSign << 15) | 0x7fff, aSig | QUIET_BIT);
-  }
-}
-
-function isNan(kind: i32): bool {
-  return kind == QNAN || kind == SNAN;
-}
-
-/** The NaN and unsupported-format rules of two operands; true if one of them decides. SDM vol. 1, table 4-7. */
-function takeNan(): bool {
-  if (aClass == UNSUPPORTED || bClass == UNSUPPORTED) {
-    takeInvalid();
-    return true;
-  }
-  const a = isNan(aClass), b = isNan(bClass);
-  if (!a && !b) return false;
-  if (aClass == SNAN || bClass == SNAN) raise(IE);
-  let first = a;
-  if (a && b) {
-    if (aClass == SNAN && bClass == QNAN) first = false;
-    else if (aClass == QNAN && bClass == SNAN) first = true;
-    else if (aSig != bSig) first = aSig > bSig;
-    else first = aSign == 0;
-  }
-  if (first) take((aSign << 15) | 0x7fff, aSig | QUIET_BIT);
-  else take((bSign << 15) | 0x7fff, bSig | QUIET_BIT);
-  return true;
 }
 
 const ADD: i32 = 0;
@@ -644,30 +457,6 @@ export function x87_clear_exceptions(base: usize): void {
 }
 
 // ---- one operand
-
-/** Ends a one-operand instruction on ST(0). */
-function replaceTop(base: usize): void {
-  finish(base);
-  if (!blocked()) write(base, 0, valueSe, valueSig);
-}
-
-/** Loads ST(0) into a and settles NaNs and unsupported values; false if that ended the instruction. */
-function openTop(base: usize): bool {
-  begin(base);
-  if (!valid(base, 0)) {
-    if (stackFault(base, false)) write(base, 0, DEFAULT_SE, DEFAULT_SIG);
-    return false;
-  }
-  loadRegister(base, 0);
-  if (aClass < QNAN) return true;
-  if (aClass == UNSUPPORTED) takeInvalid();
-  else {
-    if (aClass == SNAN) raise(IE);
-    take((aSign << 15) | 0x7fff, aSig | QUIET_BIT);
-  }
-  replaceTop(base);
-  return false;
-}
 
 export function x87_square_root(base: usize): void {
   if (!openTop(base)) return;
