@@ -4,6 +4,7 @@
  */
 import type { Device, PortSpace } from "../machine/types.ts";
 import type { PhysicalMemory } from "../machine/memory.ts";
+import { acpiTables } from "./acpi.ts";
 import { ApmServices } from "./apm.ts";
 import { Bda } from "./bda.ts";
 import { BootServices } from "./boot.ts";
@@ -13,14 +14,14 @@ import { Drives } from "./drives.ts";
 import { KeyboardServices } from "./keyboard.ts";
 import { LinearMemory } from "./linear_memory.ts";
 import { type InitialState, type KernelImage, loadKernel } from "./loaders/mod.ts";
-import { memoryMap } from "./memory_map.ts";
+import { acpiBase, memoryMap } from "./memory_map.ts";
 import { MouseServices } from "./mouse.ts";
 import { nextOptionRom, startOptionRomScan } from "./option_roms.ts";
 import { PciConfig } from "./pci_config.ts";
 import { PciServices } from "./pci_bios.ts";
 import { powerOn } from "./post.ts";
 import { PortServices } from "./serial_printer.ts";
-import { romTables } from "./rom_tables.ts";
+import { romTables, ROOT_POINTER } from "./rom_tables.ts";
 import { buildSystemRom, SYSTEM_ROM, type SystemRom } from "./system_rom.ts";
 import { SystemServices } from "./system.ts";
 import { TimeServices } from "./time.ts";
@@ -105,7 +106,7 @@ export class Bios implements Device {
     this.#wires = wires;
     const { ports, clock, cpu } = wires, { state } = this;
     this.videoRom = buildVideoRom(FONTS);
-    this.systemRom = buildSystemRom(FONTS[8], romTables(wires.ram));
+    this.systemRom = buildSystemRom(FONTS[8], romTables(wires.ram, wires.floppies.length > 0));
     this.#memory = new LinearMemory(wires.memory, cpu);
     this.#call = new Call(cpu, this.#memory);
     this.#screen = new VideoScreen(this.#memory, ports);
@@ -191,7 +192,14 @@ export class Bios implements Device {
   initialize(): void {
     powerOn(this.#wires, this.#memory, this.systemRom, this.#time, this.#drives.disks);
     for (const floppy of this.#wires.floppies) floppy.changed = false;
+    this.#placeAcpiTables();
     this.#video.setMode(0x03);
+  }
+
+  #placeAcpiTables(): void {
+    const { ram, floppies, memory } = this.#wires, base = acpiBase(ram);
+    if (base === null) return;
+    for (const { address, bytes } of acpiTables(base, floppies.length > 0).tables) memory.write(address, bytes);
   }
 
   /**
@@ -201,8 +209,9 @@ export class Bios implements Device {
    */
   loadKernel(kernel: KernelImage): InitialState {
     this.initialize();
-    const map = memoryMap(this.#wires.ram);
-    return loadKernel({ memory: this.#wires.memory, map, rsdp: 0 }, kernel);
+    const { ram, memory } = this.#wires;
+    const rsdp = acpiBase(ram) === null ? 0 : SYSTEM_ROM.ADDRESS + this.systemRom.offsetOf(ROOT_POINTER);
+    return loadKernel({ memory, map: memoryMap(ram), rsdp }, kernel);
   }
 
   /** A stub has written to the trap port: the service's number is on top of the stack. */

@@ -1,0 +1,196 @@
+/** A small encoder for ACPI Machine Language: each function returns the bytes of one term. Source: ACPI specification 5.0, chapter 20. */
+
+/** Encoded AML. */
+export type Aml = readonly number[];
+
+/** A nibble-packed package length, counting itself, in front of `body`. */
+function withLength(body: Aml): Aml {
+  const sizes = [[1, 0x3f], [2, 0xfff], [3, 0xfffff], [4, 0xfffffff]] as const;
+  for (const [bytes, limit] of sizes) {
+    const total = body.length + bytes;
+    if (total > limit) continue;
+    if (bytes === 1) return [total, ...body];
+    const rest = Array.from({ length: bytes - 1 }, (_, i) => (total >> (4 + 8 * i)) & 0xff);
+    return [(bytes - 1) << 6 | total & 0x0f, ...rest, ...body];
+  }
+  throw new RangeError("an AML package is too long");
+}
+
+/** A name: `_SB_`, `\_SB.PCI0`, segments of up to four characters. */
+export function path(name: string): Aml {
+  const rooted = name.startsWith("\\");
+  const segments = (rooted ? name.slice(1) : name).split(".").filter((segment) => segment !== "");
+  const bytes = segments.flatMap((segment) => [...segment.padEnd(4, "_")].map((character) => character.charCodeAt(0)));
+  const prefix = segments.length === 0
+    ? [0x00]
+    : segments.length === 1
+    ? []
+    : segments.length === 2
+    ? [0x2e]
+    : [0x2f, segments.length];
+  return [...(rooted ? [0x5c] : []), ...prefix, ...bytes];
+}
+
+/** An integer in its shortest form. */
+export function integer(value: number): Aml {
+  if (value === 0) return [0x00];
+  if (value === 1) return [0x01];
+  const bytes = (count: number) => Array.from({ length: count }, (_, i) => Math.floor(value / 256 ** i) % 256);
+  if (value <= 0xff) return [0x0a, ...bytes(1)];
+  if (value <= 0xffff) return [0x0b, ...bytes(2)];
+  if (value <= 0xffffffff) return [0x0c, ...bytes(4)];
+  return [0x0e, ...bytes(8)];
+}
+
+/** Name (`name`, `value`). */
+export function named(name: string, value: Aml): Aml {
+  return [0x08, ...path(name), ...value];
+}
+
+/** Scope (`name`) { … }. */
+export function scope(name: string, ...terms: Aml[]): Aml {
+  return [0x10, ...withLength([...path(name), ...terms.flat()])];
+}
+
+/** Device (`name`) { … }. */
+export function device(name: string, ...terms: Aml[]): Aml {
+  return [0x5b, 0x82, ...withLength([...path(name), ...terms.flat()])];
+}
+
+/** Method (`name`, `argumentCount`) { … }. */
+export function method(name: string, argumentCount: number, ...terms: Aml[]): Aml {
+  return [0x14, ...withLength([...path(name), argumentCount, ...terms.flat()])];
+}
+
+/** Package () { … }. */
+export function packageOf(...elements: Aml[]): Aml {
+  return [0x12, ...withLength([elements.length, ...elements.flat()])];
+}
+
+/** Buffer () { … }. */
+export function buffer(bytes: Aml): Aml {
+  return [0x11, ...withLength([...integer(bytes.length), ...bytes])];
+}
+
+/** OperationRegion (`name`, PCI_Config, `offset`, `length`). */
+export function pciConfigRegion(name: string, offset: number, length: number): Aml {
+  return [0x5b, 0x80, ...path(name), 0x02, ...integer(offset), ...integer(length)];
+}
+
+/** Field (`region`, ByteAcc, NoLock, Preserve) { `names`, 8 bits each }. */
+export function byteFields(region: string, names: readonly string[]): Aml {
+  return [0x5b, 0x81, ...withLength([...path(region), 0x01, ...names.flatMap((name) => [...path(name), 8])])];
+}
+
+/** Return (`value`). */
+export function returns(value: Aml): Aml {
+  return [0xa4, ...value];
+}
+
+/** Store (`value`, `target`). */
+export function store(value: Aml, target: Aml): Aml {
+  return [0x70, ...value, ...target];
+}
+
+/** If (`condition`) { … }. */
+export function when(condition: Aml, ...terms: Aml[]): Aml {
+  return [0xa0, ...withLength([...condition, ...terms.flat()])];
+}
+
+/** And (`a`, `b`). */
+export function and(a: Aml, b: Aml): Aml {
+  return [0x7b, ...a, ...b, 0x00];
+}
+
+/** Or (`a`, `b`, `target`). */
+export function or(a: Aml, b: Aml, target: Aml): Aml {
+  return [0x7d, ...a, ...b, ...target];
+}
+
+/** LNot (`value`). */
+export function not(value: Aml): Aml {
+  return [0x92, ...value];
+}
+
+/** ShiftLeft (`value`, `count`). */
+export function shiftLeft(value: Aml, count: Aml): Aml {
+  return [0x79, ...value, ...count, 0x00];
+}
+
+/** FindSetRightBit (`value`, `target`). */
+export function findSetRightBit(value: Aml, target: Aml): Aml {
+  return [0x82, ...value, ...target];
+}
+
+/** Decrement (`target`). */
+export function decrement(target: Aml): Aml {
+  return [0x76, ...target];
+}
+
+/** CreateWordField (`source`, `byteIndex`, `name`). */
+export function createWordField(source: Aml, byteIndex: number, name: string): Aml {
+  return [0x8b, ...source, ...integer(byteIndex), ...path(name)];
+}
+
+/** Local0 and Arg0. */
+export const LOCAL0: Aml = [0x60];
+export const ARG0: Aml = [0x68];
+
+/** A compressed EISA identifier such as `PNP0A03`. */
+export function eisaId(id: string): Aml {
+  const letter = (i: number) => id.charCodeAt(i) - 0x40;
+  const digits = parseInt(id.slice(3), 16);
+  return [
+    0x0c,
+    letter(0) << 2 | letter(1) >> 3,
+    (letter(1) & 7) << 5 | letter(2),
+    digits >> 8,
+    digits & 0xff,
+  ];
+}
+
+// ---- resource descriptors (ACPI specification 5.0, section 6.4)
+
+const word = (value: number): Aml => [value & 0xff, value >> 8 & 0xff];
+const dword = (value: number): Aml => [...word(value & 0xffff), ...word(value >>> 16)];
+
+/** IO: ports `first`–`first + length - 1`, 16-bit decoded. */
+export function ioPorts(first: number, length: number): Aml {
+  return [0x47, 0x01, ...word(first), ...word(first), 0x01, length];
+}
+
+/** IRQNoFlags: one edge-triggered interrupt. */
+export function irq(number: number): Aml {
+  return [0x22, ...word(1 << number)];
+}
+
+/** IRQ (Level, ActiveLow, Shared): any of the interrupts in the mask. */
+export function sharedIrqs(mask: number): Aml {
+  return [0x23, ...word(mask), 0x18];
+}
+
+/** DMA (Compatibility, NotBusMaster, Transfer8). */
+export function dma(channel: number): Aml {
+  return [0x2a, 1 << channel, 0x00];
+}
+
+/** A bus number, I/O or memory range that a bridge produces. */
+export function busNumbers(first: number, last: number): Aml {
+  return [0x88, ...word(13), 0x02, 0x0c, 0x00, ...[0, first, last, 0, last - first + 1].flatMap(word)];
+}
+
+/** WordIO (ResourceProducer). */
+export function ioRange(first: number, last: number): Aml {
+  return [0x88, ...word(13), 0x01, 0x0c, 0x03, ...[0, first, last, 0, last - first + 1].flatMap(word)];
+}
+
+/** DWordMemory (ResourceProducer, ReadWrite); cacheable or not. */
+export function memoryRange(first: number, last: number, cacheable: boolean): Aml {
+  const flags = cacheable ? 0x03 : 0x01;
+  return [0x87, ...word(23), 0x00, 0x0c, flags, ...[0, first, last, 0, last - first + 1].flatMap(dword)];
+}
+
+/** ResourceTemplate () { … } with its end tag. */
+export function resources(...descriptors: Aml[]): Aml {
+  return buffer([...descriptors.flat(), 0x79, 0x00]);
+}
