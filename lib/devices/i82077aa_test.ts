@@ -3,6 +3,7 @@ import { FLOPPY_FORMATS, formatSize, ImageError, MemoryDisk } from "../disk/mod.
 import { MachineClock } from "../machine/clock.ts";
 import { PhysicalMemory } from "../machine/memory.ts";
 import { IoPorts } from "../machine/ports.ts";
+import { copyState, restoreState } from "../machine/state.ts";
 import { type BlockBackend, BlockError } from "../machine/types.ts";
 import { cmosDriveType, I82077aa } from "./i82077aa.ts";
 import { I8237 } from "./i8237.ts";
@@ -334,6 +335,24 @@ Deno.test("I82077aa: the disk change line", () => {
   assertEquals(b.command(0x4a, 0)[0], 0);
   assertThrows(() => b.fdc.change(1, null), RangeError, "no floppy drive B");
   assertThrows(() => b.fdc.change(0, new MemoryDisk(new Uint8Array(3_000_000))), ImageError);
+});
+
+Deno.test("I82077aa: restored in the middle of a result, it goes on as if nothing had happened", () => {
+  const { bench: b } = floppy();
+  b.seek(0, 5);
+  b.dma(TO_MEMORY, 512);
+  for (const byte of [0x46, 0, 5, 0, 4, 2, 18, 0x1b, 0xff]) b.out(0x3f5, byte);
+  const other = new Bench(new MemoryDisk(pattern(1474560)));
+  restoreState(other.fdc.state, copyState(b.fdc.state));
+  restoreState(other.clock.state, copyState(b.clock.state));
+  other.clock.restored();
+  other.fdc.restored();
+  other.dma(TO_MEMORY, 512);
+  for (const bench of [b, other]) bench.settle();
+  assertEquals(other.result(), [0, 0, 0, 5, 0, 5, 2]);
+  b.result();
+  assertEquals(other.fdc.state, b.fdc.state);
+  assertEquals(other.memory.bytes.slice(BUFFER, BUFFER + 512), b.memory.bytes.slice(BUFFER, BUFFER + 512));
 });
 
 Deno.test("I82077aa: a reset in the middle of a command", () => {

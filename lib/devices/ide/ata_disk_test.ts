@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { MemoryDisk } from "../../disk/memory_disk.ts";
+import { copyState, restoreState } from "../../machine/state.ts";
 import { type BlockBackend, BlockError } from "../../machine/types.ts";
 import { BUS_MASTER, IdeBench, pattern } from "./bench.ts";
 import { Command, Err, Status } from "./registers.ts";
@@ -300,6 +301,28 @@ Deno.test("IdeChannel: SRST resets both drives and selects drive 0", () => {
   b.in(0x1f7);
   b.out(0x1f6, 0xb0);
   assertEquals(b.irq[0], false, "drive 1 leaves the interrupt to drive 0");
+});
+
+Deno.test("PiixIde: restored in the middle of a transfer, it goes on as if nothing had happened", () => {
+  const medium = () => new MemoryDisk(pattern(SECTORS * 512));
+  const build = () => new IdeBench({ kind: "disk", medium: medium() }, { kind: "cdrom", medium: medium() });
+  const b = build();
+  b.command(Command.SET_MULTIPLE_MODE, [0, 4]);
+  b.wait();
+  b.command(Command.READ_MULTIPLE, [0, 10, 3, 0, 0]);
+  b.wait();
+  const start = b.readData(1000);
+  const other = build();
+  restoreState(other.ide.state, copyState(b.ide.state));
+  other.ide.restored();
+  restoreState(other.clock.state, copyState(b.clock.state));
+  other.clock.restored();
+  assertEquals(other.irq, b.irq);
+  const rest = other.readData(5120 - 1000);
+  assertEquals(rest, b.readData(5120 - 1000));
+  assertEquals([...start, ...rest], [...pattern(SECTORS * 512).slice(3 * 512, 13 * 512)]);
+  assertEquals(other.ide.state, b.ide.state);
+  assertEquals(other.in(BUS_MASTER + 2), 4, "the bus master's ports are mapped again");
 });
 
 Deno.test("PiixIde: the decode bits take the legacy ports away and give them back", () => {

@@ -165,7 +165,7 @@ export class IdeChannel implements PortHandler {
 
   /** Only the selected drive drives the line, and only while the host lets it. */
   #updateInterrupt(): void {
-    const drive = this.drives[this.state.selected];
+    const drive = this.drives[this.state.selected] ?? null;
     const level = drive !== null && drive.state.intrq && (this.state.control & Control.N_IEN) === 0;
     if (level === this.state.interrupt) return;
     this.state.interrupt = level;
