@@ -120,6 +120,15 @@ Deno.test("OverlayDisk: refuses foreign and damaged content and keeps its own", 
   assertEquals(disk.save(), before);
 });
 
+Deno.test("OverlayDisk: a full overlay and a write-protected medium refuse writes", () => {
+  const disk = new OverlayDisk(new MemoryDisk(pattern(65_536)), { limit: 8192 });
+  disk.write(0, new Uint8Array(8192));
+  assertThrows(() => disk.write(8192, new Uint8Array(512)), BlockError, "full");
+  disk.write(512, new Uint8Array(512).fill(4));
+  const locked = new OverlayDisk(new MemoryDisk(pattern(512)), { readOnly: true });
+  assertThrows(() => locked.write(0, new Uint8Array(512)), BlockError, "write-protected");
+});
+
 Deno.test("PaddedDisk: zeros beyond the image", () => {
   const disk = new PaddedDisk(new MemoryDisk(pattern(700)), 2048);
   assertEquals(readAll(disk).subarray(0, 700), pattern(700));

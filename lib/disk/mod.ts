@@ -2,7 +2,7 @@
 export { ImageError } from "./errors.ts";
 export { MemoryDisk } from "./memory_disk.ts";
 export { RawImage, type RawImageOptions, type ReadAt, type WriteAt } from "./raw_image.ts";
-export { OVERLAY_PAGE, type OverlayContent, OverlayDisk } from "./overlay_disk.ts";
+export { OVERLAY_PAGE, type OverlayContent, OverlayDisk, type OverlayOptions } from "./overlay_disk.ts";
 export { PaddedDisk } from "./padded_disk.ts";
 export {
   FLOPPY_FORMATS,

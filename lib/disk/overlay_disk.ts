@@ -16,6 +16,17 @@ export type OverlayContent = {
   pages: Uint8Array[];
 };
 
+/** Options of {@link OverlayDisk}. */
+export interface OverlayOptions {
+  /** Refuses writes, as the write-protect notch of a floppy does. Default false. */
+  readOnly?: boolean;
+  /** Most bytes of memory that written pages may take; then writes fail, as on a worn-out disk. Default 4 GiB. */
+  limit?: number;
+}
+
+/** However large its disk is, a guest must not be able to use up the host's memory. */
+const DEFAULT_LIMIT = 4 * 1024 ** 3;
+
 /** A writable medium over a base that is never written. Memory is used by the pages that were written, nothing else. */
 export class OverlayDisk implements BlockBackend {
   readonly size: number;
@@ -25,9 +36,11 @@ export class OverlayDisk implements BlockBackend {
   readonly #pages = new Map<number, Uint8Array>();
   readonly #dirty = new Set<number>();
 
-  /** @param options `readOnly` refuses writes, as the write-protect notch of a floppy does. */
-  constructor(base: BlockBackend, options: { readOnly?: boolean } = {}) {
+  readonly #limit: number;
+
+  constructor(base: BlockBackend, options: OverlayOptions = {}) {
     this.base = base;
+    this.#limit = options.limit ?? DEFAULT_LIMIT;
     this.size = base.size;
     this.readOnly = options.readOnly ?? false;
   }
@@ -76,6 +89,9 @@ export class OverlayDisk implements BlockBackend {
   #own(number: number, replaced: boolean): Uint8Array {
     let page = this.#pages.get(number);
     if (page === undefined) {
+      if (this.footprint + OVERLAY_PAGE > this.#limit) {
+        throw new BlockError(`the overlay is full: ${this.#limit} bytes have been written`);
+      }
       page = new Uint8Array(OVERLAY_PAGE);
       const start = number * OVERLAY_PAGE;
       if (!replaced) this.base.read(start, page.subarray(0, Math.min(OVERLAY_PAGE, this.size - start)));
