@@ -10,7 +10,9 @@ export type BootMedia = "none" | "1.2M" | "1.44M" | "2.88M" | "disk";
 export interface BootEntry {
   /** 0 = x86 BIOS, 1 = PowerPC, 2 = Mac, EFh = UEFI. */
   readonly platform: number;
+  /** The entry may be booted from. */
   readonly bootable: boolean;
+  /** The drive that the image is to be presented as. */
   readonly media: BootMedia;
   /** Real-mode segment to load to; the entry's 0 already replaced by 07C0h. */
   readonly loadSegment: number;

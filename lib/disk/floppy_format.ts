@@ -12,7 +12,9 @@ const SECTOR = 512;
 export interface FloppyFormat {
   /** What people call it, for example `"1.44M"`. */
   readonly name: string;
+  /** Tracks on a side. */
   readonly cylinders: number;
+  /** Sides. */
   readonly heads: number;
   /** Sectors on a track. */
   readonly sectors: number;
@@ -56,7 +58,9 @@ function formatOfBootSector(boot: Uint8Array): FloppyFormat | undefined {
 
 /** A floppy in a known format. */
 export interface FloppyMedium {
+  /** The image, made as large as its format. */
   readonly medium: BlockBackend;
+  /** Its format. */
   readonly format: FloppyFormat;
 }
 

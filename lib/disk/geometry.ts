@@ -2,7 +2,9 @@
 
 /** A disk geometry. Sectors are numbered from 1, cylinders and heads from 0. */
 export interface Geometry {
+  /** Number of cylinders. */
   readonly cylinders: number;
+  /** Tracks in a cylinder. */
   readonly heads: number;
   /** Sectors on a track. */
   readonly sectors: number;

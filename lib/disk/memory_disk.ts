@@ -3,6 +3,7 @@ import { type BlockBackend, BlockError } from "../machine/types.ts";
 
 /** A disk, floppy or CD image in memory. Writes change the array that was passed in. */
 export class MemoryDisk implements BlockBackend {
+  /** The contents. */
   readonly bytes: Uint8Array;
   readonly readOnly: boolean;
 

@@ -38,6 +38,7 @@ export class OverlayDisk implements BlockBackend {
 
   readonly #limit: number;
 
+  /** Lays an empty overlay over `base`. */
   constructor(base: BlockBackend, options: OverlayOptions = {}) {
     this.base = base;
     this.#limit = options.limit ?? DEFAULT_LIMIT;

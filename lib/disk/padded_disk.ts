@@ -7,6 +7,7 @@ export class PaddedDisk implements BlockBackend {
   readonly size: number;
   readonly #base: BlockBackend;
 
+  /** @param size Bytes, at least those of `base`. */
   constructor(base: BlockBackend, size: number) {
     this.#base = base;
     this.size = size;

@@ -48,6 +48,7 @@ export class RawImage implements BlockBackend {
   /** Pages by number, the least recently used one first. */
   readonly #cache = new Map<number, Uint8Array>();
 
+  /** @throws TypeError if `writeThrough` is asked for with a source that cannot be written to. */
   constructor(source: ReadAt | WriteAt, options: RawImageOptions = {}) {
     this.#source = source;
     this.#target = options.writeThrough && "writeAt" in source ? source : null;

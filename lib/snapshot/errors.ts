@@ -8,9 +8,12 @@ export type SnapshotProblem = "foreign" | "newer" | "damaged" | "parent" | "too-
 
 /** A snapshot cannot be read. Nothing has been applied. */
 export class SnapshotError extends Error {
+  /** Always `"SnapshotError"`. */
   override readonly name = "SnapshotError";
+  /** What is wrong. */
   readonly reason: SnapshotProblem;
 
+  /** @param message What was expected, what was found, and what to do. */
   constructor(reason: SnapshotProblem, message: string, options?: ErrorOptions) {
     super(message, options);
     this.reason = reason;
