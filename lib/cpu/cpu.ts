@@ -511,7 +511,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   /** Counters for people who tune: blocks decoded, handlers made and so on. */
   get statistics(): Record<string, number> {
-    return { ...this.#blocks.stats, handlers: this.#runtime.library.slots };
+    return { ...this.#blocks.stats, handlers: this.#runtime.library.count };
   }
 
   /** True while paging is on. */

@@ -14,6 +14,7 @@ export class Code {
   readonly #free: Record<ValueType, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
   readonly #parameters: number;
   #depth = 0;
+  #scope: { type: ValueType; index: number }[] | null = null;
 
   constructor(parameters: number) {
     this.#parameters = parameters;
@@ -26,10 +27,18 @@ export class Code {
 
   /** A new local of the given type; returns its index. */
   local(type: ValueType): number {
-    const reused = this.#free[type].pop();
-    if (reused !== undefined) return reused;
-    this.#locals.push(type);
-    return this.#parameters + this.#locals.length - 1;
+    const index = this.#free[type].pop() ?? this.#parameters + this.#locals.push(type) - 1;
+    this.#scope?.push({ type, index });
+    return index;
+  }
+
+  /** Runs `body`; the locals that it takes may be reused afterwards. */
+  scope(body: () => void): void {
+    const outer = this.#scope;
+    this.#scope = [];
+    body();
+    for (const { type, index } of this.#scope) this.#free[type].push(index);
+    this.#scope = outer;
   }
 
   /** Lets a later {@link local} reuse the index. */

@@ -7,10 +7,7 @@ import { MemoryAccess } from "../emit/memory.ts";
 import { Value } from "../emit/value.ts";
 import { Flag, R, S, SEG, Seg } from "../state.ts";
 import { Exit, HEADER, REC } from "./layout.ts";
-import type { Linkage } from "./linkage.ts";
-
-/** Parameters of a handler: the state block and the record. */
-const CPU = 0, RECORD = 1;
+import { CPU, type Linkage, RECORD } from "./linkage.ts";
 
 const STATE_LOAD: Record<StateKind, number> = {
   u8: Op.I32_LOAD8_U,
@@ -453,9 +450,17 @@ export class InterpreterEmitter implements Emitter {
     this.#follow(this.let(this.#truncate(this.#nextWide(), this.mode.code === 64 ? 64 : 32)), REC.LINK);
   }
   #jumpCache(target: Value, link: Value): void {
+    const inner = this.linkage.inner;
+    if (inner) {
+      link.emit(this.code);
+      this.code.set(inner.link);
+      target.emit(this.code);
+      this.code.set(inner.target);
+      return this.code.br(inner.jump);
+    }
+    this.code.get(CPU);
     link.emit(this.code);
     target.emit(this.code);
-    this.code.get(CPU);
     this.code.returnCall(this.mode.flat || this.mode.code === 64 ? this.linkage.jumpFlat : this.linkage.jumpSegmented);
   }
   /** Goes to a block by the link in the record's field, if it is there. */
@@ -465,17 +470,11 @@ export class InterpreterEmitter implements Emitter {
     this.#jumpCache(target, Value.local("i32", RECORD).add(field));
   }
   #enter(record: Value, target: Value): void {
-    emitEnter(this.code, record, target, CPU, this.linkage, this.mode.flat || this.mode.code === 64);
+    emitEnter(this.code, record, target, this.linkage, this.mode.flat || this.mode.code === 64);
   }
   /** Ends the handler: on to the next record. */
   dispatchNext(): void {
-    this.code.get(CPU);
-    this.code.get(RECORD);
-    this.code.i32(REC.SIZE);
-    this.code.op(Op.I32_ADD);
-    this.code.get(RECORD);
-    this.code.memory(Op.I32_LOAD, REC.SIZE + REC.SLOT);
-    this.code.returnCallIndirect(this.linkage.handlerType);
+    emitDispatch(this.code, this.linkage, Value.local("i32", RECORD).add(REC.SIZE));
   }
   /** Ends the handler: back to the run loop, with RIP behind this instruction. */
   exit(): void {
@@ -546,7 +545,6 @@ export function emitEnter(
   code: Code,
   record: Value,
   target: Value,
-  cpu: number,
   linkage: Linkage,
   flat: boolean,
 ): void {
@@ -560,29 +558,39 @@ export function emitEnter(
     target.emit(code);
     header(HEADER.BYTES, Op.I64_LOAD32_U);
     code.op(Op.I64_ADD);
-    code.get(cpu);
+    code.get(CPU);
     code.memory(Op.I64_LOAD32_U, S.SEG + Seg.CS * SEG.SIZE + SEG.LIMIT);
     code.i64(1n);
     code.op(Op.I64_ADD);
     code.op(Op.I64_GT_U);
-    code.if(() => leave(code, cpu, target, Exit.LOOKUP));
+    code.if(() => leave(code, target, Exit.LOOKUP));
   }
   const budget = code.local("i32");
-  code.get(cpu);
+  code.get(CPU);
   code.memory(Op.I32_LOAD, S.BUDGET);
   header(HEADER.COUNT, Op.I32_LOAD);
   code.op(Op.I32_SUB);
   code.tee(budget);
   code.i32(0);
   code.op(Op.I32_LT_S);
-  code.if(() => leave(code, cpu, target, Exit.BUDGET));
-  code.get(cpu);
+  code.if(() => leave(code, target, Exit.BUDGET));
+  code.get(CPU);
   code.get(budget);
   code.memory(Op.I32_STORE, S.BUDGET);
-  code.get(cpu);
+  code.get(CPU);
   target.emit(code);
   code.memory(Op.I64_STORE, S.BLOCK_IP);
-  code.get(cpu);
+  emitDispatch(code, linkage, record);
+}
+
+/** Goes to the handler of a record. */
+export function emitDispatch(code: Code, linkage: Linkage, record: Value): void {
+  if (linkage.inner) {
+    record.emit(code);
+    code.set(RECORD);
+    return code.br(linkage.inner.dispatch);
+  }
+  code.get(CPU);
   record.emit(code);
   record.emit(code);
   code.memory(Op.I32_LOAD, REC.SLOT);
@@ -590,14 +598,14 @@ export function emitEnter(
 }
 
 /** Returns to the run loop with RIP = target and nothing to link. */
-function leave(code: Code, cpu: number, target: Value, exit: number): void {
-  code.get(cpu);
+function leave(code: Code, target: Value, exit: number): void {
+  code.get(CPU);
   target.emit(code);
   code.memory(Op.I64_STORE, S.RIP);
-  code.get(cpu);
+  code.get(CPU);
   code.i32(0);
   code.memory(Op.I32_STORE, S.NEXT);
-  code.get(cpu);
+  code.get(CPU);
   code.i32(exit);
   code.memory(Op.I32_STORE, S.EXIT);
   code.op(Op.RETURN);

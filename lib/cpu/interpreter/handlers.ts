@@ -2,8 +2,7 @@
  * The library of handlers: one compiled function per instruction form, made when the form is first met.
  *
  * It belongs to the process, not to a machine: every machine has a table of its own into which it instantiates the same
- * compiled modules. New forms come in small modules; now and then everything is packed into one, because calls inside a
- * module are several times cheaper than calls across.
+ * compiled modules. New forms come in small modules; now and then all handlers of a code mode are packed into one function.
  */
 import { Code, ModuleBuilder, Op } from "../../wasm/mod.ts";
 import type { Instruction, Operand } from "../decode/instruction.ts";
@@ -13,7 +12,9 @@ import { endingOf } from "../semantics/registry.ts";
 import { S } from "../state.ts";
 import { InterpreterEmitter, isFlatAccess } from "./emitter.ts";
 import { Exit, REC } from "./layout.ts";
-import { HANDLER_SIGNATURE, type ImportTable, type Linkage, linkModule } from "./linkage.ts";
+import { ModeBit, modeKey } from "../mode.ts";
+import { CPU, HANDLER_SIGNATURE, type ImportTable, type Linkage, linkModule } from "./linkage.ts";
+import { definePacked } from "./packed.ts";
 
 /** Pseudo-instructions that the block cache puts into records. */
 export const Pseudo = {
@@ -25,105 +26,148 @@ export const Pseudo = {
   LEAVE: "$leave",
 } as const;
 
-interface Handler {
+/** One handler: how to write it, and its code as a function of its own. */
+export interface Handler {
   readonly slot: number;
+  readonly emit: (code: Code, linkage: Linkage) => void;
   readonly code: Code;
 }
 
-/** Modules that a machine instantiates, in order. */
-export interface HandlerModules {
-  /** Raised by packing: a machine that is behind starts over. */
-  readonly generation: number;
-  readonly modules: readonly WebAssembly.Module[];
+/** A compiled module; later ones replace table entries of earlier ones. */
+export interface HandlerModule {
+  readonly id: number;
+  readonly module: WebAssembly.Module;
 }
 
-/** Number of new forms after which everything is packed for the first time; it doubles. */
-const FIRST_PACK = 48;
+/** Handlers of one code mode: packed together, because running code rarely leaves its mode. */
+class HandlerGroup {
+  readonly all: Handler[] = [];
+  readonly modules: HandlerModule[] = [];
+  /** Handlers without a module. */
+  pending: Handler[] = [];
+  /** How many of {@link all} the packed function holds. */
+  packed = 0;
+  /** Modules of handlers that came too late to be packed. */
+  readonly late: HandlerModule[] = [];
+
+  constructor(readonly firstSlot: number, readonly mode: CodeMode) {}
+}
+
+/** Most handlers of a packed function: compiling it takes more than proportionally longer. */
+const GROUP_SLOTS = 512;
+/** Table slots of the groups, one for each key of a code mode; forms that come later have slots behind these. */
+const OVERFLOW_SLOTS = GROUP_SLOTS * (ModeBit.BLOCK + 1);
+/** Fewest new handlers for which a group is packed. */
+const FIRST_PACK = 40;
 
 /** Makes and keeps handlers. */
 export class HandlerLibrary {
   readonly #imports: ImportTable;
   readonly #linkage: Linkage;
   readonly #slots = new Map<string, number>();
-  readonly #all: Handler[] = [];
-  #pending: Handler[] = [];
-  #modules: WebAssembly.Module[] = [];
-  #generation = 0;
-  #sincePack = 0;
-  #packAt = FIRST_PACK;
-  #nextSlot = 1;
+  readonly #groups = new Map<number, HandlerGroup>();
+  #nextId = 1;
+  #count = 0;
+  #nextOverflowSlot = OVERFLOW_SLOTS;
 
   constructor(imports: ImportTable) {
     this.#imports = imports;
     this.#linkage = linkModule(new ModuleBuilder(), imports);
   }
 
-  /** Table slots in use. */
-  get slots(): number {
-    return this.#nextSlot;
+  /** Number of handlers: a machine that has seen fewer must look at {@link modules} before it runs. */
+  get count(): number {
+    return this.#count;
   }
 
-  /** The slot of the handler for an instruction's form; it may have to be compiled by {@link modules} first. */
+  /** Table slots that may be in use. */
+  get slots(): number {
+    return this.#nextOverflowSlot;
+  }
+
+  /** The slot of the handler for an instruction's form. */
   slotFor(instruction: Instruction, mode: CodeMode): number {
     const key = formKey(instruction, mode);
-    return this.#slots.get(key) ?? this.#make(key, (code) => this.#emit(code, instruction, mode));
+    const known = this.#slots.get(key);
+    if (known !== undefined) return known;
+    const form = structuredClone(instruction);
+    return this.#make(key, mode, (code, linkage) => emitInstruction(code, form, mode, linkage));
   }
 
   /** The slot of a pseudo-instruction. */
   pseudoSlot(name: string, mode: CodeMode): number {
-    const key = `${name}|${mode.code}|${mode.flat}`;
-    return this.#slots.get(key) ?? this.#make(key, (code) => this.#emitPseudo(code, name, mode));
+    const key = `${name}|${mode.code}${mode.stack}${mode.flat}`;
+    return this.#slots.get(key) ?? this.#make(key, mode, (code, linkage) => emitPseudo(code, name, mode, linkage));
   }
 
-  #make(key: string, emit: (code: Code) => void): number {
-    const code = new Code(2), slot = this.#nextSlot++;
-    emit(code);
-    const handler = { slot, code };
+  #make(key: string, mode: CodeMode, emit: (code: Code, linkage: Linkage) => void): number {
+    const group = this.#group(mode), code = new Code(2);
+    emit(code, this.#linkage);
+    const packable = group.all.length < GROUP_SLOTS;
+    const slot = packable ? group.firstSlot + group.all.length : this.#nextOverflowSlot++;
+    const handler = { slot, emit, code };
     this.#slots.set(key, slot);
-    this.#all.push(handler);
-    this.#pending.push(handler);
-    return slot;
+    if (packable) group.all.push(handler);
+    group.pending.push(handler);
+    this.#count++;
+    return handler.slot;
   }
 
-  #emit(code: Code, instruction: Instruction, mode: CodeMode): void {
-    const definition = definitionFor(instruction);
-    const e = new InterpreterEmitter(code, instruction, mode, this.#linkage);
-    definition.emit(e);
-    const ending = endingOf(definition, instruction);
-    if (ending === "none") e.dispatchNext();
-    else if (ending === "exit") e.exit();
-    else if (ending === "transfer") e.transferred();
+  #group(mode: CodeMode): HandlerGroup {
+    const key = modeKey(mode.code, mode.stack, mode.flat, false);
+    let group = this.#groups.get(key);
+    if (!group) this.#groups.set(key, group = new HandlerGroup(key * GROUP_SLOTS, mode));
+    return group;
   }
 
-  #emitPseudo(code: Code, name: string, mode: CodeMode): void {
-    const e = new InterpreterEmitter(code, PSEUDO_INSTRUCTION, mode, this.#linkage);
-    if (name === Pseudo.FALL_THROUGH) return e.fallThrough();
-    // The run loop finds the instruction pointer and the count from the record.
-    e.setState(S.CURRENT, "i32", e.recordAddress());
-    e.setState(S.EXIT, "i32", e.i32(name === Pseudo.STOP ? Exit.STOP : Exit.LEAVE));
+  /** Compiles what is pending and lists the modules made after `id`, in the order in which to instantiate them. */
+  modules(id: number): HandlerModule[] {
+    for (const group of this.#groups.values()) if (group.pending.length > 0) this.#compile(group);
+    return [...this.#groups.values()].flatMap((group) => [...group.modules, ...group.late]).filter((m) => m.id > id)
+      .sort((a, b) => a.id - b.id);
   }
 
-  /** Compiles what is pending and says what a machine must instantiate. */
-  modules(): HandlerModules {
-    if (this.#pending.length > 0) {
-      this.#sincePack += this.#pending.length;
-      if (this.#sincePack >= this.#packAt) {
-        this.#modules = [this.#compile(this.#all)];
-        this.#generation++;
-        this.#sincePack = 0;
-        this.#packAt = Math.max(this.#packAt, this.#all.length >> 1);
-      } else this.#modules.push(this.#compile(this.#pending));
-      this.#pending = [];
-    }
-    return { generation: this.#generation, modules: this.#modules };
+  #compile(group: HandlerGroup): void {
+    const fresh = group.all.length - group.packed;
+    const pack = fresh >= Math.max(FIRST_PACK, group.packed / 2) || (fresh > 0 && group.all.length === GROUP_SLOTS);
+    const late = group.pending.filter(({ slot }) => slot >= OVERFLOW_SLOTS);
+    const early = group.pending.filter(({ slot }) => slot < OVERFLOW_SLOTS);
+    if (late.length > 0) group.late.push(this.#module((module) => defineEach(module, late)));
+    if (pack) {
+      group.packed = group.all.length;
+      group.modules.length = 0;
+      group.modules.push(this.#module((module, linkage) => definePacked(module, linkage, group.mode, group.all)));
+    } else if (early.length > 0) group.modules.push(this.#module((module) => defineEach(module, early)));
+    group.pending = [];
   }
 
-  #compile(handlers: readonly Handler[]): WebAssembly.Module {
+  #module(define: (module: ModuleBuilder, linkage: Linkage) => void): HandlerModule {
     const module = new ModuleBuilder();
-    linkModule(module, this.#imports);
-    for (const { slot, code } of handlers) module.element(slot, module.function(HANDLER_SIGNATURE, code));
-    return new WebAssembly.Module(module.toBytes());
+    define(module, linkModule(module, this.#imports));
+    return { id: this.#nextId++, module: new WebAssembly.Module(module.toBytes()) };
   }
+}
+
+function defineEach(module: ModuleBuilder, handlers: readonly Handler[]): void {
+  for (const { slot, code } of handlers) module.element(slot, module.function(HANDLER_SIGNATURE, code));
+}
+
+function emitInstruction(code: Code, instruction: Instruction, mode: CodeMode, linkage: Linkage): void {
+  const definition = definitionFor(instruction);
+  const e = new InterpreterEmitter(code, instruction, mode, linkage);
+  definition.emit(e);
+  const ending = endingOf(definition, instruction);
+  if (ending === "none") e.dispatchNext();
+  else if (ending === "exit") e.exit();
+  else if (ending === "transfer") e.transferred();
+}
+
+function emitPseudo(code: Code, name: string, mode: CodeMode, linkage: Linkage): void {
+  const e = new InterpreterEmitter(code, PSEUDO_INSTRUCTION, mode, linkage);
+  if (name === Pseudo.FALL_THROUGH) return e.fallThrough();
+  // The run loop finds the instruction pointer and the count from the record.
+  e.setState(S.CURRENT, "i32", e.recordAddress());
+  e.setState(S.EXIT, "i32", e.i32(name === Pseudo.STOP ? Exit.STOP : Exit.LEAVE));
 }
 
 const PSEUDO_INSTRUCTION: Instruction = {
@@ -152,10 +196,10 @@ export function entryModule(imports: ImportTable): Uint8Array<ArrayBuffer> {
   module.export("enter", module.function(HANDLER_SIGNATURE, enter));
   for (const [name, jump] of [["resumeFlat", linkage.jumpFlat], ["resumeSegmented", linkage.jumpSegmented]] as const) {
     const resume = new Code(1);
+    resume.get(CPU);
     resume.i32(0);
-    resume.get(0);
+    resume.get(CPU);
     resume.memory(Op.I64_LOAD, S.RIP);
-    resume.get(0);
     resume.returnCall(jump);
     module.export(name, module.function({ parameters: ["i32"], results: [] }, resume));
   }

@@ -1,5 +1,5 @@
 /** What handlers call: imported helpers and kernels, and the shared functions at the start of every handler module. */
-import { Code, type ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
+import { Code, type Label, type ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
 import { S, SEG, Seg } from "../state.ts";
 import { emitEnter } from "./emitter.ts";
@@ -16,11 +16,23 @@ export interface Imported {
 export interface Linkage {
   /** Type of a handler: (state block, record). */
   readonly handlerType: number;
-  /** (link field or 0, target i64, state block): goes to a linear address through the jump cache. */
+  /** (state block, link field or 0, target i64): goes to an instruction pointer through the jump cache. */
   readonly jumpFlat: number;
   readonly jumpSegmented: number;
+  /** Inside a packed function: where to go instead of calling. */
+  readonly inner?: InnerLabels;
   helper(name: string): Imported;
   kernel(name: string): Imported;
+}
+
+/** Places in a packed function, see packed.ts. */
+export interface InnerLabels {
+  /** Runs the handler of the record in local {@link RECORD}. */
+  readonly dispatch: Label;
+  /** Goes through the jump cache to the address in `target`, with the link field in `link`. */
+  readonly jump: Label;
+  readonly target: number;
+  readonly link: number;
 }
 
 /** Types of the functions that handlers may call. */
@@ -29,8 +41,10 @@ export interface ImportTable {
   readonly kernels: ReadonlyMap<string, { args: readonly ValueType[]; result: ValueType | null }>;
 }
 
+/** Locals of a handler: the state block and the record. */
+export const CPU = 0, RECORD = 1;
 export const HANDLER_SIGNATURE: Signature = { parameters: ["i32", "i32"], results: [] };
-const JUMP_SIGNATURE: Signature = { parameters: ["i32", "i64", "i32"], results: [] };
+const JUMP_SIGNATURE: Signature = { parameters: ["i32", "i32", "i64"], results: [] };
 
 function signature(f: { args: readonly ValueType[]; result: ValueType | null }): Signature {
   return { parameters: f.args, results: f.result ? [f.result] : [] };
@@ -66,12 +80,16 @@ export function linkModule(module: ModuleBuilder, imports: ImportTable): Linkage
   return linkage;
 }
 
-/** Looks the target up in the jump cache and enters it, or leaves to the run loop. */
 function jumpCode(linkage: Linkage, flat: boolean): Code {
   const code = new Code(3);
-  const LINK = 0, TARGET = 1, CPU = 2;
+  emitJump(code, linkage, flat, 1, 2);
+  return code;
+}
+
+/** Looks the address in local `target` up in the jump cache and enters the block, or leaves to the run loop. */
+export function emitJump(code: Code, linkage: Linkage, flat: boolean, link: number, target: number): void {
   const linear = code.local("i64"), entry = code.local("i32"), record = code.local("i32");
-  code.get(TARGET);
+  code.get(target);
   if (!flat) {
     code.get(CPU);
     code.memory(Op.I64_LOAD, S.SEG + Seg.CS * SEG.SIZE + SEG.BASE);
@@ -106,17 +124,16 @@ function jumpCode(linkage: Linkage, flat: boolean): Code {
       code.get(entry);
       code.memory(Op.I32_LOAD, JUMP_CACHE.RECORD);
       code.set(record);
-      emitEnter(code, Value.local("i32", record), Value.local("i64", TARGET), CPU, linkage, flat);
+      emitEnter(code, Value.local("i32", record), Value.local("i64", target), linkage, flat);
     });
   });
   code.get(CPU);
-  code.get(TARGET);
+  code.get(target);
   code.memory(Op.I64_STORE, S.RIP);
   code.get(CPU);
-  code.get(LINK);
+  code.get(link);
   code.memory(Op.I32_STORE, S.NEXT);
   code.get(CPU);
   code.i32(Exit.LOOKUP);
   code.memory(Op.I32_STORE, S.EXIT);
-  return code;
 }

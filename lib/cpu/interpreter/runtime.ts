@@ -43,14 +43,13 @@ export class HandlerRuntime {
   readonly library: HandlerLibrary = common().library;
   /** Slot of the handler that returns to the run loop before its instruction. */
   readonly leaveSlot: number;
-  readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: 1 << 15 });
+  readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
   readonly #imports: WebAssembly.Imports;
   readonly #enter: (cpu: number, record: number) => void;
   readonly #resumeFlat: (cpu: number) => void;
   readonly #resumeSegmented: (cpu: number) => void;
-  #generation = -1;
-  #instantiated = 0;
-  #knownSlots = 0;
+  #lastModule = 0;
+  #knownHandlers = 0;
 
   constructor(cpu: Cpu, state: WebAssembly.Memory, guest: WebAssembly.Memory) {
     this.leaveSlot = this.library.pseudoSlot(Pseudo.LEAVE, { code: 32, stack: 32, flat: true });
@@ -66,27 +65,24 @@ export class HandlerRuntime {
 
   /** Runs from a record until compiled code returns. */
   enter(record: number): void {
-    if (this.#knownSlots !== this.library.slots) this.#instantiate();
+    if (this.#knownHandlers !== this.library.count) this.#instantiate();
     this.#enter(CPU_BASE, record);
   }
 
   /** Goes on at RIP as far as the jump cache knows the way. */
   resume(flat: boolean): void {
-    if (this.#knownSlots !== this.library.slots) this.#instantiate();
+    if (this.#knownHandlers !== this.library.count) this.#instantiate();
     if (flat) this.#resumeFlat(CPU_BASE);
     else this.#resumeSegmented(CPU_BASE);
   }
 
   #instantiate(): void {
-    const { generation, modules } = this.library.modules();
-    if (generation !== this.#generation) {
-      this.#generation = generation;
-      this.#instantiated = 0;
+    if (this.library.slots > this.#table.length) this.#table.grow(this.library.slots - this.#table.length + 1024);
+    for (const { id, module } of this.library.modules(this.#lastModule)) {
+      new WebAssembly.Instance(module, this.#imports);
+      this.#lastModule = id;
     }
-    for (; this.#instantiated < modules.length; this.#instantiated++) {
-      new WebAssembly.Instance(modules[this.#instantiated], this.#imports);
-    }
-    this.#knownSlots = this.library.slots;
+    this.#knownHandlers = this.library.count;
   }
 }
 

@@ -1,0 +1,58 @@
+/**
+ * All handlers of a code mode in one function: a loop around a `br_table` by the record's slot. Going from one handler to
+ * the next costs about a third of an indirect tail call there (measured with V8 15: 4.4 against 6.3 ns per instruction).
+ *
+ * The function stands in the table for each of its handlers. Slots that it does not know it calls through the table.
+ */
+import { Code, type Label, type ModuleBuilder, Op } from "../../wasm/mod.ts";
+import type { CodeMode } from "../emit/emitter.ts";
+import type { Handler } from "./handlers.ts";
+import { REC } from "./layout.ts";
+import { CPU, emitJump, HANDLER_SIGNATURE, type Linkage, RECORD } from "./linkage.ts";
+
+/** Defines the function and puts it into the table. The handlers' slots are consecutive. */
+export function definePacked(
+  module: ModuleBuilder,
+  linkage: Linkage,
+  mode: CodeMode,
+  handlers: readonly Handler[],
+): void {
+  const code = new Code(2), target = code.local("i64"), link = code.local("i32");
+  const first = handlers[0].slot, flat = mode.flat || mode.code === 64;
+  code.loop((dispatch) => {
+    code.block((jump) => {
+      const inner: Linkage = { ...linkage, inner: { dispatch, jump, target, link } };
+      const labels: Label[] = [];
+      // Block n encloses the blocks of the handlers before it, so that its end is where handler n starts.
+      const nest = (n: number) => {
+        if (n < 0) return writeDispatch(code, linkage, first, labels);
+        code.block((label) => {
+          labels[n] = label;
+          nest(n - 1);
+        });
+        code.scope(() => handlers[n].emit(code, inner));
+        code.op(Op.RETURN);
+      };
+      nest(handlers.length - 1);
+    });
+    emitJump(code, { ...linkage, inner: { dispatch, jump: dispatch, target, link } }, flat, link, target);
+    code.op(Op.RETURN);
+  });
+  const index = module.function(HANDLER_SIGNATURE, code);
+  for (const { slot } of handlers) module.element(slot, index);
+}
+
+function writeDispatch(code: Code, linkage: Linkage, first: number, labels: readonly Label[]): void {
+  code.block((elsewhere) => {
+    code.get(RECORD);
+    code.memory(Op.I32_LOAD, REC.SLOT);
+    code.i32(first);
+    code.op(Op.I32_SUB);
+    code.brTable(labels, elsewhere);
+  });
+  code.get(CPU);
+  code.get(RECORD);
+  code.get(RECORD);
+  code.memory(Op.I32_LOAD, REC.SLOT);
+  code.returnCallIndirect(linkage.handlerType);
+}
