@@ -14,7 +14,7 @@ import { codeMode, ModeBit, modeKey } from "./mode.ts";
 import { Registers } from "./registers.ts";
 import { resetRegisters } from "./reset.ts";
 import { loadRegisters, saveRegisters } from "./saved_state.ts";
-import { CR0, CR4, EFER, Flag, S, SEG, Seg, Vector } from "./state.ts";
+import { CR0, CR4, EFER, Flag, S, SEG, Seg, Shadow, Vector } from "./state.ts";
 import { deliver } from "./system/interrupts.ts";
 import { type CpuModel, defaultCpuModel } from "./system/model.ts";
 import { walk } from "./system/paging.ts";
@@ -167,7 +167,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     const r = this.r;
     for (;;) {
       if (this.#shutdown) return "shutdown";
-      if (r.i32(S.DEBUG_TRAP) !== 0) this.#debugTrap();
+      if (r.i32(S.DEBUG_TRAP) !== 0 && r.i32(S.SHADOW) !== Shadow.STACK) this.#debugTrap();
       if (this.#breakRequested || r.i32(S.BUDGET) <= 0) return "budget";
       if (r.i32(S.SHADOW) === 0) this.#serviceInterrupts();
       if (r.i32(S.HALTED) !== 0) return "halted";
@@ -215,10 +215,14 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     }
     r.setI32(S.SHADOW, 0);
     const before = r.i32(S.BUDGET);
-    this.#execute(1);
-    if (r.i32(S.BUDGET) === before) return;
-    if ((flags & Flag.RF) !== 0) this.#debug.resumed(flags);
+    // Interrupts and loads of SS take the single-step trap back.
     if ((flags & Flag.TF) !== 0) r.setI32(S.DEBUG_TRAP, r.i32(S.DEBUG_TRAP) | DebugUnit.SINGLE_STEP);
+    this.#execute(1);
+    if (r.i32(S.BUDGET) === before) {
+      r.setI32(S.DEBUG_TRAP, r.i32(S.DEBUG_TRAP) & ~DebugUnit.SINGLE_STEP);
+      return;
+    }
+    if ((flags & Flag.RF) !== 0) this.#debug.resumed(flags);
   }
 
   #debugTrap(): void {

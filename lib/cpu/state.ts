@@ -34,7 +34,7 @@ export const S = {
   TLB: 0x0c8,
   /** Current privilege level, i32. */
   CPL: 0x0cc,
-  /** Interrupts held off for one instruction (after STI, MOV SS, POP SS), i32 0 or 1. */
+  /** What is held off until the next instruction is done: a Shadow value, i32. */
   SHADOW: 0x0d0,
   /** Waiting in HLT, i32 0 or 1. */
   HALTED: 0x0d4,
@@ -104,6 +104,15 @@ export const S = {
   KERNEL: 0x800,
   /** Size of the block. */
   SIZE: 0x1000,
+} as const;
+
+/** Values of {@link S.SHADOW}. Intel SDM vol. 3A, section 6.8. */
+export const Shadow = {
+  NONE: 0,
+  /** After STI: interrupts. */
+  INTERRUPTS: 1,
+  /** After MOV SS and POP SS: interrupts and debug traps. */
+  STACK: 2,
 } as const;
 
 /** Segment register indices, in encoding order, then the system ones. */

@@ -1,7 +1,7 @@
 /** Control registers, descriptor-table registers, and instructions that only the kernel may run. Intel SDM vol. 3A, chapter 2. */
 import type { CpuCore } from "../core.ts";
 import { Access } from "../registers.ts";
-import { CR0, CR4, EFER, Flag, R, S, Seg, Vector } from "../state.ts";
+import { CR0, CR4, EFER, Flag, R, S, Seg, Shadow, Vector } from "../state.ts";
 import { type CpuModel, Feature1Edx as F } from "./model.ts";
 import { pdptesValid } from "./paging.ts";
 import { in64BitCode, inV86 } from "./segments.ts";
@@ -191,7 +191,7 @@ export function setInterrupts(core: CpuCore): void {
   const r = core.r, access = interruptFlagAccess(core), flags = r.i32(S.EFLAGS);
   if (access === "none" || (access === "virtual" && (flags & Flag.VIP) !== 0)) core.raise(Vector.GP, 0);
   if (access === "real") {
-    if ((flags & Flag.IF) === 0) r.setI32(S.SHADOW, 1);
+    if ((flags & Flag.IF) === 0) r.setI32(S.SHADOW, Shadow.INTERRUPTS);
     r.setI32(S.EFLAGS, flags | Flag.IF);
   } else r.setI32(S.EFLAGS, flags | Flag.VIF);
 }

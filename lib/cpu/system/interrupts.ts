@@ -117,6 +117,7 @@ export function softwareInterrupt(core: CpuCore, vector: number, nextIp: number)
   interrupt(core, nextIp, () => {
     if (inV86(core)) {
       if (redirects(core, vector)) {
+        discardTraps(core);
         enterRedirected(core, vector);
         core.modeChanged();
         return;
@@ -143,9 +144,15 @@ export function debugInterrupt(core: CpuCore, nextIp: number): void {
   interrupt(core, nextIp, () => enter(core, Vector.DB, -1, "hardware"));
 }
 
+/** Entering a handler, also by INT n, discards debug traps of the instruction. Section 17.3.1.4. */
+function discardTraps(core: CpuCore): void {
+  core.r.setI32(S.DEBUG_TRAP, 0);
+}
+
 /** One attempt; raises what goes wrong, with nothing changed. */
 function enter(core: CpuCore, vector: number, errorCode: number, kind: InterruptKind): void {
   const r = core.r;
+  discardTraps(core);
   if (!r.protectedMode && !inV86(core)) enterReal(core, vector, kind);
   else if (r.longMode) enter64(core, vector, errorCode, kind);
   else enterProtected(core, vector, errorCode, kind);

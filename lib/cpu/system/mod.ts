@@ -1,10 +1,11 @@
 /** The system functions of a processor, and the table by which compiled code calls them. */
+import type { CpuCore } from "../core.ts";
 import type { HelperTable } from "../helpers.ts";
 import type { AccessSize } from "../../machine/types.ts";
-import { S, Seg, Vector } from "../state.ts";
+import { S, Seg, Shadow, Vector } from "../state.ts";
 import * as control from "./control.ts";
 import { cpuid } from "./cpuid.ts";
-import { readDebugRegister, writeDebugRegister } from "./debug.ts";
+import { Dr6, noteDebug, readDebugRegister, writeDebugRegister } from "./debug.ts";
 import { linearAddress } from "./descriptors.ts";
 import * as interrupts from "./interrupts.ts";
 import { input, output } from "./io.ts";
@@ -14,7 +15,7 @@ import * as segments from "./segments.ts";
 import * as transfer from "./transfer.ts";
 
 export { deliver, type InterruptKind } from "./interrupts.ts";
-export { Dr6, noteDebug } from "./debug.ts";
+export { Dr6, noteDebug };
 export { type CpuModel, cpuModels, defaultCpuModel } from "./model.ts";
 export { Translation, walk } from "./paging.ts";
 export { loadRealSegment, REAL_ACCESS } from "./segments.ts";
@@ -26,6 +27,12 @@ function size(bits: number): transfer.TransferSize {
   return bits as transfer.TransferSize;
 }
 
+/** After a load of SS interrupts and traps wait for one instruction, so that it can load the stack pointer. */
+function holdTraps(core: CpuCore): void {
+  core.r.setI32(S.SHADOW, Shadow.STACK);
+  core.r.setI32(S.DEBUG_TRAP, core.r.i32(S.DEBUG_TRAP) & ~Dr6.BS);
+}
+
 /** Helpers that segment, privilege, interrupt, port and repeated string instructions call. */
 export const systemHelpers: HelperTable = {
   // Segments.
@@ -35,8 +42,7 @@ export const systemHelpers: HelperTable = {
     run(core, segment, selector) {
       if (segment === Seg.CS || segment > Seg.GS) core.raise(Vector.UD);
       segments.loadSegment(core, segment, selector);
-      // Interrupts wait until the instruction after a load of SS is done, so that it can load the stack pointer.
-      if (segment === Seg.SS) core.r.setI32(S.SHADOW, 1);
+      if (segment === Seg.SS) holdTraps(core);
     },
   },
   load_far_segment: { args: ["i32", "i32"], result: null, run: segments.loadSegment },

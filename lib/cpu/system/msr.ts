@@ -131,6 +131,12 @@ const apicBase: Msr = {
   write: (core, value) => core.r.setU64(S.APIC_BASE, (core.r.u64(S.APIC_BASE) & 0xfffn) | (value & 0xf_ffff_f000n)),
 };
 
+/** Only the selector in the lower half matters; the rest is ignored. */
+const sysenterCs: Msr = {
+  read: (core) => core.r.u64(S.SYSENTER_CS),
+  write: (core, value) => core.r.setU64(S.SYSENTER_CS, value & 0xffff_ffffn),
+};
+
 const VARIABLE_MTRRS = 8;
 /** MTRR_CAP: eight variable ranges, fixed ranges, write-combining. */
 const MTRR_CAP = 0x500n | BigInt(VARIABLE_MTRRS);
@@ -146,7 +152,7 @@ const registers = new Map<number, Msr>([
   [0x079, fixed(0n)],
   [0x08b, fixed(0n)],
   [0x0fe, readOnly(MTRR_CAP)],
-  [0x174, field(S.SYSENTER_CS, 0xffff_ffffn)],
+  [0x174, sysenterCs],
   [0x175, address(S.SYSENTER_ESP, false)],
   [0x176, address(S.SYSENTER_EIP, false)],
   [0x1a0, field(S.MISC_ENABLE)],
