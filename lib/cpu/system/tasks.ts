@@ -30,6 +30,9 @@ const EFLAGS_VALID = 0x003f_7fd7;
 /** L0–L3 and LE of DR7, which a task switch clears. */
 const DR7_LOCAL = 0x155;
 
+/** A 16-bit TSS leaves ones in the upper halves of the registers, as the 80386 does. */
+const UPPER_ONES = 0xffff_0000;
+
 /** What the new task's TSS says, read before anything changes. */
 interface TaskState {
   wide: boolean;
@@ -49,7 +52,7 @@ function readTask(core: CpuCore, tss: Descriptor): TaskState {
   const dword = (offset: number) => core.read32(linearAddress(core, tss.base, offset), false) >>> 0;
   const registers: number[] = [], selectors: number[] = [];
   if (!wide) {
-    for (let i = 0; i < 8; i++) registers.push(word(TSS16.AX + i * 2));
+    for (let i = 0; i < 8; i++) registers.push((word(TSS16.AX + i * 2) | UPPER_ONES) >>> 0);
     for (let i = 0; i < 4; i++) selectors.push(word(TSS16.ES + i * 2));
     selectors.push(0, 0);
     const ip = word(TSS16.IP), flags = word(TSS16.FLAGS), ldt = word(TSS16.LDT);
@@ -154,11 +157,7 @@ function commitTask(core: CpuCore, tss: Descriptor, task: TaskState): void {
   core.debugRegistersChanged();
   r.ip = task.ip;
   r.eflags = task.flags;
-  for (let i = 0; i < 8; i++) {
-    // A 16-bit TSS says nothing of the upper halves.
-    if (task.wide) r.set32(R.AX + i, task.registers[i]);
-    else r.set16(R.AX + i, task.registers[i]);
-  }
+  for (let i = 0; i < 8; i++) r.set32(R.AX + i, task.registers[i]);
   const v86 = (task.flags & Flag.VM) !== 0;
   r.setI32(S.CPL, v86 ? 3 : task.selectors[Seg.CS] & 3);
   for (let i = 0; i < 6; i++) {
