@@ -120,6 +120,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#shutdown = false;
     this.#debug.update();
     this.#mmu.flush();
+    this.r.setI32(S.MODE, -1); // the registers' reset cleared it: no mode, so that it counts as changed
     this.modeChanged();
   }
 
