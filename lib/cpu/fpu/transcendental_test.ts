@@ -52,11 +52,12 @@ Deno.test("x87_arc_tangent: the angle in every quadrant to the last bit", () => 
 });
 
 Deno.test("x87_sine, x87_tangent: to the last bit below and above π/4", () => {
+  // tan 2 lies so near to a half that the 66-bit π decides its last bit (…db with the true π).
   const table: [x: number, sine: string, cosine: string, tangent: string][] = [
     [0.015625, "3ff8 fffd55577776a76b", "3ffe fff8000aaaa4fa51", "3ff9 8002aabbbc2a4571"],
     [0.75, "3ffe ae7fe0b5fc786b2e", "3ffe bb4ff632a908f73f", "3ffe ee7d1b0887775f06"],
     [1, "3ffe d76aa47848677021", "3ffe 8a51407da8345c92", "3fff c75922e5f71d2dc5"],
-    [2, "3ffe e8c7b7568da22efd", "bffd d51132ba9b902522", "c000 8bd7b1704a87c1db"],
+    [2, "3ffe e8c7b7568da22efd", "bffd d51132ba9b902522", "c000 8bd7b1704a87c1da"],
     [3, "3ffc 9081c36db6aada79", "bffe fd7025f42f2e9308", "bffc 91f7b892a5c37866"],
   ];
   for (const [x, sine, cosine, tangent] of table) {
