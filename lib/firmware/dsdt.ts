@@ -67,7 +67,6 @@ export function dsdtTerms(hasFloppy: boolean): Uint8Array {
       device(
         "PCI0",
         named("_HID", eisaId("PNP0A03")),
-        named("_ADR", integer(0)),
         named("_UID", integer(0)),
         named("_CRS", hostBridgeResources()),
         named("_PRT", routing()),
