@@ -59,6 +59,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   #link = 0;
   #linkPage = 0;
   #scratchPage = -1;
+  /** User code's accesses must be aligned. */
+  #alignment = false;
 
   constructor(readonly bus: ProcessorBus, options: CpuOptions = {}) {
     this.model = options.model ?? defaultCpuModel;
@@ -172,6 +174,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       if (this.#breakRequested || r.i32(S.BUDGET) <= 0) return "budget";
       if (r.i32(S.SHADOW) === 0) this.#serviceInterrupts();
       if (r.i32(S.HALTED) !== 0) return "halted";
+      this.#updateAlignment();
       // The shadow matters only to an interrupt that is waiting now: a later one comes after the next instruction.
       if (r.i32(S.SHADOW) !== 0 && !this.#interruptLine && r.i32(S.NMI_PENDING) === 0) r.setI32(S.SHADOW, 0);
       if ((r.i32(S.EFLAGS) & (Flag.TF | Flag.RF)) !== 0 || r.i32(S.SHADOW) !== 0 || this.#debug.watchesCode) {
@@ -181,6 +184,14 @@ export class Cpu implements Processor, CpuCore, MmuHost {
         this.#execute(r.i32(S.BUDGET));
       }
     }
+  }
+
+  /** EFLAGS.AC with CR0.AM makes every unaligned access of user code fault: then none may pass unseen. */
+  #updateAlignment(): void {
+    const wanted = (this.r.i32(S.EFLAGS) & Flag.AC) !== 0 && (this.r.i32(S.CR0) & CR0.AM) !== 0;
+    if (wanted === this.#alignment) return;
+    this.#alignment = wanted;
+    this.#mmu.refreshAll();
   }
 
   /** Goes on at RIP through the jump cache; false if TypeScript must find the block there or cut it to the budget. */
@@ -262,10 +273,14 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#link = 0;
     try {
       const linear = this.#linear(ip);
+      const flushes = this.#blocks.stats.flushes;
       const block = this.#blockAt(ip, linear);
       if (block.secondFrame !== TRANSIENT) {
         this.#jumps.set(linear, this.r.i32(S.MODE), block.record);
-        if (link !== 0 && block.secondFrame < 0 && Math.floor(linear / PAGE_SIZE) === this.#linkPage) {
+        if (
+          link !== 0 && flushes === this.#blocks.stats.flushes && block.secondFrame < 0 &&
+          Math.floor(linear / PAGE_SIZE) === this.#linkPage
+        ) {
           this.#blocks.link(link, block);
         }
       }
@@ -483,11 +498,12 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     if (this.#epoch === 0) this.#jumps.clear();
     this.r.setI32(S.MODE, (this.r.i32(S.MODE) & 0xff) | (this.#epoch << ModeBit.EPOCH));
   }
-  accessed(linear: number, bytes: number, write: boolean): void {
+  accessed(linear: number, bytes: number, write: boolean, user: boolean): void {
+    if (this.#alignment && user && (linear & (bytes - 1)) !== 0) this.raise(Vector.AC, 0);
     if (this.#debug.watchesData && this.#debug.dataBreakpoint(linear, bytes, write)) this.#leaveAfterCurrent();
   }
-  watchesPage(page: number): boolean {
-    return this.#debug.watchesData && this.#debug.watchesPage(page);
+  watchesPage(page: number, user: boolean): boolean {
+    return (this.#alignment && user) || (this.#debug.watchesData && this.#debug.watchesPage(page));
   }
   get entryBytes(): number {
     return (this.r.i32(S.CR4) & CR4.PAE) !== 0 ? 8 : 4;

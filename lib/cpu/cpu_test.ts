@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { type TestBoard, testBoard } from "./test_board.ts";
-import { CR0, R, S } from "./state.ts";
+import { CR0, R, S, Seg } from "./state.ts";
 
 /** mov ecx,1000; L: add eax,3; xor ebx,eax; inc dword [0x2000]; dec ecx; jnz L; hlt */
 const LOOP = [
@@ -187,4 +187,33 @@ Deno.test("instructions that straddle pages follow the mapping of the second pag
   board.cpu.r.ip = 0x1ffd;
   board.cpu.run(10);
   assertEquals(board.cpu.r.get32(R.AX), 0xabcd5678);
+});
+
+Deno.test("alignment checking: user code faults on unaligned accesses while EFLAGS.AC and CR0.AM are set", () => {
+  const board = testBoard();
+  // GDT: kernel code and data, user code and data, TSS; IDT with a gate for #AC at 17.
+  const flat = (access: number) => [0xff, 0xff, 0, 0, 0, access, 0xcf, 0];
+  board.load(0x3008, ...flat(0x9b), ...flat(0x93), ...flat(0xfb), ...flat(0xf3));
+  board.load(0x4000 + 17 * 8, 0x00, 0x20, 0x08, 0x00, 0x00, 0x8e, 0x00, 0x00);
+  board.load(0x2000, 0xf4);
+  board.memory.write32(0x5004, 0x7000);
+  board.memory.write16(0x5008, 0x10);
+  const { r } = board.cpu;
+  r.setNumber(S.GDTR_BASE, 0x3000);
+  r.setI32(S.GDTR_LIMIT, 0x2f);
+  r.setNumber(S.IDTR_BASE, 0x4000);
+  r.setI32(S.IDTR_LIMIT, 0xff);
+  r.setSegment(Seg.TR, 0x28, 0x5000, 0x67, 0x8b);
+  r.setI32(S.CR0, CR0.PE | CR0.ET | CR0.AM);
+  // mov eax,[0x6001] twice with AC off; pushfd; or dword [esp],0x40000; popfd; mov eax,[0x6000]; mov eax,[0x6001]
+  board.load(0x1000, 0xa1, 0x01, 0x60, 0, 0, 0xa1, 0x01, 0x60, 0, 0, 0x9c, 0x81, 0x0c, 0x24, 0, 0, 4, 0, 0x9d);
+  board.load(0x1013, 0xa1, 0x00, 0x60, 0, 0, 0xa1, 0x01, 0x60, 0, 0, 0xf4);
+  r.setSegment(Seg.CS, 0x1b, 0, 0xffff_ffff, 0xc0fb);
+  for (const segment of [Seg.ES, Seg.SS, Seg.DS]) r.setSegment(segment, 0x23, 0, 0xffff_ffff, 0xc0f3);
+  r.setI32(S.CPL, 3);
+  board.cpu.modeChanged();
+  assertEquals(board.cpu.run(100), "halted");
+  assertEquals(r.ip, 0x2001);
+  assertEquals(board.memory.read32(0x7000 - 20), 0x1018, "the faulting instruction");
+  assertEquals(board.memory.read32(0x7000 - 24), 0, "error code");
 });

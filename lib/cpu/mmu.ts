@@ -26,10 +26,10 @@ export interface MmuHost {
   codeWritten(frame: number, offset: number, length: number): void;
   /** Mappings were dropped: cached jumps are void. */
   mappingChanged(): void;
-  /** A linear address was accessed on the slow path; debug registers may want to know. */
-  accessed(linear: number, bytes: number, write: boolean): void;
-  /** True if the page may hold a data breakpoint, so that every access must be seen. */
-  watchesPage(page: number): boolean;
+  /** A linear address is accessed on the slow path: alignment is checked (raises #AC), breakpoints are noted. */
+  accessed(linear: number, bytes: number, write: boolean, user: boolean): void;
+  /** True if every access to the page with that privilege must be seen: breakpoints, alignment checking. */
+  watchesPage(page: number, user: boolean): boolean;
   /** Size of a page-table entry in bytes. */
   readonly entryBytes: number;
 }
@@ -115,7 +115,7 @@ export class Mmu {
   /** Recomputes what compiled code may do with an entry. */
   #refresh(entry: number): void {
     const frame = this.#frame[entry], permission = this.#permission[entry];
-    const plain = frame >= 0 && !this.#host.watchesPage(this.#page[entry]);
+    const plain = frame >= 0 && !this.#host.watchesPage(this.#page[entry], entry >= N);
     const write = plain && (permission & Permission.WRITE) !== 0 && this.#memory.frameFlags[frame] === 0 &&
       this.#memory.kind(Math.floor(this.#physical[entry] / PAGE_SIZE)) === PageKind.RAM;
     if (this.#hasWriteTag(entry) !== write && frame >= 0) this.#writers[frame] += write ? 1 : -1;
@@ -247,7 +247,7 @@ export class Mmu {
   /** Host offset if the page is plain memory that may be read, else -1. */
   hostRead(linear: number, user: boolean): number {
     const entry = this.#lookup(linear, Permission.READ, user);
-    if (this.#frame[entry] < 0 || this.#host.watchesPage(this.#page[entry])) return -1;
+    if (this.#frame[entry] < 0 || this.#host.watchesPage(this.#page[entry], user)) return -1;
     return this.#frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1));
   }
 
@@ -282,6 +282,7 @@ export class Mmu {
 
   /** Reads 1, 2 or 4 bytes, unsigned. */
   load(linear: number, bytes: 1 | 2 | 4, user: boolean): number {
+    this.#host.accessed(linear, bytes, false, user);
     if (this.#crosses(linear, bytes)) {
       this.probe(linear, bytes, false, user);
       let value = 0;
@@ -289,7 +290,6 @@ export class Mmu {
       return value;
     }
     const entry = this.#lookup(linear, Permission.READ, user);
-    this.#host.accessed(linear, bytes, false);
     const frame = this.#frame[entry], within = linear & (PAGE_SIZE - 1);
     if (frame < 0) return this.#memory.readSized(this.#physical[entry] + within, bytes);
     const offset = frame * PAGE_SIZE + within;
@@ -299,13 +299,13 @@ export class Mmu {
 
   /** Writes 1, 2 or 4 bytes. */
   store(linear: number, value: number, bytes: 1 | 2 | 4, user: boolean): void {
+    this.#host.accessed(linear, bytes, true, user);
     if (this.#crosses(linear, bytes)) {
       this.probe(linear, bytes, true, user);
       for (let i = 0; i < bytes; i++) this.store(this.wrap(linear + i), (value >>> (8 * i)) & 0xff, 1, user);
       return;
     }
     const entry = this.#lookup(linear, Permission.WRITE, user);
-    this.#host.accessed(linear, bytes, true);
     const frame = this.#frame[entry];
     this.#memory.writeSized(this.#physical[entry] + (linear & (PAGE_SIZE - 1)), value, bytes);
     // The frame may have lost its last watch: later writes need not come here.
