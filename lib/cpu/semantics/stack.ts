@@ -72,32 +72,39 @@ function stackValue(e: Emitter, value: Value, size: Size): Value {
 define("enter", (e) => {
   const size = e.instruction.operandSize, bytes = size / 8, stack = e.mode.stack, segment = stackSegment(e);
   const allocated = toSize(e.let(e.read(0).wrap().and(0xffff)), stack);
-  const levels = e.let(e.read(1).wrap().and(31));
-  const base = e.register(R.BP, stack);
-  const top = e.variable(e.register(R.SP, stack)), link = e.variable(base);
-  const down = (value: Value) => wrapStack(e, value.sub(bytes));
-  const push = (value: Value) => {
-    const at = e.let(down(top.value));
-    e.store(segment, toOffset(e, at), value, size);
-    top.set(at);
-  };
-  push(e.register(R.BP, size));
+  const levels = e.let(e.read(1).wrap().and(31)), wideLevels = e.let(toSize(levels, stack));
+  const base = e.register(R.BP, stack), pointer = e.register(R.SP, stack);
+  const below = (value: Value, count: Value | number) =>
+    e.let(wrapStack(e, value.sub(typeof count === "number" ? count * bytes : count.mul(bytes))));
+  const probe = (at: Value, write: boolean) => e.probe(segment, toOffset(e, at), bytes, write);
+
+  // Everything that is read or written lies between these, at most two pages apart; the new top must be writable too.
+  const pushed = e.select(levels, wideLevels.add(1), e.constant(1, stack));
+  const bottom = below(pointer, e.let(pushed)), last = e.let(wrapStack(e, bottom.sub(allocated)));
+  probe(below(pointer, 1), true);
+  probe(bottom, true);
+  probe(last, true);
+  e.if(levels.gtU(1), () => {
+    probe(below(base, 1), false);
+    probe(below(base, wideLevels.sub(1)), false);
+  });
+
+  const top = e.variable(below(pointer, 1)), link = e.variable(base);
   const frame = e.let(top.value);
+  e.store(segment, toOffset(e, frame), e.register(R.BP, size), size);
+  const push = (value: Value) => {
+    top.set(below(top.value, 1));
+    e.store(segment, toOffset(e, top.value), value, size);
+  };
   e.if(levels, () => {
     const rest = e.variable(levels.sub(1));
     e.while(() => rest.value, () => {
-      const at = e.let(down(link.value));
-      push(e.load(segment, toOffset(e, at), size));
-      link.set(at);
+      link.set(below(link.value, 1));
+      push(e.load(segment, toOffset(e, link.value), size));
       rest.set(rest.value.sub(1));
     });
-    // A 16-bit stack pointer is the lower half of ESP, all of which is pushed.
-    const upper = stack === 16 && size === 32 ? e.register(R.SP, 32).and(0xffff_0000) : e.constant(0, size);
-    push(e.let(stackValue(e, frame, size).or(upper)));
+    push(e.let(stackValue(e, frame, size)));
   });
-  const last = e.let(wrapStack(e, top.value.sub(allocated)));
-  // The new top must be writable too.
-  e.probe(segment, toOffset(e, last), bytes, true);
   e.setRegister(R.BP, stack, frame);
   e.setRegister(R.SP, stack, last);
 });
