@@ -176,9 +176,10 @@ export class LazyFlags {
   /** Changes some flags. */
   set(flags: Partial<Record<FlagName, Value>>): void {
     const names = Object.keys(flags) as FlagName[];
-    if (names.length === 1 && flags.CF) {
-      const carry = this.#e.let(flags.CF), aux = this.#aux();
-      const overflow = aux.shrU(31).xor(aux.shrU(30)).and(1);
+    if (names.every((name) => name === "CF" || name === "OF")) {
+      const aux = this.#aux();
+      const carry = this.#e.let(flags.CF ?? aux.shrU(31));
+      const overflow = flags.OF ?? aux.shrU(31).xor(aux.shrU(30)).and(1);
       const top = carry.shl(31).or(carry.xor(overflow).shl(30));
       return this.#e.setState(S.FLAG_AUX, "i32", this.#e.let(aux.and(~CARRIES).or(top)));
     }
