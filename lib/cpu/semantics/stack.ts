@@ -4,7 +4,7 @@
  */
 import type { Emitter, Size } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
-import { Flag, R, S, Vector } from "../state.ts";
+import { Flag, R } from "../state.ts";
 import { stackOffset, stackSegment, toOffset, toSize, wrapStack } from "./operands.ts";
 import { define } from "./registry.ts";
 
@@ -44,17 +44,15 @@ define("popa", (e) => {
   e.adjustStack(8 * bytes);
 });
 
-/** PUSHF and POPF need IOPL 3 in virtual-8086 mode. */
-function checkVirtualMode(e: Emitter): void {
-  if (e.mode.code === 64) return;
-  const flags = e.state(S.EFLAGS, "i32");
-  e.raiseIf(flags.and(Flag.VM).isTrue().and(flags.and(Flag.IOPL).ne(Flag.IOPL)), Vector.GP, 0);
+/** What PUSHF pushes: VM and RF are hidden. In 16-bit code it may be virtual-8086 mode, which has rules of its own. */
+function pushedFlags(e: Emitter, size: Size): Value {
+  if (e.mode.code === 16) return e.helper("pushf", e.i32(size));
+  return e.let(e.eflags().and(~(Flag.VM | Flag.RF)));
 }
 
 define("pushf", (e) => {
   const size = e.instruction.operandSize;
-  checkVirtualMode(e);
-  e.push(toSize(e.let(e.eflags().and(~(Flag.VM | Flag.RF))), size), size);
+  e.push(toSize(pushedFlags(e, size), size), size);
 });
 
 define("popf", (e) => {
