@@ -33,7 +33,9 @@ export class IoPorts implements PortSpace {
   read(port: number, size: AccessSize): number {
     const claim = this.#owners[port];
     if (claim !== undefined && size <= claim.widest && port + size <= claim.base + claim.count) {
-      return claim.handler.read(port, size);
+      const value = claim.handler.read(port, size);
+      // A narrow access to a wide register sees its low bytes.
+      return size === 1 ? value & 0xff : size === 2 ? value & 0xffff : value >>> 0;
     }
     if (size === 1) return 0xff;
     const half = size === 4 ? 2 : 1;
