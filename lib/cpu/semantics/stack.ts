@@ -101,7 +101,9 @@ define("enter", (e) => {
       push(e.load(segment, toOffset(e, link.value), size));
       rest.set(rest.value.sub(1));
     });
-    push(e.let(stackValue(e, frame, size)));
+    // A 16-bit stack pointer is the lower half of ESP, all of which is pushed.
+    const upper = stack === 16 && size === 32 ? e.register(R.SP, 32).and(0xffff_0000) : e.constant(0, size);
+    push(e.let(stackValue(e, frame, size).or(upper)));
   });
   e.setRegister(R.BP, stack, frame);
   e.setRegister(R.SP, stack, last);
