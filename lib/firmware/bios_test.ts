@@ -172,6 +172,19 @@ Deno.test("INT 16h gives keys as words, waits for them, and knows the shift stat
   assertEquals(bench.int(0x16, { ax: 0x1100 }).ax, 0x1234);
 });
 
+Deno.test("lock keys toggle their state and the lights", () => {
+  const bench = new BiosBench();
+  const { keyboard } = bench.machine;
+  keyboard.key("CapsLock", true);
+  keyboard.key("CapsLock", false);
+  keyboard.key("KeyQ", true);
+  keyboard.key("KeyQ", false);
+  assertEquals(bench.int(0x16).ax, 0x1051);
+  assertEquals(bench.int(0x16, { ax: 0x0200 }).al, 0x40);
+  bench.int(0x15, { ax: 0x8600, cx: 0, dx: 20000 });
+  assertEquals(keyboard.leds, { scroll: false, num: false, caps: true });
+});
+
 Deno.test("INT 15h AX=C2xxh talks to the mouse and calls a handler", () => {
   const bench = new BiosBench();
   const reset = bench.int(0x15, { ax: 0xc205, bx: 0x0300 });

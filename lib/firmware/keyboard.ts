@@ -23,6 +23,9 @@ const Scan = {
   SYSTEM_REQUEST: 0x54,
 } as const;
 
+/** Keyboard command: the next byte lights Scroll, Num and Caps Lock (bits 0–2). */
+const SET_LEDS = 0xed;
+
 /** Digits of the keypad by scan code, for Alt + number. */
 const KEYPAD_DIGITS = new Map([
   [0x52, 0],
@@ -159,6 +162,9 @@ export class KeyboardServices {
       this.memory.write8(Bda.SHIFT_FLAGS, this.memory.read8(Bda.SHIFT_FLAGS) ^ state);
       const locks = this.memory.read8(Bda.SHIFT_FLAGS) >> 4 & 7;
       this.memory.write8(Bda.KEYBOARD_LEDS, this.memory.read8(Bda.KEYBOARD_LEDS) & ~7 | locks);
+      // The keyboard's acknowledgements arrive as interrupts, which ignore them.
+      this.ports.write(0x60, SET_LEDS, 1);
+      this.ports.write(0x60, locks, 1);
     }
     this.#set(Bda.SHIFT_FLAGS_2, held, down);
   }

@@ -27,7 +27,7 @@ const MAKER = "Bootwright";
 function structures(ram: RamSizes): number[][] {
   const total = ram.low + ram.high;
   return [
-    // BIOS: PCI, boot from CD, selectable boot, EDD, INT 14h, 16h, 17h, ACPI; a virtual machine.
+    // BIOS: PCI, boot from CD, selectable boot, EDD; ACPI; a virtual machine.
     structure(
       0,
       [
@@ -36,7 +36,7 @@ function structures(ram: RamSizes): number[][] {
         [2, 0xf000],
         [1, 3],
         [1, 0],
-        [8, 0x0014_0008_0001_8080 % 2 ** 48],
+        [8, 0x98080],
         [1, 0x01],
         [1, 0x10],
         [1, 1],
