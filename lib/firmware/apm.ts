@@ -7,7 +7,6 @@ import type { BiosPorts } from "./wires.ts";
 /** Error codes in AH. */
 const ApmError = {
   NOT_CONNECTED: 0x03,
-  ALREADY_CONNECTED: 0x02,
   UNKNOWN_DEVICE: 0x09,
   OUT_OF_RANGE: 0x0a,
   CANNOT_ENTER_STATE: 0x60,
@@ -57,7 +56,7 @@ export class ApmServices {
       case 0x02:
       case 0x03:
         if (call.bx !== DEVICE_BIOS) return ApmError.UNKNOWN_DEVICE;
-        if (state.apmConnection !== Connection.NONE) return ApmError.ALREADY_CONNECTED;
+        // A new connection replaces an old one: who made that may be gone, with its system.
         state.apmConnection = call.al;
         this.#connect(call);
         return 0;

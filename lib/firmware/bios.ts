@@ -120,7 +120,16 @@ export class Bios implements Device {
       apm32: this.systemRom.offsetOf("apm32"),
     });
     const pci = new PciServices(new PciConfig(ports));
-    const system = new SystemServices(wires.ram, ports, clock, state, this.#time, apm, mouse);
+    const system = new SystemServices(
+      wires.ram,
+      ports,
+      clock,
+      state,
+      this.#time,
+      apm,
+      mouse,
+      this.systemRom.offsetOf("enterProtectedMode"),
+    );
     const port = new PortServices(ports, clock, state);
     const boot = new BootServices(wires, state, this.#drives, this.#video, keyboard);
     this.#interrupts = new Map<number, (call: Call) => void>([

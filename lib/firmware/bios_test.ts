@@ -74,6 +74,28 @@ Deno.test("INT 15h: A20, configuration table, and functions that do not exist", 
   assert(missing.carry && missing.ah === 0x86);
 });
 
+Deno.test("INT 15h AH=89h enters protected mode", () => {
+  const bench = new BiosBench();
+  const table = new Uint8Array(64);
+  const view = new DataView(table.buffer);
+  [[0x08, 63, 0x20000, 0], [0x10, 0x3ff, 0, 0], [0x18, 0xffff, 0x30000, 0x93], [0x20, 0xffff, 0, 0x93], [
+    0x28,
+    0xffff,
+    0,
+    0x93,
+  ], [0x30, 0xffff, 0, 0x9b]]
+    .forEach(([at, limit, base, access]) => {
+      view.setUint16(at, limit, true);
+      view.setUint32(at + 2, base, true);
+      table[at + 5] = access;
+    });
+  bench.machine.memory.write(0x20000, table);
+  // MOV byte [0], 5Ah in protected mode: DS has base 30000h.
+  bench.run([0xcd, 0x15, 0xc6, 0x06, 0x00, 0x00, 0x5a], { ax: 0x8900, bx: 0x5058, es: 0x2000 });
+  assertEquals(bench.bytes(0x30000, 1)[0], 0x5a);
+  assertEquals([bench.cpu.r.selector(1), bench.cpu.r.selector(3)], [0x30, 0x18]);
+});
+
 Deno.test("INT 1Ah counts ticks and shows the clock in BCD", () => {
   const bench = new BiosBench({ startTime: Date.UTC(2024, 1, 29, 13, 45, 50) });
   const time = bench.int(0x1a, { ax: 0x0200 });

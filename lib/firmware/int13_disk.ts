@@ -47,7 +47,7 @@ export class FixedDiskServices {
 
   /** Functions 00h–15h. Returns the status, or null if the registers are set and all went well. */
   #classic(call: Call, disk: FixedDisk, disks: number): number | null {
-    if (disk.kind === "cdrom" && call.ah !== 0x00 && call.ah !== 0x15) return DiskError.BAD_COMMAND;
+    if (disk.kind === "cdrom" && (call.ah <= 0x08 && call.ah !== 0x00)) return DiskError.BAD_COMMAND;
     switch (call.ah) {
       case 0x00:
       case 0x09:
@@ -65,7 +65,8 @@ export class FixedDiskServices {
         return disk.medium?.readOnly ? DiskError.WRITE_PROTECTED : DiskError.NONE;
       case 0x08: {
         const { cylinders, heads, sectors } = disk.logical;
-        const last = cylinders - 1;
+        // The last cylinder is kept for diagnostics, as on the AT.
+        const last = Math.max(0, cylinders - 2);
         call.ax = 0;
         call.cx = (last & 0xff) << 8 | (last >> 8 & 3) << 6 | sectors;
         call.dh = heads - 1;
@@ -78,7 +79,7 @@ export class FixedDiskServices {
           return null;
         }
         const { cylinders, heads, sectors } = disk.logical;
-        const blocks = cylinders * heads * sectors;
+        const blocks = Math.max(1, cylinders - 1) * heads * sectors;
         call.ah = 3;
         call.cx = blocks >>> 16;
         call.dx = blocks;
@@ -91,6 +92,7 @@ export class FixedDiskServices {
 
   #transfer(call: Call, disk: FixedDisk): number {
     if (disk.medium === null) return DiskError.NOT_READY;
+    if (disk.kind === "cdrom") return DiskError.NONE;
     const { cylinders, heads, sectors } = disk.logical;
     const cylinder = call.ch | (call.cl & 0xc0) << 2, head = call.dh, sector = call.cl & 0x3f;
     const operation = call.ah, count = call.al;

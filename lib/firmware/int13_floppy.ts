@@ -2,7 +2,7 @@
  * INT 13h (INT 40h) for floppy drives. Transfers go to the medium directly; the status bytes in the BIOS data area are
  * kept as the real BIOS keeps them. Source: IBM BIOS interface technical reference, "Diskette".
  */
-import { FLOPPY_FORMATS, formatSize, type Geometry } from "../disk/mod.ts";
+import { FLOPPY_FORMATS, type FloppyFormat, formatSize } from "../disk/mod.ts";
 import { Bda } from "./bda.ts";
 import type { Call } from "./call.ts";
 import { DiskError, readSectors, writeSectors } from "./disk_transfer.ts";
@@ -10,9 +10,12 @@ import { Entry, SYSTEM_ROM } from "./system_rom.ts";
 import type { BiosFloppy } from "./wires.ts";
 
 /** The format of a medium: the PC format of its size, or the smallest one that holds it. */
-export function floppyGeometry(size: number): Geometry {
+export function floppyGeometry(size: number): FloppyFormat {
   return FLOPPY_FORMATS.find((format) => formatSize(format) >= size) ?? FLOPPY_FORMATS[FLOPPY_FORMATS.length - 1];
 }
+
+/** Data rates as the data area's media state encodes them. */
+const RATE_CODES = { 500: 0, 300: 1, 250: 2, 1000: 3 } as const;
 
 /** Highest cylinder, sectors and type of the drives themselves, by CMOS type. */
 const DRIVES: Readonly<Record<number, { cylinders: number; sectors: number }>> = {
@@ -46,6 +49,7 @@ export class FloppyServices {
 
   /** Runs a function; returns the status to report, or null if the registers are set already. */
   #dispatch(call: Call): number | null {
+    if (this.drives[call.dl] === undefined && call.ah !== 0x08 && call.ah !== 0x15) return DiskError.BAD_COMMAND;
     switch (call.ah) {
       case 0x00:
         call.memory.write8(Bda.FLOPPY_RECALIBRATE, call.memory.read8(Bda.FLOPPY_RECALIBRATE) & 0xf0);
@@ -94,7 +98,9 @@ export class FloppyServices {
       call.al = 0;
       return DiskError.CHANGED;
     }
-    const { heads, sectors, cylinders } = floppyGeometry(medium.size);
+    const { heads, sectors, cylinders, rate } = floppyGeometry(medium.size);
+    // Medium established, at this data rate; the drive's type as the AT BIOS encodes it is "none of the old ones".
+    call.memory.write8(Bda.FLOPPY_MEDIA_STATE + (call.dl & 1), 0x17 | RATE_CODES[rate] << 6);
     const cylinder = call.ch, head = call.dh, sector = call.cl & 0x3f;
     call.memory.write8(Bda.FLOPPY_MOTOR_COUNT, 37);
     call.memory.write8(Bda.FLOPPY_TRACK + (call.dl & 1), cylinder);

@@ -30,6 +30,7 @@ export class SystemServices {
     private readonly time: TimeServices,
     private readonly apm: ApmServices,
     private readonly mouse: MouseServices,
+    private readonly protectedModeEntry: number,
   ) {
     this.#map = memoryMap(ram);
   }
@@ -69,6 +70,9 @@ export class SystemServices {
         // Up to 63 MiB, in KiB: more would be taken for a hole by old programs.
         call.ax = Math.min(0xfc00, (usableLow(this.ram) - MIB) / 1024);
         call.carry = false;
+        return;
+      case 0x89:
+        this.#enterProtectedMode(call);
         return;
       case 0xc0:
         call.es = SYSTEM_ROM.SEGMENT;
@@ -160,6 +164,23 @@ export class SystemServices {
     memory.physical.read(source, bytes);
     memory.physical.write(target, bytes);
     call.succeed();
+  }
+
+  /** AH=89h: moves the interrupt controllers to BH and BL, completes the table at ES:SI, and leaves the rest to ROM code. */
+  #enterProtectedMode(call: Call): void {
+    const { ports } = this, { memory } = call;
+    ports.write(0x92, ports.read(0x92, 1) | 0x02, 1);
+    for (const [port, base, cascade] of [[0x20, call.bh, 0x04], [0xa0, call.bl, 0x02]]) {
+      ports.write(port, 0x11, 1);
+      for (const value of [base, cascade, 0x01, 0xff]) ports.write(port + 1, value, 1);
+    }
+    // The descriptor of the BIOS's own code.
+    memory.write(call.atEs(call.si + 0x38), Uint8Array.of(0xff, 0xff, 0x00, 0x00, 0x0f, 0x9b, 0x00, 0x00));
+    call.moveStack(-6);
+    const frame = call.stackTop;
+    memory.write16(frame, this.protectedModeEntry);
+    memory.write16(frame + 2, SYSTEM_ROM.SEGMENT);
+    memory.write16(frame + 4, 0x0002);
   }
 
   #bigMemory(call: Call): void {

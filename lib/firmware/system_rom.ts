@@ -108,8 +108,33 @@ function emitProtectedModeEntries(asm: Assembler): void {
   asm.label("apm16");
   emitTrap(asm, Service.APM_PROTECTED);
   asm.emit(Op.RETF);
+  asm.label("enterProtectedMode");
+  emitEnterProtectedMode(asm);
   asm.align(16);
   asm.emit(bios32Header(SYSTEM_ROM.ADDRESS + asm.offsetOf("bios32")));
+}
+
+/**
+ * INT 15h AH=89h, entered by the service's IRET with the caller's frame on the stack and its table at ES:SI: loads the
+ * descriptor tables, sets CR0.PE, and returns to the caller in the code segment of the table.
+ */
+function emitEnterProtectedMode(asm: Assembler): void {
+  asm.db(0x26, 0x0f, 0x01, 0x54, 0x08); // LGDT ES:[SI + 08h]
+  asm.db(0x26, 0x0f, 0x01, 0x5c, 0x10); // LIDT ES:[SI + 10h]
+  asm.db(0x0f, 0x20, 0xc0); // MOV EAX, CR0
+  asm.db(0x0c, 0x01); // OR AL, 1
+  asm.db(0x0f, 0x22, 0xc0); // MOV CR0, EAX
+  asm.jumpFar(0x38, asm.here + 5);
+  asm.movAx(0x18);
+  asm.emit(Op.MOV_DS_AX);
+  asm.movAx(0x20);
+  asm.emit(Op.MOV_ES_AX);
+  asm.movAx(0x28);
+  asm.emit(Op.MOV_SS_AX);
+  asm.db(0x5b); // POP BX: the caller's IP
+  asm.db(0x83, 0xc4, 0x04); // ADD SP, 4
+  asm.db(0x6a, 0x30); // PUSH 30h
+  asm.emit(Op.PUSH_BX, Op.XOR_AX_AX, Op.RETF);
 }
 
 /** The BIOS32 service directory's header with the physical address of its entry. Source: "Standard BIOS 32-bit Service Directory Proposal" 0.4. */

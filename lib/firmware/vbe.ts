@@ -1,7 +1,7 @@
 /** VESA BIOS extensions, INT 10h AH=4Fh, on the Bochs VBE display. Source: VESA BIOS Extension core functions standard 3.0. */
 import { VBE_MODES, type VbeMode, vbePitch, vbeSize } from "../devices/vga/modes.ts";
 import { programVbeMode, writeDispiRegister } from "../devices/vga/program.ts";
-import { Dispi, DispiBit } from "../devices/vga/registers.ts";
+import { Dispi, DispiBit, SequencerBit } from "../devices/vga/registers.ts";
 import { Bda } from "./bda.ts";
 import type { Call } from "./call.ts";
 import { PciConfig } from "./pci_config.ts";
@@ -20,6 +20,7 @@ const OK = 0x00, FAILED = 0x01, INVALID_IN_MODE = 0x03;
 const LINEAR = 0x4000, KEEP = 0x8000, NUMBER = 0x1ff;
 const VBE2 = 0x32454256, VESA = 0x41534556;
 const BANK_SIZE = 0x10000;
+const SEQUENCER = 0x3c4, CLOCKING_MODE = 1, DISPLAY_OFF = 4;
 const VGA_VENDOR = 0x1234, VGA_DEVICE = 0x1111;
 /** Registers of the display that function 04h saves, behind the VGA's state. */
 const DISPI_SAVED = [Dispi.XRES, Dispi.YRES, Dispi.BPP, Dispi.VIRT_WIDTH, Dispi.X_OFFSET, Dispi.Y_OFFSET, Dispi.BANK];
@@ -76,6 +77,8 @@ export class VbeServices {
         return this.#dacWidth(call);
       case 0x09:
         return this.#palette(call);
+      case 0x10:
+        return this.#powerManagement(call);
       default:
         return null;
     }
@@ -160,6 +163,8 @@ export class VbeServices {
     view.setUint16(4, 64, true);
     view.setUint16(6, 64, true);
     view.setUint16(8, 0xa000, true);
+    view.setUint16(12, this.rom.windowFunction, true);
+    view.setUint16(14, VIDEO_ROM.SEGMENT, true);
     view.setUint16(16, pitch, true);
     view.setUint16(18, mode.width, true);
     view.setUint16(20, mode.height, true);
@@ -319,6 +324,29 @@ export class VbeServices {
     }
     call.bh = (this.#dispi(Dispi.ENABLE) & DispiBit.DAC_8BIT) !== 0 ? 8 : 6;
     return OK;
+  }
+
+  /** Display power management: everything but "on" blanks the screen. */
+  #powerManagement(call: Call): number {
+    const { screen } = this, clocking = screen.indexed(SEQUENCER, CLOCKING_MODE);
+    switch (call.bl) {
+      case 0x00:
+        // Standby, suspend, off and reduced on; version 3.0.
+        call.bx = 0x0f30;
+        return OK;
+      case 0x01:
+        screen.setIndexed(
+          SEQUENCER,
+          CLOCKING_MODE,
+          call.bh === 0 ? clocking & ~SequencerBit.SCREEN_OFF : clocking | SequencerBit.SCREEN_OFF,
+        );
+        return OK;
+      case 0x02:
+        call.bh = (clocking & SequencerBit.SCREEN_OFF) !== 0 ? DISPLAY_OFF : 0;
+        return OK;
+      default:
+        return FAILED;
+    }
   }
 
   /** Palette entries are blue, green, red, alignment. */

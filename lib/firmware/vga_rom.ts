@@ -28,6 +28,8 @@ export interface VideoRom {
   readonly savePointers: number;
   /** OEM, vendor and product strings of the VESA information block. */
   readonly oemString: number;
+  /** Far-call entry that switches VESA banks. */
+  readonly windowFunction: number;
 }
 
 /** INT 10h AH=1Bh: modes 0–7 and 0Dh–13h, 200/350/400 lines… of which 400 is programmed, all functions of a VGA. */
@@ -53,6 +55,11 @@ export function buildVideoRom(fonts: BiosFonts): VideoRom {
     asm.text("Bootwright");
     asm.db(0);
   });
+  const windowFunction = at(() => {
+    asm.movAx(0x4f05);
+    asm.int(0x10);
+    asm.emit(Op.RETF);
+  });
   const secondary = at(() => {
     asm.dw(26);
     asm.dd(...new Array<number>(6).fill(0));
@@ -69,5 +76,5 @@ export function buildVideoRom(fonts: BiosFonts): VideoRom {
   };
   const image = asm.finish();
   image[image.length - 1] = checksum(image.subarray(0, -1));
-  return { image, fonts: offsets, alternateFont, functionality, savePointers, oemString };
+  return { image, fonts: offsets, alternateFont, functionality, savePointers, oemString, windowFunction };
 }

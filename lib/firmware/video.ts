@@ -97,7 +97,7 @@ export class VideoServices {
         handlePalette(call, screen);
         return;
       case 0x11:
-        handleFonts(call, screen, this.fonts, this.rom, (shape) => this.#applyCursorShape(shape >> 8, shape & 0xff));
+        handleFonts(call, screen, this.fonts, this.rom, (shape) => this.setCursorShape(shape >> 8, shape & 0xff));
         return;
       case 0x12:
         this.#alternateSelect(call);
@@ -138,7 +138,6 @@ export class VideoServices {
     this.#describeMode(mode, keep);
     this.#setVector(FontVector.CURRENT, this.rom.fonts[mode.fontHeight]);
     this.#setVector(FontVector.UPPER, this.rom.fonts[8] + 1024);
-    if (mode.text) this.#applyCursorShape(0x06, 0x07);
     return true;
   }
 
@@ -160,12 +159,13 @@ export class VideoServices {
     const { memory } = this.screen;
     memory.write8(Bda.VIDEO_MODE, mode.number);
     memory.write16(Bda.VIDEO_COLUMNS, mode.columns);
-    memory.write16(Bda.VIDEO_PAGE_SIZE, mode.pageSize);
+    // Mode 13h has a page of 64 KiB, which 16 bits cannot tell.
+    memory.write16(Bda.VIDEO_PAGE_SIZE, mode.pageSize > 0xffff ? 0x2000 : mode.pageSize);
     memory.write16(Bda.VIDEO_PAGE_OFFSET, 0);
     memory.write(Bda.CURSOR_POSITIONS, new Uint8Array(16));
-    memory.write16(Bda.CURSOR_SHAPE, 0x0607);
+    memory.write16(Bda.CURSOR_SHAPE, mode.text ? 0x0607 : 0);
     memory.write8(Bda.VIDEO_PAGE, 0);
-    memory.write16(Bda.CRTC_PORT, mode.palette === "mono" ? 0x3b4 : 0x3d4);
+    memory.write16(Bda.CRTC_PORT, (mode.registers.miscellaneous & 1) === 0 ? 0x3b4 : 0x3d4);
     if (mode.number < MODE_COUNT) memory.write8(Bda.VIDEO_MODE_CONTROL, MODE_CONTROL[mode.number]);
     memory.write8(Bda.VIDEO_PALETTE, mode.number === 6 ? 0x3f : 0x30);
     memory.write8(Bda.VIDEO_ROWS, mode.rows - 1);

@@ -7,6 +7,7 @@ import type { VideoScreen } from "./video_screen.ts";
 import { type BiosFonts, VIDEO_ROM, type VideoRom } from "./vga_rom.ts";
 
 const SEQUENCER = 0x3c4, CHARACTER_MAP_SELECT = 3;
+const MONO_TEXT = 7;
 const HEIGHTS: Readonly<Record<number, 8 | 14 | 16>> = { 1: 14, 2: 8, 3: 14, 4: 16 };
 
 /** Serves AH=11h. `setCursor` programs a cursor of the given lines (first << 8 | last). */
@@ -66,8 +67,8 @@ function fitScreen(screen: VideoScreen, height: number, setCursor: (shape: numbe
   memory.write8(Bda.VIDEO_ROWS, rows - 1);
   memory.write16(Bda.CHAR_HEIGHT, height);
   memory.write16(Bda.VIDEO_PAGE_SIZE, rows * screen.columns * 2 + 0xff & ~0xff);
-  screen.setCrtc(Crtc.UNDERLINE_LOCATION, height - 1);
-  setCursor(memory.read16(Bda.CURSOR_SHAPE));
+  if (screen.mode?.number === MONO_TEXT) screen.setCrtc(Crtc.UNDERLINE_LOCATION, height - 1);
+  setCursor(height <= 8 ? 0x0607 : height - 3 << 8 | height - 2);
 }
 
 function selectGraphicsFont(call: Call, screen: VideoScreen, rom: VideoRom): void {
