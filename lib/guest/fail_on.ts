@@ -10,6 +10,8 @@ export class FailureWatch {
   readonly #transcripts: readonly Transcript[];
   readonly #lineStarts: number[];
   #failure: string | undefined;
+  /** Patterns that a reset or restored screen still shows from before. */
+  readonly #stale = new Set<TextPattern>();
 
   /** `poke` is called when a serial line has shown a pattern. */
   constructor(screen: TextView, transcripts: readonly Transcript[], poke: () => void) {
@@ -34,6 +36,9 @@ export class FailureWatch {
   /** Forgets what was found: the machine was reset or restored. */
   clear(): void {
     this.#failure = undefined;
+    this.#stale.clear();
+    const text = this.#screen.text();
+    for (const pattern of this.#patterns) if (findText(text, pattern) !== undefined) this.#stale.add(pattern);
     this.#transcripts.forEach((transcript, index) => this.#lineStarts[index] = transcript.lineStart);
   }
 
@@ -44,8 +49,10 @@ export class FailureWatch {
     if (this.#failure !== undefined) return this.#failure;
     const text = this.#screen.text();
     for (const pattern of this.#patterns) {
-      if (findText(text, pattern) === undefined) continue;
-      return this.#failure = `the screen shows ${describePattern(pattern)}, which must not happen`;
+      if (findText(text, pattern) === undefined) this.#stale.delete(pattern);
+      else if (!this.#stale.has(pattern)) {
+        return this.#failure = `the screen shows ${describePattern(pattern)}, which must not happen`;
+      }
     }
     return undefined;
   }

@@ -204,7 +204,7 @@ export class Guest implements AsyncDisposable {
 
   /** Everything about the guest at this instruction. The guest is not changed by it. */
   snapshot(): Promise<Snapshot> {
-    return Promise.resolve(new Snapshot(this.#assembly.save()));
+    return new Promise((resolve) => resolve(new Snapshot(this.#assembly.save())));
   }
 
   /**
@@ -212,12 +212,7 @@ export class Guest implements AsyncDisposable {
    * {@link SnapshotError} if it does not fit; the guest is then as it was.
    */
   restore(snapshot: Snapshot): Promise<void> {
-    try {
-      this.#load(snapshot);
-      return Promise.resolve();
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return new Promise((resolve) => resolve(this.#load(snapshot)));
   }
 
   /** Switches the guest off and gives its files and memory back. What still waits fails. */

@@ -72,11 +72,9 @@ export class Snapshot {
    * before. Needs permission to write in the file's folder.
    */
   save(path: string | URL): Promise<void> {
-    try {
-      writeFileAtomically(pathOf(path), encodeSnapshot(this.contents as unknown as StateValue, hostCodec));
-      return Promise.resolve();
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return new Promise((resolve) => {
+      const bytes = encodeSnapshot(this.contents as unknown as StateValue, hostCodec);
+      resolve(writeFileAtomically(pathOf(path), bytes));
+    });
   }
 }
