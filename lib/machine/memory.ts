@@ -203,7 +203,11 @@ export class PhysicalMemory implements DmaMemory {
     if (kind === PageKind.MMIO) return this.#handlers[this.#frame[page]].read(address, size);
     if (kind === PageKind.NONE) return size === 4 ? 0xffffffff : size === 2 ? 0xffff : 0xff;
     const offset = this.frame(page) * PAGE_SIZE + within;
-    return size === 1 ? this.bytes[offset] : size === 2 ? this.view.getUint16(offset, true) : this.view.getUint32(offset, true);
+    return size === 1
+      ? this.bytes[offset]
+      : size === 2
+      ? this.view.getUint16(offset, true)
+      : this.view.getUint32(offset, true);
   }
 
   /** Writes 1, 2 or 4 bytes, little-endian, at any alignment. */

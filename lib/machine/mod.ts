@@ -1,3 +1,4 @@
+/** The PC: board, memory, clock and the loop that runs them. Synchronous and deterministic. */
 export * from "./types.ts";
 export * from "./memory.ts";
 export * from "./processor.ts";
