@@ -74,7 +74,9 @@ const MAX_BUDGET = 0x3fffffff;
 
 /** A PC of the i440FX generation. */
 export class Machine {
+  /** What the machine was made of. */
   readonly config: MachineConfig;
+  /** The processor. */
   readonly cpu: Processor;
   /** The board: every device by its own type. */
   readonly board: Pc;
@@ -101,22 +103,27 @@ export class Machine {
     this.reset();
   }
 
+  /** Guest-physical memory. */
   get memory(): Pc["memory"] {
     return this.board.memory;
   }
 
+  /** Guest time. */
   get clock(): Pc["clock"] {
     return this.board.clock;
   }
 
+  /** The I/O ports. */
   get ports(): Pc["ports"] {
     return this.board.ports;
   }
 
+  /** The keyboard. */
   get keyboard(): KeyboardInput {
     return this.board.keyboard;
   }
 
+  /** The mouse. */
   get mouse(): MouseInput {
     return this.board.mouse;
   }
@@ -126,6 +133,7 @@ export class Machine {
     return this.board.serials;
   }
 
+  /** The display adapter. */
   get vga(): Pc["vga"] {
     return this.board.vga;
   }

@@ -43,6 +43,7 @@ const Source = { ISA: 0, PCI: 1, SCI: 2 };
 
 /** What the board tells the machine. */
 export interface BoardEvents {
+  /** The machine has come to its end. */
   exit(exit: MachineExit): void;
   /** The guest asked for a hardware reset. */
   reset(): void;
@@ -52,27 +53,47 @@ export interface BoardEvents {
 
 /** The PC's board with everything on it. */
 export class Pc {
+  /** Guest-physical memory and its map. */
   readonly memory: PhysicalMemory;
+  /** The I/O ports. */
   readonly ports: IoPorts = new IoPorts();
+  /** The processor. */
   readonly cpu: Processor;
+  /** Guest time. */
   readonly clock: MachineClock;
   /** RAM in bytes, from 0 up, and from 4 GiB up. */
   readonly ram: { readonly low: number; readonly high: number };
+  /** Interrupt controllers. */
   readonly pic: I8259;
+  /** Interval timer. */
   readonly pit: I8254;
+  /** DMA controllers. */
   readonly dma: I8237;
+  /** Real-time clock and CMOS RAM. */
   readonly rtc: Mc146818;
+  /** PCI bus 0. */
   readonly pci: PciBus = new PciBus();
+  /** 0:0.0. */
   readonly hostBridge: I440fx;
+  /** 0:1.0, with speaker, A20 gate and reset control. */
   readonly isaBridge: Piix3Isa;
+  /** 0:1.3. */
   readonly powerManagement: Piix4Pm;
+  /** Keyboard controller. */
   readonly keyboardController: I8042;
+  /** The keyboard that is plugged in. */
   readonly keyboard: Ps2Keyboard;
+  /** The mouse that is plugged in. */
   readonly mouse: Ps2Mouse;
+  /** COM1 and COM2. */
   readonly serials: readonly [Ns16550, Ns16550];
+  /** LPT1. */
   readonly parallel: ParallelPort;
+  /** Floppy controller with its drives. */
   readonly floppy: I82077aa;
+  /** 0:1.1, both IDE channels with their drives. */
   readonly ide: PiixIde;
+  /** 0:2.0, the display adapter. */
   readonly vga: Vga;
   /** The built-in BIOS; null if a ROM image takes its place. */
   readonly bios: Bios | null;
