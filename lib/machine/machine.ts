@@ -155,6 +155,7 @@ export class Machine {
   run(instructions: number, until = Infinity): StopReason {
     const { cpu, clock } = this;
     const end = cpu.instructions + instructions;
+    let asleepForGood = false;
     for (;;) {
       if (this.#state.resetPending) this.#restart();
       this.#dispatch();
@@ -165,7 +166,7 @@ export class Machine {
       }
       const remaining = end - cpu.instructions;
       if (remaining <= 0) return "instructions";
-      if (clock.now >= until) return "time";
+      if (clock.now >= until) return asleepForGood ? "halted" : "time";
       if (cpu.halted && !this.board.interruptPending) {
         const stop = this.#sleep(Math.min(clock.nextDue, until));
         if (stop !== null) return stop;
@@ -180,8 +181,10 @@ export class Machine {
         if (this.config.onTripleFault === "stop") this.#state.exit = { reason: "shutdown" };
         else this.#restart();
       } else if (result === "halted" && cpu.instructions === before && this.board.interruptPending) {
-        // An interrupt is waiting and HLT goes on: interrupts are disabled, and nothing on the board raises an NMI.
-        return "halted";
+        // An interrupt is waiting and HLT goes on: interrupts are disabled. Time passes all the same.
+        asleepForGood = true;
+        const stop = until === Infinity ? "halted" : this.#sleep(limit);
+        if (stop !== null) return stop;
       }
     }
   }

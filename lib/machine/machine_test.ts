@@ -124,6 +124,8 @@ Deno.test("Machine.run tells a processor that nothing can wake", () => {
   const { machine, cpu } = setUp([...interrupts(0), ...TIMER, halt]);
   cpu.interruptsEnabled = false;
   assertEquals(machine.run(100), "halted");
+  assertEquals(machine.run(100, machine.clock.now + 5000), "halted");
+  assert(machine.clock.now >= 5000, "time passes up to the limit");
 });
 
 Deno.test("Machine.run gives the caller a turn while events pass that wake nobody", () => {
