@@ -213,3 +213,15 @@ Deno.test("sse: flush to zero and denormals are zero", () => {
   assertEquals(view.getFloat32(S.XMM, true), 0.5);
   assertEquals(view.getInt32(S.MXCSR, true) & 0x3f, 0);
 });
+
+Deno.test("x87_scale: beyond the wrapped exponents there are only infinity and zero", () => {
+  for (const [scale, expected] of [[0x400d, 0x7fff], [0xc00d, 0]]) {
+    kernels.x87_initialise(BASE);
+    view.setInt32(S.FCW, 0x327, true);
+    view.setInt32(S.FTW, 3, true);
+    setRegister(0, 1n << 63n, 0x3fff);
+    setRegister(1, 0xfffcn << 48n, scale + 2);
+    kernels.x87_scale(BASE);
+    assertEquals(view.getUint16(S.X87 + 8, true), expected);
+  }
+});

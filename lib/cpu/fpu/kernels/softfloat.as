@@ -450,6 +450,14 @@ export function roundResult(precision: i32, emax: i32): void {
   roundedUp = roundUp;
   outSig = sig;
   outExp = exp + emax;
+  // FSCALE can be so far out that even the wrapped exponent does not fit.
+  if (exp > emax) {
+    outSig = INTEGER_BIT;
+    outExp = emax * 2 + 1;
+  } else if (exp < emin) {
+    outSig = 0;
+    outExp = 0;
+  }
 }
 
 export function pack64(sign: i32): u64 {
