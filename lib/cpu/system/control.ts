@@ -160,9 +160,11 @@ export function setSegmentBase(core: CpuCore, segment: number, base: number): vo
 export function readTimestamp(core: CpuCore): void {
   const r = core.r;
   if ((r.i32(S.CR4) & CR4.TSD) !== 0 && r.cpl !== 0 && (r.i32(S.CR0) & CR0.PE) !== 0) core.raise(Vector.GP, 0);
-  const value = BigInt.asUintN(64, BigInt(core.bus.timestamp()) + r.u64(S.TSC_OFFSET));
-  r.set32(R.AX, Number(value & 0xffff_ffffn));
-  r.set32(R.DX, Number(value >> 32n));
+  // Kernels wait in loops of RDTSC: halves as numbers are several times as fast as a bigint.
+  const cycles = core.bus.timestamp();
+  const low = cycles % 2 ** 32 + r.u32(S.TSC_OFFSET);
+  r.set32(R.AX, low % 2 ** 32);
+  r.set32(R.DX, Math.floor(cycles / 2 ** 32) + r.u32(S.TSC_OFFSET + 4) + (low >= 2 ** 32 ? 1 : 0));
 }
 
 /** RDPMC: there are no counters. */
