@@ -1,0 +1,110 @@
+/**
+ * Debian's i386 kernels with busybox: booted, logged in to by keyboard and by serial line, asked, switched off.
+ *
+ * Each kernel has both consoles at once: getty waits on the VGA and on COM1, so that one boot is enough for the two.
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { expect, Guest } from "../mod.ts";
+import { cachedImage, testWith } from "./support.ts";
+
+/**
+ * Kernel messages of level warning and above that a PC of this kind gets: QEMU 7.2 shows them, too, when its processor
+ * has no local APIC either (`-cpu qemu32,-apic`).
+ */
+const EXPECTED_WARNINGS: readonly RegExp[] = [
+  // The firmware routes PCI interrupts to IRQ 10 and 11, and Linux starts its ACPI routing from scratch.
+  /^ACPI: setting ELCR to 0200 \(from 0c00\)$/,
+  // A processor that is vulnerable in theory, and a kernel without PAE.
+  /^L1TF: Kernel not compiled for PAE\. No mitigation for L1TF$/,
+  // No local APIC, so no table lists processors by its number.
+  /^smpboot: weird, boot CPU \(#0\) not listed by the BIOS$/,
+  // PCI without PCI Express.
+  /^acpi PNP0A03:00: fail to add MMCONFIG information/,
+  // No machine check banks.
+  /^mce: Unable to init MCE device \(rc: -5\)$/,
+];
+
+/** How long a boot may take. */
+const BOOT = { timeout: "60s" };
+/** Marks the end of a command's output: the shell's prompt. */
+const PROMPT = /^bootwright:\/root# $/m;
+
+/** Runs a command in the shell on COM1 and returns what it printed. */
+async function answer(guest: Guest, command: string): Promise<string> {
+  await guest.serial.write(`${command}\r`);
+  await guest.serial.waitFor(command);
+  const { start } = await guest.serial.waitFor("\n");
+  const { end } = await guest.serial.waitFor(PROMPT);
+  return guest.serial.text.slice(start + 1, end).replace(PROMPT, "").trimEnd();
+}
+
+/** The kernel's messages with their levels; of level 0 (emergency) to 7 (debug). */
+function messages(dmesg: string): { level: number; text: string }[] {
+  return [...dmesg.matchAll(/^<(\d+)>\[ *[\d.]+\] (.*)$/gm)].map(([, code, text]) => ({
+    level: Number(code) % 8,
+    text,
+  }));
+}
+
+/** Logs in on both consoles. Messages of the kernel and of login may get between prompt and answer, as on a real machine. */
+async function logIn(guest: Guest): Promise<void> {
+  await guest.serial.waitFor(/login: /, BOOT);
+  await guest.serial.write("root\r");
+  await guest.serial.waitFor("bootwright:/root# ");
+  await answer(guest, "dmesg -n 1");
+  await guest.screen.waitForText(/^bootwright login:/m);
+  await guest.keyboard.type("root\n");
+  await guest.screen.waitForText(/^bootwright:\/root#/m);
+}
+
+/** Boots a kernel, asks it on both consoles, switches it off and, from a snapshot, resets it. */
+async function drive(flavour: "686" | "686-pae", append: string): Promise<void> {
+  await using guest = await Guest.boot({
+    memory: "128M",
+    kernel: cachedImage(`vmlinuz-${flavour}`).path,
+    initrd: cachedImage("initramfs-i386.cpio.gz").path,
+    append,
+    onReset: "stop",
+    onTripleFault: "stop",
+  });
+  guest.failOn(/Kernel panic|Oops:|BUG: /);
+  await logIn(guest);
+
+  await guest.keyboard.type("clear; uname -a\n");
+  await expect(guest.screen).toContainText(new RegExp(`^Linux bootwright 6\\.\\S+-${flavour} #1 SMP`, "m"));
+  await guest.keyboard.type("clear; grep name /proc/cpuinfo\n");
+  await expect(guest.screen).toContainText(/^model name\t* *: \S/m);
+  assertMatch(
+    await answer(guest, "uname -a"),
+    new RegExp(`^Linux bootwright 6\\.\\S+-${flavour} #1 SMP .* i686 GNU/Linux$`),
+  );
+  const cpu = await answer(guest, "cat /proc/cpuinfo");
+  assertMatch(cpu, /^processor\t: 0$/m);
+  assertMatch(cpu, /^flags\t+: .*\bfpu\b.*\bpae\b.*\bsse2\b/m);
+  const log = messages(await answer(guest, "dmesg -r"));
+  assert(log.length > 200, "the kernel's messages could not be read");
+  const unexpected = log.filter(({ level, text }) =>
+    level <= 4 && !EXPECTED_WARNINGS.some((known) => known.test(text))
+  );
+  assertEquals(unexpected, []);
+
+  const shell = await guest.snapshot();
+  await guest.keyboard.type("poweroff\n");
+  await expect(guest).toHaveExited({ reason: "power-off" });
+  await guest.restore(shell);
+  await guest.serial.write("reboot\r");
+  await expect(guest).toHaveExited({ reason: "reset" });
+}
+
+testWith(
+  "Debian's 686 kernel boots to a shell on COM1 and on the VGA",
+  ["vmlinuz-686", "initramfs-i386.cpio.gz"].map(cachedImage),
+  () => drive("686", "console=tty1 console=ttyS0"),
+);
+
+testWith(
+  "Debian's 686-pae kernel boots to a shell on the VGA and on COM1",
+  ["vmlinuz-686-pae", "initramfs-i386.cpio.gz"].map(cachedImage),
+  // The cryptographic self-tests take half of the time, and the other kernel does them.
+  () => drive("686-pae", "console=ttyS0 console=tty1 cryptomgr.notests"),
+);
