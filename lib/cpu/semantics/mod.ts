@@ -12,6 +12,7 @@ import "./multiply_divide.ts";
 import "./packed.ts";
 import "./rep_strings.ts";
 import "./shifts.ts";
+import "./sse4.ts";
 import "./sse_float.ts";
 import "./stack.ts";
 import "./strings.ts";

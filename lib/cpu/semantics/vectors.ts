@@ -56,10 +56,10 @@ export function write128(e: Emitter, operand: number, low: Value, high: Value, a
 }
 
 /** Address for a kernel of an operand of 2, 4, 8 or 16 bytes; memory is read into scratch space first. */
-export function pointer(e: Emitter, operand: number, bytes: number): Value {
+export function pointer(e: Emitter, operand: number, bytes: number, aligned = true): Value {
   if (!e.isMemory(operand)) return e.registerAddress(operand);
   if (bytes === 16) {
-    const [low, high] = read128(e, operand);
+    const [low, high] = read128(e, operand, aligned);
     e.setState(SCRATCH, "i64", low);
     e.setState(SCRATCH + 8, "i64", high);
   } else if (bytes === 8) e.setState(SCRATCH, "i64", read64(e, operand));

@@ -1,5 +1,6 @@
 /** All kernels. */
 export * from "./packed";
+export * from "./packed_sse4";
 export * from "./sse_float";
 export * from "./x87";
 export * from "./x87_transcendental";

@@ -2,20 +2,7 @@
  * MMX and SSE integer operations on registers in the state memory. `bytes` is 16 for an SSE destination and 8 for an MMX
  * one, whose upper 16 bits then read as all ones. Intel SDM vol. 2, P….
  */
-
-function get(at: usize, bytes: i32): v128 {
-  return bytes == 16 ? v128.load(at) : v128.load64_zero(at);
-}
-
-function put(at: usize, bytes: i32, value: v128): void {
-  if (bytes == 16) v128.store(at, value);
-  else put64(at, v128.extract_lane<u64>(value, 0));
-}
-
-function put64(at: usize, value: u64): void {
-  store<u64>(at, value);
-  store<u16>(at, 0xffff, 8);
-}
+import { get, put, put64 } from "./lanes";
 
 // ---- lane by lane
 

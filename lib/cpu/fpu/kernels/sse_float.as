@@ -14,6 +14,8 @@ import {
 const MXCSR: usize = 0x59c;
 /** A result of 16 bytes before it is known that no exception is raised. */
 const RESULT: usize = 0x840;
+/** Intermediate sums. */
+const SUMS: usize = 0x850;
 
 const DAZ: i32 = 1 << 6;
 const FTZ: i32 = 1 << 15;
@@ -547,4 +549,45 @@ export function sse_approximate(root: i32, destination: usize, source: usize, by
   for (let at = 0; at < bytes; at += 4) {
     store<u32>(destination + at, approximate(root != 0, load<u32>(source + at)));
   }
+}
+
+/**
+ * DPPS: the sum of the products that the upper bits of `imm` select, to the lanes that the lower bits select. Which of two NaNs
+ * a lane gets follows from the order in which the processors add: first the neighbour, then the other half.
+ */
+export function sse_dot32(base: usize, imm: i32, destination: usize, source: usize): i32 {
+  begin(base);
+  for (let i = 0; i < 4; i++) {
+    const product = ((imm >> (4 + i)) & 1) != 0
+      ? lane32(MULTIPLY, load<u32>(destination + i * 4), load<u32>(source + i * 4))
+      : 0;
+    store<u32>(base + i * 4, product, RESULT);
+  }
+  if ((flags & unmasked) != 0) return commit(base, destination, 16);
+  for (let i = 0; i < 4; i++) {
+    const own = load<u32>(base + i * 4, RESULT), neighbour = load<u32>(base + (i ^ 1) * 4, RESULT);
+    store<u32>(base + i * 4, lane32(ADD, neighbour, own), SUMS);
+  }
+  for (let i = 0; i < 4; i++) {
+    const sum = lane32(ADD, load<u32>(base + i * 4, SUMS), load<u32>(base + (i ^ 2) * 4, SUMS));
+    store<u32>(base + i * 4, ((imm >> i) & 1) != 0 ? sum : 0, RESULT);
+  }
+  return commit(base, destination, 16);
+}
+
+/** DPPD. */
+export function sse_dot64(base: usize, imm: i32, destination: usize, source: usize): i32 {
+  begin(base);
+  for (let i = 0; i < 2; i++) {
+    const product = ((imm >> (4 + i)) & 1) != 0
+      ? lane64(MULTIPLY, load<u64>(destination + i * 8), load<u64>(source + i * 8))
+      : 0;
+    store<u64>(base + i * 8, product, RESULT);
+  }
+  if ((flags & unmasked) != 0) return commit(base, destination, 16);
+  const first = load<u64>(base, RESULT), second = load<u64>(base, RESULT + 8);
+  const low = lane64(ADD, first, second), high = lane64(ADD, second, first);
+  store<u64>(base, (imm & 1) != 0 ? low : 0, RESULT);
+  store<u64>(base, (imm & 2) != 0 ? high : 0, RESULT + 8);
+  return commit(base, destination, 16);
 }
