@@ -192,11 +192,13 @@ Deno.test("MSRs: values come back, missing ones and reserved bits fault", () => 
   assertEquals(faultOf(() => read(0x10)), GP0);
 });
 
-Deno.test("RDTSC: CR4.TSD keeps it for the kernel", () => {
+Deno.test("RDTSC: counts cycles from its offset; CR4.TSD keeps it for the kernel", () => {
   const b = new ProtectedBoard();
   b.r.setNumber(S.CR4, CR4.TSD);
-  control.readTimestamp(b.cpu);
-  assertEquals(b.r.get32(R.DX), 0);
+  b.r.setU64(S.TSC_OFFSET, 0x1234_ffff_ffffn);
+  b.board.load(0x1000, 0x90, 0x0f, 0x31, 0xf4);
+  b.cpu.run(10);
+  assertEquals([b.r.get32(R.AX), b.r.get32(R.DX)], [0, 0x1235]);
   b.enterUser();
   assertEquals(faultOf(() => control.readTimestamp(b.cpu)), GP0);
 });

@@ -115,13 +115,13 @@ export function findDescriptor(core: CpuCore, selector: number): Descriptor | nu
   }
   if (offset + 7 > limit) return null;
   const address = linearAddress(core, base, offset);
-  const low = core.read32(address, false), high = core.read32(address + 4, false);
+  const low = core.read32(address, false), high = core.read32(linearAddress(core, address, 4), false);
   // Only LDT, TSS and call-gate descriptors have sixteen bytes, in IA-32e mode.
   if (!r.longMode || (high & (1 << 12)) !== 0 || ((high >>> 8) & 15) === 0) {
     return new Descriptor(selector, address, low, high);
   }
   if (offset + 15 > limit) return null;
-  return new Descriptor(selector, address, low, high, core.read32(address + 8, false));
+  return new Descriptor(selector, address, low, high, core.read32(linearAddress(core, address, 8), false));
 }
 
 /** The error code that names a selector: RPL bits replaced by `ext` (1 if the event is external to the program). */
@@ -137,11 +137,11 @@ export function readDescriptor(core: CpuCore, selector: number, vector: number =
 /** Sets the accessed bit of a code or data descriptor in memory. */
 export function markAccessed(core: CpuCore, descriptor: Descriptor): void {
   if ((descriptor.high & (Access.ACCESSED << 8)) !== 0) return;
-  core.write8(descriptor.address + 5, (descriptor.access & 0xff) | Access.ACCESSED, false);
+  core.write8(linearAddress(core, descriptor.address, 5), (descriptor.access & 0xff) | Access.ACCESSED, false);
 }
 
 /** Sets or clears the busy bit of a TSS descriptor in memory. */
 export function markBusy(core: CpuCore, address: number, busy: boolean): void {
-  const old = core.read8(address + 5, false);
-  core.write8(address + 5, busy ? old | 2 : old & ~2, false);
+  const rights = linearAddress(core, address, 5), old = core.read8(rights, false);
+  core.write8(rights, busy ? old | 2 : old & ~2, false);
 }

@@ -215,8 +215,14 @@ function readGate(core: CpuCore, vector: number, size: 8 | 16, types: number, so
   const offset = vector * size;
   if (offset + size - 1 > r.u32(S.IDTR_LIMIT)) core.raise(Vector.GP, idtError(vector, ext));
   const address = linearAddress(core, r.number(S.IDTR_BASE), offset);
-  const low = core.read32(address, false), high = core.read32(address + 4, false);
-  const gate = new Descriptor(0, address, low, high, size === 16 ? core.read32(address + 8, false) : 0);
+  const low = core.read32(address, false), high = core.read32(linearAddress(core, address, 4), false);
+  const gate = new Descriptor(
+    0,
+    address,
+    low,
+    high,
+    size === 16 ? core.read32(linearAddress(core, address, 8), false) : 0,
+  );
   if (!gate.system || ((types >>> gate.type) & 1) === 0) core.raise(Vector.GP, idtError(vector, ext));
   if (software && gate.dpl < r.cpl) core.raise(Vector.GP, idtError(vector, 0));
   if (!gate.present) core.raise(Vector.NP, idtError(vector, ext));

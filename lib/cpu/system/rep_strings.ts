@@ -232,6 +232,12 @@ function copyDown(memory: Uint8Array, from: number, to: number, length: number, 
   for (let i = length - bytes; i >= 0; i -= bytes) memory.copyWithin(to + i, from + i, from + i + bytes);
 }
 
+/** Faults come before the first access: what is read may be a device, which must not be read twice. */
+function probeBoth(core: CpuCore, from: number, to: number, write: boolean): void {
+  core.probe(from, run.bytes, false);
+  core.probe(to, run.bytes, write);
+}
+
 function moveStep(core: CpuCore, limit: number): number {
   const { bytes, backwards } = run;
   const from = run.sourceAddress(core), to = run.destinationAddress(core, true);
@@ -247,6 +253,7 @@ function moveStep(core: CpuCore, limit: number): number {
       return count;
     }
   }
+  probeBoth(core, from, to, true);
   writeElement(core, to, readElement(core, from, bytes), bytes);
   run.advance(core, R.SI, 1);
   run.advance(core, R.DI, 1);
@@ -330,6 +337,7 @@ function compareStep(core: CpuCore, limit: number): number {
     }
   }
   if (done === 0) {
+    probeBoth(core, first, second, false);
     left = readElement(core, first, bytes);
     right = readElement(core, second, bytes);
     done = 1;

@@ -116,8 +116,8 @@ export function switchTask(
   if (oldWide) core.probe(linearAddress(core, oldBase, TSS32.EIP), TSS32.LDT - TSS32.EIP, true, false);
   else core.probe(linearAddress(core, oldBase, TSS16.IP), TSS16.LDT - TSS16.IP, true, false);
   if (reason === "nest") core.probe(tss.base, 2, true, false);
-  core.probe(oldDescriptor + 5, 1, true, false);
-  core.probe(tss.address + 5, 1, true, false);
+  core.probe(linearAddress(core, oldDescriptor, 5), 1, true, false);
+  core.probe(linearAddress(core, tss.address, 5), 1, true, false);
 
   saveTask(core, returnIp, reason === "return" ? r.eflags & ~Flag.NT : r.eflags);
   if (reason !== "nest") markBusy(core, oldDescriptor, false);
