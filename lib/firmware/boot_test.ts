@@ -76,6 +76,16 @@ Deno.test("a machine without a bootable device says so, and tries again at a key
   assertEquals(screen(machine).split("No bootable device").length, 3);
 });
 
+Deno.test("Ctrl-Alt-Del restarts the machine", () => {
+  // STI; HLT; JMP back to the HLT.
+  const machine = boot({ fda: new MemoryDisk(bootSector([0xfb, 0xf4, 0xeb, 0xfd])) }, 100_000);
+  machine.memory.write8(0x540, 0x5a);
+  for (const key of ["ControlLeft", "AltLeft", "Delete"]) machine.keyboard.key(key, true);
+  machine.run(100_000, machine.clock.now + 1e9);
+  assertEquals(machine.memory.read8(0x540), 0, "POST has cleared low memory");
+  assert(screen(machine).includes("Booting from floppy"));
+});
+
 Deno.test("El Torito without emulation loads the image's sectors and tells the CD's number", () => {
   const image = new Uint8Array(4096);
   image.set(TELL_DRIVE, 2048 + 100);
