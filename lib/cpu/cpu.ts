@@ -2,6 +2,7 @@
 import type { Processor, ProcessorBus, RunResult } from "../machine/processor.ts";
 import { FrameFlag, PAGE_SIZE } from "../machine/memory.ts";
 import type { CpuCore } from "./core.ts";
+import { MAX_LENGTH } from "./decode/mod.ts";
 import { DebugUnit } from "./debug_unit.ts";
 import type { CodeMode } from "./emit/emitter.ts";
 import { CpuFault } from "./fault.ts";
@@ -58,7 +59,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   /** Link field to fill at the next lookup, and the linear page it is in. */
   #link = 0;
   #linkPage = 0;
-  #scratchPage = -1;
+  /** Bytes of an instruction in device memory. */
+  readonly #fetched = new Uint8Array(MAX_LENGTH);
   /** User code's accesses must be aligned. */
   #alignment = false;
 
@@ -169,10 +171,11 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   #loop(): RunResult {
     const r = this.r;
     for (;;) {
-      if (this.#shutdown) return "shutdown";
       if (r.i32(S.DEBUG_TRAP) !== 0 && r.i32(S.SHADOW) !== Shadow.STACK) this.#debugTrap();
+      if (this.#shutdown) return "shutdown";
       if (this.#breakRequested || r.i32(S.BUDGET) <= 0) return "budget";
       if (r.i32(S.SHADOW) === 0) this.#serviceInterrupts();
+      if (this.#shutdown) return "shutdown";
       if (r.i32(S.HALTED) !== 0) return "halted";
       this.#updateAlignment();
       // The shadow matters only to an interrupt that is waiting now: a later one comes after the next instruction.
@@ -275,7 +278,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       const linear = this.#linear(ip);
       const flushes = this.#blocks.stats.flushes;
       const block = this.#blockAt(ip, linear);
-      if (block.secondFrame !== TRANSIENT) {
+      if (block.valid) {
         this.#jumps.set(linear, this.r.i32(S.MODE), block.record);
         if (
           link !== 0 && flushes === this.#blocks.stats.flushes && block.secondFrame < 0 &&
@@ -295,34 +298,47 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   #blockAt(ip: number, linear: number): Block {
     const key = this.r.i32(S.MODE) & ModeBit.BLOCK;
     const room = this.#mode.code === 64 ? 2 ** 31 : this.r.segmentLimit(Seg.CS) - ip + 1;
-    let host = this.#mmu.execute(linear, this.#user);
-    const plain = host >= 0;
-    if (!plain) host = this.#copyDevicePage();
+    const host = this.#mmu.execute(linear, this.#user);
+    if (host < 0) return this.#deviceBlock(linear, key, room);
     const next = (Math.floor(linear / PAGE_SIZE) + 1) * PAGE_SIZE;
     const nextPage = () => this.#mmu.execute(this.#mmu.wrap(next), this.#user);
-    const known = plain ? this.#blocks.find(host, key) : undefined;
+    const known = this.#blocks.find(host, key);
     if (known) {
       const sameTail = known.secondFrame < 0 || nextPage() >>> 12 === known.secondFrame;
       if (sameTail && known.bytes <= room) return known;
       this.#blocks.discard(known);
     }
     if (this.#blocks.full) this.#clearBlocks();
-    const block = this.#blocks.build(host, key, this.#mode, room, { nextPage });
-    if (!block) this.raise(Vector.GP, 0);
-    if (plain) return block;
-    this.#blocks.discard(block, true);
-    return { ...block, secondFrame: TRANSIENT };
+    let device = false;
+    const block = this.#blocks.build(host, key, this.#mode, room, {
+      nextPage: () => {
+        const second = nextPage();
+        device = second < 0;
+        return second;
+      },
+    });
+    if (block) return block;
+    if (device) return this.#deviceBlock(linear, key, room);
+    this.raise(Vector.GP, 0);
   }
 
-  /** Code in device memory is fetched anew each time, from a copy. Returns the host offset of the byte at RIP. */
-  #copyDevicePage(): number {
-    const memory = this.bus.memory, physical = this.#mmu.executePhysical;
-    if (this.#scratchPage < 0) this.#scratchPage = memory.allocate(PAGE_SIZE).offset;
-    memory.read(
-      physical - physical % PAGE_SIZE,
-      memory.bytes.subarray(this.#scratchPage, this.#scratchPage + PAGE_SIZE),
-    );
-    return this.#scratchPage + physical % PAGE_SIZE;
+  /** Code in device memory is fetched anew for every instruction, and no byte more than it may have is read. */
+  #deviceBlock(linear: number, key: number, room: number): Block {
+    const fetched = this.#fetched, first = Math.min(MAX_LENGTH, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
+    this.#fetch(linear, fetched.subarray(0, first));
+    let block = this.#blocks.transient(fetched.subarray(0, first), key, this.#mode, room);
+    if (block === "truncated") {
+      this.#fetch(this.#mmu.wrap(linear + first), fetched.subarray(first));
+      block = this.#blocks.transient(fetched, key, this.#mode, room);
+    }
+    if (block === null || block === "truncated") this.raise(Vector.GP, 0);
+    return block;
+  }
+
+  /** Reads instruction bytes that lie in one page. */
+  #fetch(linear: number, target: Uint8Array): void {
+    this.#mmu.execute(linear, this.#user);
+    this.bus.memory.read(this.#mmu.executePhysical, target);
   }
 
   #clearBlocks(): void {
@@ -492,11 +508,17 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   }
   codeWritten(frame: number, offset: number, length: number): void {
     this.#blocks.invalidate(frame, offset, length);
+    // A repeated string instruction that changes itself is fetched anew for its next iteration.
+    const current = this.r.i32(S.CURRENT);
+    if (current !== 0 && this.#view.getInt32(current + REC.SLOT, true) === this.#runtime.leaveSlot) {
+      this.#leaveAfterCurrent();
+    }
   }
   mappingChanged(): void {
     this.#epoch = (this.#epoch + 1) & 0xff_ffff;
     if (this.#epoch === 0) this.#jumps.clear();
     this.r.setI32(S.MODE, (this.r.i32(S.MODE) & 0xff) | (this.#epoch << ModeBit.EPOCH));
+    this.#leaveAfterCurrent();
   }
   accessed(linear: number, bytes: number, write: boolean, user: boolean): void {
     if (this.#alignment && user && (linear & (bytes - 1)) !== 0) this.raise(Vector.AC, 0);
@@ -545,6 +567,3 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     return (this.r.i32(S.EFER) & EFER.LMA) !== 0;
   }
 }
-
-/** {@link Block.secondFrame} of a block that must not be remembered. */
-const TRANSIENT = -2;

@@ -24,7 +24,7 @@ export interface MmuHost {
   walk(linear: number, write: boolean, user: boolean, execute: boolean): WalkResult;
   /** Bytes of a frame that was decoded are being changed. */
   codeWritten(frame: number, offset: number, length: number): void;
-  /** Mappings were dropped: cached jumps are void. */
+  /** Mappings that code was fetched through were dropped: cached jumps are void, and so is the way to the next instruction. */
   mappingChanged(): void;
   /** A linear address is accessed on the slow path: alignment is checked (raises #AC), breakpoints are noted. */
   accessed(linear: number, bytes: number, write: boolean, user: boolean): void;
@@ -54,6 +54,8 @@ export class Mmu {
   /** Entries in use, for flushing. */
   readonly #used = new Int32Array(2 * N);
   #usedCount = 0;
+  /** An entry that code was fetched through has made room for another one: cached jumps may still rely on it. */
+  #executableEvicted = false;
   /** How many write tags lead to a frame. */
   readonly #writers: Uint16Array;
   /** The epoch in which a frame was last read as a page table. */
@@ -145,7 +147,10 @@ export class Mmu {
     if (this.#page[entry] === page) granted |= this.#permission[entry] & Permission.EXECUTE;
     else {
       if (this.#page[entry] === EMPTY) this.#used[this.#usedCount++] = entry;
-      else this.#drop(entry);
+      else {
+        if ((this.#permission[entry] & Permission.EXECUTE) !== 0) this.#executableEvicted = true;
+        this.#drop(entry);
+      }
       this.#page[entry] = page;
     }
     const physicalPage = physical / PAGE_SIZE, kind = this.#memory.kind(physicalPage);
@@ -209,6 +214,7 @@ export class Mmu {
   flush(): void {
     for (let i = 0; i < this.#usedCount; i++) this.#drop(this.#used[i]);
     this.#usedCount = 0;
+    this.#executableEvicted = false;
     this.#epoch++;
     this.#host.mappingChanged();
   }
@@ -216,7 +222,7 @@ export class Mmu {
   /** Forgets one page. A large page is known by its 4 KiB parts: the caller flushes everything for those. */
   flushPage(linear: number): void {
     const page = Math.floor(linear / PAGE_SIZE);
-    let executable = false;
+    let executable = this.#executableEvicted;
     for (const entry of [page & (N - 1), (page & (N - 1)) + N]) {
       if (this.#page[entry] !== page) continue;
       executable ||= (this.#permission[entry] & Permission.EXECUTE) !== 0;
@@ -225,7 +231,9 @@ export class Mmu {
       this.#permission[entry] = 0;
       this.#setTags(entry, false, false);
     }
-    if (executable) this.#host.mappingChanged();
+    if (!executable) return;
+    this.#executableEvicted = false;
+    this.#host.mappingChanged();
   }
 
   /** Applies a change of the debug registers to all entries. */

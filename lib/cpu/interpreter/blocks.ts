@@ -41,10 +41,9 @@ export interface Block {
 /** Where code is fetched from. */
 export interface CodeSource {
   /**
-   * Host offset of the linear page after the one that is being decoded, or -1 if it is not plain memory. May raise #PF,
-   * only when `first` is true.
+   * Host offset of the linear page after the one that is being decoded, or -1 if it is not plain memory. May raise #PF.
    */
-  nextPage(first: boolean): number;
+  nextPage(): number;
 }
 
 /** True if one of `length` bytes from `offset` is marked. */
@@ -117,7 +116,8 @@ export class BlockCache {
 
   /**
    * Decodes the block at `host`. At most `room` bytes may be decoded (up to the code segment's limit); an instruction that
-   * does not fit into them ends the block before it. Returns null if not even one instruction fits.
+   * does not fit into them ends the block before it. Returns null if not even one instruction fits, or if the first one
+   * reaches into a page that is not plain memory.
    */
   build(host: number, key: number, mode: CodeMode, room: number, source: CodeSource): Block | null {
     const frame = host >>> 12, frameEnd = (frame + 1) * PAGE_SIZE;
@@ -132,6 +132,7 @@ export class BlockCache {
         // It reaches into the next page: such a block is the instruction alone.
         if (count > 0) break;
         secondFrame = this.#decodeStraddling(offset, frameEnd, mode, source);
+        if (secondFrame < 0) break;
         length = instruction.length;
         if (length <= frameEnd - offset) secondFrame = -1;
       }
@@ -149,8 +150,7 @@ export class BlockCache {
       this.#writePseudo(at, this.#library.pseudoSlot(Pseudo.FALL_THROUGH, mode), offset - host, count);
       at += REC.SIZE;
     }
-    this.#view.setInt32(first + HEADER.COUNT, count, true);
-    this.#view.setInt32(first + HEADER.BYTES, offset - host, true);
+    this.#writeHeader(first, count, offset - host);
     const block: Block = {
       record: first,
       count,
@@ -176,10 +176,10 @@ export class BlockCache {
   }
 
   #decodeStraddling(offset: number, frameEnd: number, mode: CodeMode, source: CodeSource): number {
-    const head = frameEnd - offset, next = source.nextPage(true);
-    this.#straddle.fill(0xff);
+    const head = frameEnd - offset, next = source.nextPage();
+    if (next < 0) return -1;
     this.#straddle.set(this.#memory.bytes.subarray(offset, frameEnd));
-    if (next >= 0) this.#straddle.set(this.#memory.bytes.subarray(next, next + MAX_LENGTH), head);
+    this.#straddle.set(this.#memory.bytes.subarray(next, next + MAX_LENGTH), head);
     decode(this.#straddle, 0, head + MAX_LENGTH, mode.code, this.#instruction);
     return next >>> 12;
   }
@@ -242,8 +242,8 @@ export class BlockCache {
     return from < block.host + block.bytes && to > block.host;
   }
 
-  /** Forgets one block. Its records are voided, in case something still leads there, unless it is about to run once. */
-  discard(block: Block, runsOnce = false): void {
+  /** Forgets one block. Its records are voided, in case something still leads there. */
+  discard(block: Block): void {
     if (!block.valid) return;
     for (const frame of new Set([block.host >>> 12, block.secondFrame])) {
       const list = this.#inFrame[frame];
@@ -251,22 +251,17 @@ export class BlockCache {
       list.splice(list.indexOf(block), 1);
       if (list.length === 0) this.#emptied(frame);
     }
-    if (runsOnce) this.#forget(block);
-    else this.#void(block);
+    this.#void(block);
   }
 
   /** Forgets a block whose bytes have changed, even if it is running. */
   #void(block: Block): void {
-    this.#forget(block);
-    this.#voidRecords(block.record, block.count);
-    if (this.#partialOf === block) this.#voidRecords(this.partialRecord, block.count);
-  }
-
-  #forget(block: Block): void {
     block.valid = false;
     this.stats.invalidated++;
     this.#byFrame[block.host >>> 12]?.delete((block.host & (PAGE_SIZE - 1)) | (block.key << 12));
     for (const field of block.incoming) this.#view.setInt32(field, 0, true);
+    this.#voidRecords(block.record, block.count);
+    if (this.#partialOf === block) this.#voidRecords(this.partialRecord, block.count);
   }
 
   #voidRecords(first: number, count: number): void {
@@ -288,11 +283,41 @@ export class BlockCache {
   partial(block: Block, count: number, mode: CodeMode): number {
     const first = this.partialRecord, end = first + count * REC.SIZE;
     this.#state.copyWithin(first, block.record, block.record + count * REC.SIZE);
-    this.#view.setInt32(first + HEADER.COUNT, count, true);
-    this.#view.setInt32(first + HEADER.BYTES, block.bytes, true);
-    const slot = this.#stopSlots[block.key] ??= this.#library.pseudoSlot(Pseudo.STOP, mode);
-    this.#writePseudo(end, slot, this.#view.getUint16(end - REC.SIZE + REC.NEXT, true), count);
+    this.#writeHeader(first, count, block.bytes);
+    this.#writePseudo(
+      end,
+      this.#stopSlot(block.key, mode),
+      this.#view.getUint16(end - REC.SIZE + REC.NEXT, true),
+      count,
+    );
     this.#partialOf = block;
     return first;
+  }
+
+  /**
+   * The instruction at the start of `bytes` as a block that is good for one run, up to the next {@link partial} one. Returns
+   * "truncated" if it is longer than `bytes`, null if it is longer than `room`.
+   */
+  transient(bytes: Uint8Array, key: number, mode: CodeMode, room: number): Block | "truncated" | null {
+    const instruction = this.#instruction, record = this.partialRecord;
+    if (decode(bytes, 0, bytes.length, mode.code, instruction) === "truncated") return "truncated";
+    const { length } = instruction;
+    if (length > room) return null;
+    writeRecord(this.#view, record, this.#library.slotFor(instruction, mode), instruction, length, 0);
+    this.#writeHeader(record, 1, length);
+    this.#writePseudo(record + REC.SIZE, this.#stopSlot(key, mode), length, 1);
+    this.#partialOf = null;
+    return { record, count: 1, bytes: length, host: -1, secondFrame: -1, key, incoming: [], valid: false };
+  }
+
+  /** Nothing old may stay in a header: whoever looks behind a block's last record must not take it for one more. */
+  #writeHeader(record: number, count: number, bytes: number): void {
+    for (let i = 1; i <= REC.SIZE / 8; i++) this.#view.setBigUint64(record - i * 8, 0n, true);
+    this.#view.setInt32(record + HEADER.COUNT, count, true);
+    this.#view.setInt32(record + HEADER.BYTES, bytes, true);
+  }
+
+  #stopSlot(key: number, mode: CodeMode): number {
+    return this.#stopSlots[key] ??= this.#library.pseudoSlot(Pseudo.STOP, mode);
   }
 }
