@@ -278,3 +278,23 @@ Deno.test("INT 14h and 17h send bytes", () => {
   const timeout = bench.int(0x14, { ax: 0x0200 });
   assertEquals(timeout.ah & 0x80, 0x80);
 });
+
+Deno.test("services with random registers neither throw nor hang", () => {
+  const bench = new BiosBench({ hda: new MemoryDisk(pattern(1 << 20)), fda: new MemoryDisk(pattern(1474560)) });
+  const { machine, cpu: { r } } = bench;
+  let seed = 7;
+  const random = () => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) >>> 8;
+  for (let round = 0; round < 2000; round++) {
+    // PUSH service; OUT B1h, AL; JMP to itself.
+    machine.memory.write(0x600, Uint8Array.of(0x6a, random() % 0x70, 0xe6, 0xb1, 0xeb, 0xfe));
+    for (const register of [0, 1, 2, 3, 5, 6, 7]) r.set32(register, random() & 0xffff);
+    r.set32(4, 0x7000);
+    for (const segment of [1, 2]) r.setRealSegment(segment, 0);
+    for (const segment of [0, 3]) r.setRealSegment(segment, random() & 0xffff);
+    r.eflags = 2;
+    r.ip = 0x600;
+    bench.cpu.modeChanged();
+    machine.run(10);
+    if (machine.exit !== null) machine.reset();
+  }
+});
