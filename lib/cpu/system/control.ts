@@ -66,7 +66,7 @@ function cr4Bits(model: CpuModel): number {
 }
 
 /** MOV to CR4. */
-export function writeCr4(core: CpuCore, value: number): void {
+function writeCr4(core: CpuCore, value: number): void {
   const r = core.r, old = r.i32(S.CR4);
   if (value < 0 || value >= TWO_32 || (value & ~cr4Bits(core.model)) !== 0) core.raise(Vector.GP, 0);
   if (r.longMode && (value & CR4.PAE) === 0) core.raise(Vector.GP, 0);

@@ -18,7 +18,7 @@ const LEAF2_EAX = 0x0000_5001, LEAF2_EDX = 0x002c_307d;
 const CLFLUSH_UNITS = 8;
 
 /** What CPUID puts into EAX, EBX, ECX and EDX for a leaf. */
-export function cpuidLeaf(core: CpuCore, leaf: number): [number, number, number, number] {
+function cpuidLeaf(core: CpuCore, leaf: number): [number, number, number, number] {
   const model = core.model;
   switch (leaf >>> 0) {
     case 0:

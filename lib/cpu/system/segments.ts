@@ -4,7 +4,7 @@
  */
 import type { CpuCore } from "../core.ts";
 import { Access } from "../registers.ts";
-import { CR0, Flag, S, Seg, Vector } from "../state.ts";
+import { Flag, S, Seg, Vector } from "../state.ts";
 import {
   type Descriptor,
   findDescriptor,
@@ -17,14 +17,9 @@ import {
 } from "./descriptors.ts";
 
 /** Rights of every segment in virtual-8086 mode: present, DPL 3, writable data, accessed. */
-export const V86_ACCESS = Access.PRESENT | Access.DPL | Access.S | Access.READ_WRITE | Access.ACCESSED;
+const V86_ACCESS = Access.PRESENT | Access.DPL | Access.S | Access.READ_WRITE | Access.ACCESSED;
 /** Rights that a segment has after reset: present, DPL 0, writable data, accessed. */
 export const REAL_ACCESS = Access.PRESENT | Access.S | Access.READ_WRITE | Access.ACCESSED;
-
-/** True in protected mode outside virtual-8086 mode. */
-export function inProtectedMode(core: CpuCore): boolean {
-  return core.r.protectedMode;
-}
 
 /** True in virtual-8086 mode. */
 export function inV86(core: CpuCore): boolean {
@@ -215,9 +210,4 @@ export function verifySegment(core: CpuCore, selector: number, write: boolean): 
 /** ARPL's mode check. */
 export function checkArpl(core: CpuCore): void {
   requireProtected(core);
-}
-
-/** True while CR0.PE is set. */
-export function protectionEnabled(core: CpuCore): boolean {
-  return (core.r.i32(S.CR0) & CR0.PE) !== 0;
 }
