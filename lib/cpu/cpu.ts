@@ -325,10 +325,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   /** Code in device memory is fetched anew for every instruction, and no byte more than it may have is read. */
   #deviceBlock(linear: number, key: number, room: number): Block {
     const fetched = this.#fetched, first = Math.min(MAX_LENGTH, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
-    this.#fetch(linear, fetched.subarray(0, first));
+    this.#readCode(linear, fetched.subarray(0, first));
     let block = this.#blocks.transient(fetched.subarray(0, first), key, this.#mode, room);
     if (block === "truncated") {
-      this.#fetch(this.#mmu.wrap(linear + first), fetched.subarray(first));
+      this.#readCode(this.#mmu.wrap(linear + first), fetched.subarray(first));
       block = this.#blocks.transient(fetched, key, this.#mode, room);
     }
     if (block === null || block === "truncated") this.raise(Vector.GP, 0);
@@ -336,7 +336,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   }
 
   /** Reads instruction bytes that lie in one page. */
-  #fetch(linear: number, target: Uint8Array): void {
+  #readCode(linear: number, target: Uint8Array): void {
     this.#mmu.execute(linear, this.#user);
     this.bus.memory.read(this.#mmu.executePhysical, target);
   }
@@ -513,6 +513,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     if (current !== 0 && this.#view.getInt32(current + REC.SLOT, true) === this.#runtime.leaveSlot) {
       this.#leaveAfterCurrent();
     }
+  }
+  holdsCode(frame: number, offset: number, length: number): boolean {
+    return this.#blocks.holdsCode(frame, offset, length);
   }
   mappingChanged(): void {
     this.#epoch = (this.#epoch + 1) & 0xff_ffff;

@@ -24,6 +24,8 @@ export interface MmuHost {
   walk(linear: number, write: boolean, user: boolean, execute: boolean): WalkResult;
   /** Bytes of a frame that was decoded are being changed. */
   codeWritten(frame: number, offset: number, length: number): void;
+  /** True if one of these bytes of a frame was decoded. */
+  holdsCode(frame: number, offset: number, length: number): boolean;
   /** Mappings that code was fetched through were dropped: cached jumps are void, and so is the way to the next instruction. */
   mappingChanged(): void;
   /** A linear address is accessed on the slow path: alignment is checked (raises #AC), breakpoints are noted. */
@@ -34,7 +36,8 @@ export interface MmuHost {
   readonly entryBytes: number;
 }
 
-const Permission = { READ: 1, WRITE: 2, EXECUTE: 4 } as const;
+/** What an entry allows; RAM marks frames that are plain memory and not ROM. */
+const Permission = { READ: 1, WRITE: 2, EXECUTE: 4, RAM: 8 } as const;
 const N = TLB.ENTRIES;
 /** A page number that no address has. */
 const EMPTY = 2 ** 52;
@@ -118,8 +121,8 @@ export class Mmu {
   #refresh(entry: number): void {
     const frame = this.#frame[entry], permission = this.#permission[entry];
     const plain = frame >= 0 && !this.#host.watchesPage(this.#page[entry], entry >= N);
-    const write = plain && (permission & Permission.WRITE) !== 0 && this.#memory.frameFlags[frame] === 0 &&
-      this.#memory.kind(Math.floor(this.#physical[entry] / PAGE_SIZE)) === PageKind.RAM;
+    const write = plain && (permission & Permission.WRITE) !== 0 && (permission & Permission.RAM) !== 0 &&
+      this.#memory.frameFlags[frame] === 0;
     if (this.#hasWriteTag(entry) !== write && frame >= 0) this.#writers[frame] += write ? 1 : -1;
     this.#setTags(entry, plain && (permission & Permission.READ) !== 0, write);
     const word = this.#tagWord(entry);
@@ -154,6 +157,7 @@ export class Mmu {
       this.#page[entry] = page;
     }
     const physicalPage = physical / PAGE_SIZE, kind = this.#memory.kind(physicalPage);
+    if (kind === PageKind.RAM) granted |= Permission.RAM;
     const frame = kind === PageKind.RAM || kind === PageKind.ROM ? this.#memory.frame(physicalPage) : -1;
     if (this.#hasWriteTag(entry)) {
       this.#writers[this.#frame[entry]]--;
@@ -314,10 +318,23 @@ export class Mmu {
       return;
     }
     const entry = this.#lookup(linear, Permission.WRITE, user);
-    const frame = this.#frame[entry];
+    const frame = this.#frame[entry], within = linear & (PAGE_SIZE - 1);
+    if (
+      (this.#permission[entry] & Permission.RAM) !== 0 && this.#memory.frameFlags[frame] === FrameFlag.CODE &&
+      !this.#host.holdsCode(frame, within, bytes)
+    ) {
+      // Data beside code, the common case in 16-bit programs.
+      return this.#put(frame * PAGE_SIZE + within, value, bytes);
+    }
     this.#memory.writeSized(this.#physical[entry] + (linear & (PAGE_SIZE - 1)), value, bytes);
     // The frame may have lost its last watch: later writes need not come here.
     if (frame >= 0 && this.#memory.frameFlags[frame] === 0 && this.#page[entry] !== EMPTY) this.#refresh(entry);
+  }
+
+  #put(offset: number, value: number, bytes: 1 | 2 | 4): void {
+    if (bytes === 1) this.#memory.bytes[offset] = value;
+    else if (bytes === 2) this.#memory.view.setUint16(offset, value, true);
+    else this.#memory.view.setUint32(offset, value, true);
   }
 
   load64(linear: number, user: boolean): bigint {

@@ -76,9 +76,9 @@ export class Registers {
     return this.#i32[(offset >> 2) + 1] * 2 ** 32 + (this.#i32[offset >> 2] >>> 0);
   }
   setNumber(offset: number, value: number): void {
-    this.#i32[offset >> 2] = value | 0;
-    if (value > 0xffffffff || value < 0) this.#i32[offset >> 2] = value % 2 ** 32 | 0;
-    this.#i32[(offset >> 2) + 1] = Math.floor(value / 2 ** 32);
+    const word = offset >> 2, low = value >>> 0;
+    this.#i32[word] = low;
+    this.#i32[word + 1] = low === value ? 0 : Math.floor(value / 2 ** 32);
   }
 
   // ---- general registers

@@ -108,6 +108,9 @@ export interface Emitter {
   /** A field of the state block (offsets of state.ts). Kinds: u8 u16 i32 i64 (u8 and u16 zero-extend to i32). */
   state(offset: number, kind: StateKind): Value;
   setState(offset: number, kind: StateKind, value: Value): void;
+  /** Like {@link state}, at an address in the state memory that is known at run time only (registers picked by number). */
+  stateAt(address: Value, offset: number, kind: StateKind): Value;
+  setStateAt(address: Value, offset: number, kind: StateKind, value: Value): void;
   /** The address of the state block, i32: argument for kernels. */
   base(): Value;
 

@@ -214,6 +214,12 @@ export class BlockCache {
     block.incoming.push(field);
   }
 
+  /** True if one of `length` bytes of a frame from `offset` belongs to a block. */
+  holdsCode(frame: number, offset: number, length: number): boolean {
+    const bytes = this.#codeBytes[frame];
+    return bytes !== undefined && holdsCode(bytes, offset, length);
+  }
+
   /** Bytes of a frame have changed: blocks that contain them are void. */
   invalidate(frame: number, offset: number, length: number): void {
     const bytes = this.#codeBytes[frame], blocks = this.#inFrame[frame];

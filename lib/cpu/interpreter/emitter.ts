@@ -142,6 +142,12 @@ export class InterpreterEmitter implements Emitter {
   setState(offset: number, kind: StateKind, value: Value): void {
     this.#storeAt(this.base(), kind, value, offset);
   }
+  stateAt(address: Value, offset: number, kind: StateKind): Value {
+    return this.let(this.#loadAt(address, kind, offset));
+  }
+  setStateAt(address: Value, offset: number, kind: StateKind, value: Value): void {
+    this.#storeAt(address, kind, value, offset);
+  }
   register(number: number, size: Size, high = false): Value {
     return this.state(S.GPR + number * 8 + (high ? 1 : 0), SIZE_KIND[size]);
   }

@@ -3,6 +3,7 @@ import type { Instruction } from "../decode/instruction.ts";
 import type { Emitter } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
 import { S, SEG, Seg } from "../state.ts";
+import { REAL_ACCESS } from "../system/segments.ts";
 import { define, type Ending } from "./registry.ts";
 
 /** The register of an operand in the segment file, -1 if it is another operand. */
@@ -25,8 +26,25 @@ function widened(value: Value, size: number): Value {
   return size === 64 ? value.extendU() : value;
 }
 
+/**
+ * Loads the segment register of operand 0. In real mode with the usual limit only selector and base change: that is done
+ * in place, because 16-bit programs do it all the time.
+ */
+function loadSegmentRegister(e: Emitter, selectorValue: Value): void {
+  const number = e.registerNumber(0), selector = e.let(selectorValue.wrap().and(0xffff));
+  const general = () => void e.helper("load_segment", number, selector);
+  if (e.mode.code !== 16 || e.mode.flat || segmentRegister(e.instruction, 0) === Seg.SS) return general();
+  const register = e.let(e.base().add(number.mul(SEG.SIZE)).add(S.SEG));
+  const field = (offset: number) => e.stateAt(register, offset, "i32");
+  const usual = field(SEG.ACCESS).eq(REAL_ACCESS).and(field(SEG.LIMIT).eq(0xffff)).and(field(SEG.VALID));
+  e.if(usual.and(e.state(S.CR0, "i32").not()), () => {
+    e.setStateAt(register, SEG.SELECTOR, "i32", selector);
+    e.setStateAt(register, SEG.BASE, "i64", selector.shl(4).extendU());
+  }, general);
+}
+
 define("mov.seg", (e) => {
-  if (segmentRegister(e.instruction, 0) >= 0) e.helper("load_segment", e.registerNumber(0), e.read(1).wrap());
+  if (segmentRegister(e.instruction, 0) >= 0) loadSegmentRegister(e, e.read(1));
   else e.write(0, widened(selectorOf(e, 1), e.sizeOf(0)));
 }, segmentLoadEnding);
 
@@ -37,8 +55,7 @@ define("push.seg", (e) => {
 
 define("pop.seg", (e) => {
   const size = e.instruction.operandSize;
-  const selector = e.let(e.stackLoad(0, size).wrap().and(0xffff));
-  e.helper("load_segment", e.registerNumber(0), selector);
+  loadSegmentRegister(e, e.stackLoad(0, size));
   e.adjustStack(size / 8);
 }, segmentLoadEnding);
 
