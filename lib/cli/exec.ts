@@ -1,7 +1,7 @@
 /** The command `exec`: runs a script that uses the scripting API. */
 import { toFileUrl } from "./file_url.ts";
-import { ExitCode } from "./exit_codes.ts";
-import { OptionError } from "../guest/errors.ts";
+import { ExitCode, ScriptError } from "./exit_codes.ts";
+import { BootwrightError, OptionError } from "../guest/errors.ts";
 import { print } from "./output.ts";
 
 /** Help for `exec`. */
@@ -22,8 +22,21 @@ export async function exec(args: readonly string[]): Promise<number> {
   if (script === undefined) throw new OptionError("exec needs the path of a script");
   if (script.startsWith("-")) throw new OptionError(`exec has no option ${script}: it takes the path of a script`);
   await Deno.stat(script); // a missing file is told as such, not as a module that cannot be loaded
-  const module: { default?: unknown } = await import(toFileUrl(script).href);
-  if (typeof module.default !== "function") return ExitCode.OK;
-  const result: unknown = await module.default(...rest);
-  return typeof result === "number" ? result : ExitCode.OK;
+  const url = toFileUrl(script).href;
+  try {
+    const module: { default?: unknown } = await import(url);
+    if (typeof module.default !== "function") return ExitCode.OK;
+    const result: unknown = await module.default(...rest);
+    return typeof result === "number" ? result : ExitCode.OK;
+  } catch (error) {
+    throw error instanceof BootwrightError ? error : new ScriptError(describe(error, url), { cause: error });
+  }
+}
+
+/** The message of a script's error, and where in the script it happened. */
+function describe(error: unknown, url: string): string {
+  if (!(error instanceof Error)) return `the script threw ${error}`;
+  const place = error.stack?.split("\n").map((line) => line.indexOf(url) < 0 ? "" : line.slice(line.indexOf(url)))
+    .find((line) => line !== "")?.replace(/\)$/, "");
+  return `${error.name}: ${error.message}${place === undefined ? "" : ` (${place})`}`;
 }

@@ -9,6 +9,7 @@ import {
   TimeoutError,
   UnknownKeyError,
 } from "../guest/errors.ts";
+import { FileWriteError } from "../host/atomic_write.ts";
 import { StateError } from "../machine/state.ts";
 
 /** What the command line's exit code says. */
@@ -35,6 +36,11 @@ export const ExitCode = {
   INTERRUPTED: 130,
 } as const;
 
+/** A script of `exec` failed with an error that is none of this library's. */
+export class ScriptError extends Error {
+  override readonly name = "ScriptError";
+}
+
 /** What to print and return for an error. */
 export interface Failure {
   readonly code: number;
@@ -48,7 +54,11 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof TimeoutError) return { code: ExitCode.TIMEOUT, message };
   if (error instanceof GuestExitedError) return { code: ExitCode.GUEST_ENDED, message };
   if (error instanceof FailOnError) return { code: ExitCode.FAIL_ON, message };
-  if (error instanceof ImageError || error instanceof SnapshotError || error instanceof StateError) {
+  if (error instanceof ScriptError) return { code: ExitCode.SCRIPT, message };
+  if (
+    error instanceof FileWriteError || error instanceof ImageError || error instanceof SnapshotError ||
+    error instanceof StateError
+  ) {
     return { code: ExitCode.FILE, message };
   }
   if (error instanceof BootwrightError) return { code: ExitCode.INTERNAL, message };

@@ -2,6 +2,7 @@
 import { Cpu } from "../cpu/cpu.ts";
 import { ImageError, type OverlayContent, type OverlayDisk } from "../disk/mod.ts";
 import type { Raster, RasterOptions, TextScreen } from "../devices/vga/mod.ts";
+import { KernelError } from "../firmware/loaders/errors.ts";
 import { ByteFile } from "../host/byte_file.ts";
 import type { MachineConfig } from "../machine/config.ts";
 import { Hasher } from "../machine/hash.ts";
@@ -179,6 +180,7 @@ class GuestAssembly implements Assembly {
       this.#machine = new Machine(config, (bus) => new Cpu(bus));
     } catch (error) {
       // The machine checks its configuration itself; what it refuses came from an option.
+      if (error instanceof KernelError) throw new ImageError(`kernel: ${error.message}`, { cause: error });
       throw error instanceof RangeError ? new OptionError(error.message, { cause: error }) : error;
     }
     this.machine = new RealMachine(this.#machine);

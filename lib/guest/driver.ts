@@ -36,6 +36,8 @@ export interface Wait<T> {
   check(): T | undefined;
   /** Brings what {@link check} looks at up to date where that takes promises. */
   prepare?(): Promise<void>;
+  /** Most instructions between two looks at the condition, where that should be fewer than usual. */
+  readonly step?: number;
   /** Guest time in ns at which the wait ends. */
   readonly deadline: number;
   /** Instruction count at which the wait ends. */
@@ -212,7 +214,8 @@ export class Driver {
     const { machine } = this;
     let instructions = STEP_INSTRUCTIONS, deadline = Infinity;
     for (const { wait } of this.#entries) {
-      instructions = Math.min(instructions, (wait.instructionLimit ?? Infinity) - machine.instructions);
+      const left = (wait.instructionLimit ?? Infinity) - machine.instructions;
+      instructions = Math.min(instructions, left, wait.step ?? Infinity);
       deadline = Math.min(deadline, wait.deadline);
     }
     // In a guest that nothing can wake, nothing changes before the first deadline.

@@ -6,19 +6,21 @@ import { type Duration, parseDuration } from "./quantity.ts";
 
 /** Options of {@link Keyboard.type}. */
 export interface TypeOptions extends WaitOptions {
-  /** Guest time between two characters, after the guest has read the first; default `"5ms"`. */
+  /** Guest time between two characters, after the guest has read the first; default `"0.5ms"`. */
   delay?: Duration;
 }
 
 /** Options of {@link Keyboard.press}. */
 export interface PressOptions extends WaitOptions {
-  /** Guest time for which the key is held down; default `"10ms"`. */
+  /** Guest time for which the key is held down; default `"5ms"`. */
   hold?: Duration;
 }
 
 /** Time that handlers of the keyboard interrupt get after each key: they hand it on to programs. */
-const DEFAULT_DELAY = "5ms";
-const DEFAULT_HOLD = "10ms";
+const DEFAULT_DELAY = "0.5ms";
+const DEFAULT_HOLD = "5ms";
+/** Instructions between two looks at whether the guest has read a key: about what its interrupt handler takes. */
+const READ_STEP = 20_000;
 
 /**
  * A PC keyboard. Keys have `KeyboardEvent.code` names (`"KeyA"`, `"Enter"`, `"ArrowUp"`) or common aliases (`"ret"`,
@@ -133,6 +135,7 @@ export class Keyboard {
     await this.#context.driver.wait<true>({
       what: "the guest to read its keyboard",
       check: () => keyboard.unread === 0 ? true : undefined,
+      step: READ_STEP,
       atExit: () => true, // the last key may have been what ended it
       ...limits(this.#context, { timeout: options.timeout, signal: options.signal }),
     });

@@ -11,6 +11,8 @@ const BUTTONS: Record<MouseButton, number> = { left: 0, right: 1, middle: 2 };
 const LARGEST_STEP = 127;
 /** Most steps of the wheel that one packet carries. */
 const LARGEST_WHEEL_STEP = 7;
+/** Instructions between two looks at whether the guest has read a packet. */
+const READ_STEP = 20_000;
 
 /**
  * A PS/2 mouse with three buttons and a wheel. Movements are relative, in counts, as the hardware's are: how far the
@@ -82,6 +84,7 @@ export class Mouse {
     await this.#context.driver.wait<true>({
       what: "the guest to read its mouse",
       check: () => mouse.unread === 0 ? true : undefined,
+      step: READ_STEP,
       ...limits(this.#context, options),
     });
   }

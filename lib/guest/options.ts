@@ -120,6 +120,9 @@ function imageSettings(input: ImageInput, drive: string): ImageSettings {
   return { source: image instanceof Uint8Array ? image : pathOf(image), write, readOnly };
 }
 
+/** BIOS images come in multiples of this many bytes. */
+const FIRMWARE_UNIT = 0x10000;
+
 const BOOT_LETTERS: Record<string, BootDevice> = { a: "floppy", c: "disk", d: "cdrom" };
 const BOOT_NAMES: readonly BootDevice[] = ["floppy", "disk", "cdrom"];
 
@@ -222,6 +225,9 @@ async function machineSettings(options: GuestOptions): Promise<MachineSettings> 
     await read("firmware"),
     await read("vgaBios"),
   ];
+  if (bios !== undefined && (bios.length === 0 || bios.length % FIRMWARE_UNIT !== 0)) {
+    throw new ImageError(`firmware: a BIOS image is a multiple of 64 KiB, this one has ${bios.length} bytes`);
+  }
   return {
     memory: parseSize(options.memory ?? DEFAULTS.memory, "memory"),
     ...(options.boot === undefined ? {} : { boot: bootOrder(options.boot) }),
