@@ -2,6 +2,7 @@
 import type { Instruction } from "../decode/instruction.ts";
 import type { Emitter } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
+import { Access } from "../registers.ts";
 import { S, SEG, Seg } from "../state.ts";
 import { REAL_ACCESS } from "../system/segments.ts";
 import { define, type Ending } from "./registry.ts";
@@ -27,8 +28,8 @@ function widened(value: Value, size: number): Value {
 }
 
 /**
- * Loads the segment register of operand 0. In real mode with the usual limit only selector and base change: that is done
- * in place, because 16-bit programs do it all the time.
+ * Loads the segment register of operand 0. In real mode only selector and base change: that is done in place, because
+ * 16-bit programs do it all the time. With a code segment of 64 KiB the mode cannot become flat by it.
  */
 function loadSegmentRegister(e: Emitter, selectorValue: Value): void {
   const number = e.registerNumber(0), selector = e.let(selectorValue.wrap().and(0xffff));
@@ -36,7 +37,9 @@ function loadSegmentRegister(e: Emitter, selectorValue: Value): void {
   if (e.mode.code !== 16 || e.mode.flat || segmentRegister(e.instruction, 0) === Seg.SS) return general();
   const register = e.let(e.base().add(number.mul(SEG.SIZE)).add(S.SEG));
   const field = (offset: number) => e.stateAt(register, offset, "i32");
-  const usual = field(SEG.ACCESS).eq(REAL_ACCESS).and(field(SEG.LIMIT).eq(0xffff)).and(field(SEG.VALID));
+  const rights = field(SEG.ACCESS).and(~(Access.BIG | Access.GRANULARITY));
+  const code = e.state(S.SEG + Seg.CS * SEG.SIZE + SEG.LIMIT, "i32");
+  const usual = rights.eq(REAL_ACCESS).and(code.eq(0xffff)).and(field(SEG.VALID));
   e.if(usual.and(e.state(S.CR0, "i32").not()), () => {
     e.setStateAt(register, SEG.SELECTOR, "i32", selector);
     e.setStateAt(register, SEG.BASE, "i64", selector.shl(4).extendU());
