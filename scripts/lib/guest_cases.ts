@@ -1,0 +1,133 @@
+/** Guests with inputs at fixed instruction counts, for comparing runs of them. */
+import { fileURLToPath } from "node:url";
+import type { GuestOptions } from "../../lib/guest/options.ts";
+
+/** Something that happens to a guest at an instruction count. */
+export type Input =
+  /** A key goes down or up, by its `KeyboardEvent.code` name. */
+  | { readonly at: number; readonly key: string; readonly down: boolean }
+  /** Bytes arrive on COM1. */
+  | { readonly at: number; readonly serial: string };
+
+/** Part of a run that is worth small slices. */
+export interface Stretch {
+  readonly from: number;
+  readonly length: number;
+}
+
+/** A guest, what is done to it and how far it is run. */
+export interface GuestCase {
+  readonly name: string;
+  readonly options: GuestOptions;
+  /** Files without which the case cannot be run. */
+  readonly needs: readonly string[];
+  readonly instructions: number;
+  readonly inputs: readonly Input[];
+  readonly stretches: readonly Stretch[];
+}
+
+function path(name: string): string {
+  return fileURLToPath(new URL(`../../${name}`, import.meta.url));
+}
+
+/** Presses and releases of keys in turn, from instruction `at` on, `gap` instructions apart. */
+function typed(at: number, gap: number, ...keys: string[]): Input[] {
+  return keys.flatMap((key, i) => [
+    { at: at + 2 * i * gap, key, down: true },
+    { at: at + (2 * i + 1) * gap, key, down: false },
+  ]);
+}
+
+function letters(word: string): string[] {
+  return [...word].map((letter) => letter === " " ? "Space" : letter === "\n" ? "Enter" : `Key${letter.toUpperCase()}`);
+}
+
+const SEABIOS = { firmware: "/usr/share/seabios/bios.bin", vgaBios: "/usr/share/seabios/vgabios-stdvga.bin" };
+
+/** A case under both firmwares; SeaBIOS needs `extra` more instructions to get as far. */
+function bothFirmwares(test: GuestCase, extra: number): GuestCase[] {
+  const needs = [...test.needs, SEABIOS.firmware, SEABIOS.vgaBios];
+  return [test, {
+    ...test,
+    name: `${test.name}-seabios`,
+    options: { ...test.options, ...SEABIOS },
+    needs,
+    instructions: test.instructions + extra,
+    inputs: test.inputs.map((input) => ({ ...input, at: input.at + extra })),
+    stretches: [{ from: 0, length: 400_000 }, ...test.stretches.map((s) => ({ ...s, from: s.from + extra }))],
+  }];
+}
+
+const fixture: GuestCase = {
+  name: "fixture",
+  options: { memory: "8M", fda: path("fixtures/guest.img") },
+  needs: [],
+  instructions: 6_000_000,
+  inputs: [
+    ...typed(400_000, 20_000, ...letters("mem\n")),
+    { at: 800_000, serial: "ticks\recho serial\r" },
+    ...typed(1_500_000, 30_000, ...letters("ticks\n")),
+    { at: 2_500_000, serial: "write 100 hello\rread 100\r" },
+    { at: 3_500_000, serial: "sleep 2\rmem\r" },
+  ],
+  stretches: [{ from: 0, length: 600_000 }, { from: 1_500_000, length: 300_000 }, { from: 3_400_000, length: 300_000 }],
+};
+
+const freedos: GuestCase = {
+  name: "freedos",
+  options: { memory: "16M", fda: path("../shared/images/freedos722.img") },
+  needs: [path("../shared/images/freedos722.img")],
+  instructions: 40_000_000,
+  inputs: [
+    ...typed(12_000_000, 400_000, ...letters("ver\n")),
+    ...typed(20_000_000, 400_000, ...letters("dir\n")),
+    ...typed(30_000_000, 200_000, ...letters("mem\n")),
+  ],
+  stretches: [{ from: 0, length: 300_000 }, { from: 6_000_000, length: 300_000 }, {
+    from: 22_500_000,
+    length: 300_000,
+  }],
+};
+
+const mikeos: GuestCase = {
+  name: "mikeos",
+  options: { memory: "8M", fda: path("../shared/images/mikeos.flp") },
+  needs: [path("../shared/images/mikeos.flp")],
+  instructions: 30_000_000,
+  inputs: [
+    ...typed(4_000_000, 400_000, "Enter", "ArrowDown", "ArrowDown", "Enter"),
+    ...typed(14_000_000, 400_000, "KeyA", "Escape", "Space", "Enter"),
+  ],
+  stretches: [{ from: 0, length: 300_000 }, { from: 3_950_000, length: 300_000 }, {
+    from: 14_000_000,
+    length: 200_000,
+  }],
+};
+
+/** The Debian kernel with a shell on the serial line. */
+const linux: GuestCase = {
+  name: "linux",
+  options: {
+    memory: "64M",
+    kernel: path(".cache/images/vmlinuz-686"),
+    initrd: path(".cache/images/initramfs-i386.cpio.gz"),
+    append: "console=ttyS0",
+  },
+  needs: [path(".cache/images/vmlinuz-686"), path(".cache/images/initramfs-i386.cpio.gz")],
+  instructions: 3_000_000_000,
+  inputs: [{ at: 2_900_000_000, serial: "root\n" }, { at: 2_940_000_000, serial: "uname -a; cat /proc/cpuinfo\n" }],
+  stretches: [
+    { from: 1_000_000, length: 300_000 },
+    { from: 500_000_000, length: 400_000 },
+    { from: 2_899_900_000, length: 400_000 },
+  ],
+};
+
+/** Every case. */
+export const GUEST_CASES: readonly GuestCase[] = [
+  fixture,
+  { ...fixture, name: "fixture-disk", options: { memory: "8M", hda: path("fixtures/guest.img") } },
+  ...bothFirmwares(freedos, 10_000_000),
+  ...bothFirmwares(mikeos, 10_000_000),
+  linux,
+];
