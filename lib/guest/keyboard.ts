@@ -21,6 +21,8 @@ const DEFAULT_DELAY = "0.5ms";
 const DEFAULT_HOLD = "5ms";
 /** Instructions between two looks at whether the guest has read a key: about what its interrupt handler takes. */
 const READ_STEP = 20_000;
+/** Guest time in ns after which a key that is not read is left to the guest. */
+const READ_TIME = 20e6;
 
 /**
  * A PC keyboard. Keys have `KeyboardEvent.code` names (`"KeyA"`, `"Enter"`, `"ArrowUp"`) or common aliases (`"ret"`,
@@ -52,7 +54,7 @@ export class Keyboard {
     const strokes = strokesFor(text, this.#strokes, this.#layout);
     const delay = parseDuration(options.delay ?? DEFAULT_DELAY, "delay");
     for (const stroke of strokes) {
-      await this.#alive();
+      await this.#ready(options);
       const codes = [...stroke.modifiers, stroke.code];
       for (const code of codes) this.#send(code, true);
       for (const code of codes.reverse()) this.#send(code, false);
@@ -60,7 +62,7 @@ export class Keyboard {
         this.#send("Space", true);
         this.#send("Space", false);
       }
-      await this.#drained(options);
+      await this.#delivered(options.signal);
       await this.#pause(delay, options.signal);
     }
   }
@@ -74,15 +76,15 @@ export class Keyboard {
     const hold = parseDuration(options.hold ?? DEFAULT_HOLD, "hold");
     const chords = (typeof keys === "string" ? [keys] : keys).map((chord) => this.#chord(chord));
     for (const codes of chords) {
-      await this.#alive();
+      await this.#ready(options);
       for (const code of codes) {
         this.#send(code, true);
-        await this.#drained(options);
+        await this.#delivered(options.signal);
       }
       await this.#pause(hold, options.signal);
       for (const code of codes.reverse()) {
         this.#send(code, false);
-        await this.#drained(options);
+        await this.#delivered(options.signal);
       }
       await this.#pause(parseDuration(DEFAULT_DELAY), options.signal);
     }
@@ -91,15 +93,19 @@ export class Keyboard {
   /** Presses one key and holds it. */
   async down(key: string, options: WaitOptions = {}): Promise<void> {
     checkOptions(options, WAIT_OPTIONS, "down");
-    this.#send(this.#code(key), true);
-    await this.#drained(options);
+    const code = this.#code(key);
+    await this.#ready(options);
+    this.#send(code, true);
+    await this.#delivered(options.signal);
   }
 
   /** Releases one key. */
   async up(key: string, options: WaitOptions = {}): Promise<void> {
     checkOptions(options, WAIT_OPTIONS, "up");
-    this.#send(this.#code(key), false);
-    await this.#drained(options);
+    const code = this.#code(key);
+    await this.#ready(options);
+    this.#send(code, false);
+    await this.#delivered(options.signal);
   }
 
   #code(key: string): string {
@@ -121,23 +127,28 @@ export class Keyboard {
     if (!this.#context.machine.keyboard.key(code, down)) throw unknownKey(code);
   }
 
-  /** Fails if the guest has ended: there is nobody to type for. */
-  async #alive(): Promise<void> {
+  /** Waits until the guest has read all keys, so that the next can follow. Fails if it has ended, or does not read. */
+  async #ready(options: WaitOptions): Promise<void> {
+    const { machine } = this.#context;
     await this.#context.driver.wait<true>({
       what: "the guest to read its keyboard",
-      check: () => this.#context.machine.exit === undefined ? true : undefined,
-      deadline: Infinity,
+      check: () => machine.keyboard.unread === 0 && machine.exit === undefined ? true : undefined,
+      step: READ_STEP,
+      ...limits(this.#context, { timeout: options.timeout, signal: options.signal }),
     });
   }
 
-  async #drained(options: WaitOptions): Promise<void> {
-    const { keyboard } = this.#context.machine;
+  /** Lets the guest read what was sent; no matter if it does not: that key may have been what ended or crashed it. */
+  async #delivered(signal: AbortSignal | undefined): Promise<void> {
+    const { machine } = this.#context;
     await this.#context.driver.wait<true>({
       what: "the guest to read its keyboard",
-      check: () => keyboard.unread === 0 ? true : undefined,
+      check: () => machine.keyboard.unread === 0 ? true : undefined,
       step: READ_STEP,
-      atExit: () => true, // the last key may have been what ended it
-      ...limits(this.#context, { timeout: options.timeout, signal: options.signal }),
+      deadline: machine.now + READ_TIME,
+      atLimit: () => true,
+      atExit: () => true,
+      signal,
     });
   }
 
