@@ -27,6 +27,23 @@ export const Feature1Edx = {
   SSE2: 1 << 26,
 } as const;
 
+/** Feature bits of CPUID leaf 1, ECX. */
+export const Feature1Ecx = {
+  SSE3: 1 << 0,
+  SSSE3: 1 << 9,
+  SSE4_1: 1 << 19,
+  SSE4_2: 1 << 20,
+  MOVBE: 1 << 22,
+  POPCNT: 1 << 23,
+} as const;
+
+/** Feature bits of CPUID leaf 80000001h, ECX. */
+export const FeatureExtendedEcx = {
+  /** LZCNT. */
+  ABM: 1 << 5,
+  PREFETCHW: 1 << 8,
+} as const;
+
 /** Feature bits of CPUID leaf 80000001h, EDX. */
 export const FeatureExtendedEdx = {
   SYSCALL: 1 << 11,
@@ -58,9 +75,9 @@ export interface CpuModel {
   readonly linearBits: number;
 }
 
-const F = Feature1Edx;
+const F = Feature1Edx, C = Feature1Ecx;
 
-/** The 32-bit subset of x86-64: a Pentium 4 with NX. */
+/** The 32-bit subset of x86-64-v2, as far as it works: a Pentium 4 with NX and the later SSE extensions. */
 const x86: CpuModel = {
   name: "x86-64",
   vendor: "GenuineIntel",
@@ -69,9 +86,9 @@ const x86: CpuModel = {
   signature: 0x0f41,
   features1Edx: F.FPU | F.VME | F.DE | F.PSE | F.TSC | F.MSR | F.PAE | F.CX8 | F.SEP | F.MTRR | F.PGE | F.CMOV | F.PAT |
     F.PSE36 | F.CLFLUSH | F.MMX | F.FXSR | F.SSE | F.SSE2,
-  features1Ecx: 0,
+  features1Ecx: C.SSE3 | C.SSSE3 | C.SSE4_1 | C.SSE4_2 | C.MOVBE | C.POPCNT,
   featuresExtendedEdx: FeatureExtendedEdx.NX,
-  featuresExtendedEcx: 0,
+  featuresExtendedEcx: FeatureExtendedEcx.ABM | FeatureExtendedEcx.PREFETCHW,
   physicalBits: 36,
   linearBits: 48,
 };
