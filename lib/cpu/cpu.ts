@@ -174,8 +174,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       if (r.i32(S.DEBUG_TRAP) !== 0 && r.i32(S.SHADOW) !== Shadow.STACK) this.#debugTrap();
       if (this.#shutdown) return "shutdown";
       if (this.#breakRequested || r.i32(S.BUDGET) <= 0) return "budget";
-      if (r.i32(S.SHADOW) === 0) this.#serviceInterrupts();
-      if (this.#shutdown) return "shutdown";
+      if (r.i32(S.SHADOW) === 0 && this.#serviceInterrupts()) continue;
       if (r.i32(S.HALTED) !== 0) return "halted";
       this.#updateAlignment();
       // The shadow matters only to an interrupt that is waiting now: a later one comes after the next instruction.
@@ -207,7 +206,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     return r.i32(S.BUDGET) !== before && exit !== Exit.LOOKUP && exit !== Exit.BUDGET;
   }
 
-  #serviceInterrupts(): void {
+  /** Enters the handler of a waiting interrupt; false if none may be taken now. */
+  #serviceInterrupts(): boolean {
     const r = this.r;
     if (r.i32(S.NMI_PENDING) !== 0 && r.i32(S.NMI_BLOCKED) === 0) {
       r.setI32(S.NMI_PENDING, 0);
@@ -215,11 +215,17 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       this.#deliver(Vector.NMI, -1, "hardware");
     } else if (this.#interruptLine && (r.i32(S.EFLAGS) & Flag.IF) !== 0) {
       this.#deliver(this.bus.acknowledge(), -1, "hardware");
-    }
+    } else return false;
+    return true;
   }
 
+  /**
+   * Enters a handler. That counts as an instruction: a guest whose handler faults at once, for ever, must not stop time.
+   * At least one instruction is left in the budget here, the one that faulted or was about to start.
+   */
   #deliver(vector: number, code: number, kind: "exception" | "hardware", address?: number): void {
-    if (!deliver(this, vector, code, kind, address)) this.#shutdown = true;
+    if (deliver(this, vector, code, kind, address)) this.consume(1);
+    else this.#shutdown = true;
   }
 
   /** One instruction, with what only single-stepping can do: traps, breakpoints, RF, the interrupt shadow. */
@@ -243,7 +249,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   #debugTrap(): void {
     this.#debug.report(this.r.i32(S.DEBUG_TRAP));
     this.r.setI32(S.DEBUG_TRAP, 0);
-    this.#deliver(Vector.DB, -1, "exception");
+    // Not counted: the instruction before it has been, and the budget may be used up.
+    if (!deliver(this, Vector.DB, -1, "exception")) this.#shutdown = true;
   }
 
   #linear(ip: number): number {

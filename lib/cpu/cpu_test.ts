@@ -62,7 +62,7 @@ Deno.test("run: code that another block rewrites is decoded anew", () => {
   assertEquals(board.cpu.r.get32(R.BX), 5 + 6 + 7);
 });
 
-Deno.test("run: a fault leaves the instruction uncounted and its registers alone", () => {
+Deno.test("run: a fault leaves the instruction's registers alone; the way into its handler counts instead of it", () => {
   const board = testBoard();
   // IDT with one 32-bit interrupt gate for #DE at 0x3000; handler: hlt
   board.load(0x3000, 0x00, 0x20, 0x08, 0x00, 0x00, 0x8e, 0x00, 0x00);
@@ -77,7 +77,21 @@ Deno.test("run: a fault leaves the instruction uncounted and its registers alone
   assertEquals(board.cpu.run(100), "halted");
   assertEquals(board.cpu.r.get32(R.AX), 5);
   assertEquals(board.memory.read32(0x8000 - 12), 0x1005);
-  assertEquals(board.cpu.instructions, 2);
+  assertEquals(board.cpu.instructions, 3);
+});
+
+Deno.test("run: a handler that faults at once, for ever, uses the budget up", () => {
+  for (const slice of [1, 1000]) {
+    const board = testBoard();
+    // Real mode; the handler of #UD is an undefined instruction itself, and the stack pointer wraps.
+    board.cpu.r.setI32(S.CR0, CR0.ET);
+    board.cpu.r.setI32(S.IDTR_LIMIT, 0x3ff);
+    board.load(6 * 4, 0x00, 0x10, 0x00, 0x00);
+    board.load(0x1000, 0x0f, 0x0b);
+    board.cpu.modeChanged();
+    for (let left = 1000; left > 0; left -= slice) assertEquals(board.cpu.run(slice), "budget");
+    assertEquals([board.cpu.instructions, board.cpu.r.get16(R.SP)], [1000, (0x8000 - 6000) & 0xffff]);
+  }
 });
 
 Deno.test("paging: a changed page-table entry counts at once, without INVLPG", () => {

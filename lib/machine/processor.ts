@@ -26,7 +26,10 @@ export interface ProcessorBus {
 
 /** A processor as the board sees it. */
 export interface Processor {
-  /** Instructions retired since power-on (a REP iteration counts as one), exact even in the middle of a bus access. */
+  /**
+   * Instructions retired since power-on, exact even in the middle of a bus access. A REP iteration counts as one, and so does
+   * the entry into the handler of a fault or an interrupt.
+   */
   readonly instructions: number;
   /** Runs at most `budget` instructions. */
   run(budget: number): RunResult;

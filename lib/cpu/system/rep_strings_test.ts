@@ -73,7 +73,7 @@ Deno.test("repeated strings: every iteration is an instruction, and a budget sto
   assertEquals([board.cpu.r.ip, board.cpu.r.get32(R.CX), board.cpu.instructions], [0x1002, 0, 1000]);
 });
 
-Deno.test("repeated strings: a fault keeps the elements before it, and only those count", () => {
+Deno.test("repeated strings: a fault keeps the elements before it, which count, and the way into its handler", () => {
   const b = new ProtectedBoard();
   b.board.load(0x1000, 0xf3, 0xaa);
   b.board.load(0x9000, 0xf4);
@@ -84,7 +84,7 @@ Deno.test("repeated strings: a fault keeps the elements before it, and only thos
   b.r.set32(R.CX, 100);
   b.r.set32(R.DI, 0x2_00c0);
   assertEquals(b.cpu.run(1000), "halted");
-  assertEquals([b.r.get32(R.CX), b.r.get32(R.DI), b.cpu.instructions], [36, 0x2_0100, 64 + 1]);
+  assertEquals([b.r.get32(R.CX), b.r.get32(R.DI), b.cpu.instructions], [36, 0x2_0100, 64 + 1 + 1]);
   assertEquals(b.stack(2), [0, 0x1000]);
   assertEquals([b.read32(0x2_00fc), b.read32(0x2_0100)], [0x5a5a_5a5a, 0]);
 });
