@@ -44,7 +44,7 @@ function stages(): Stage[] {
     { name: "types", args: ["task", "check"] },
     { name: "documentation", args: ["doc", "--lint", "mod.ts"] },
     { name: "publish (dry run)", args: ["publish", "--dry-run", "--allow-dirty"] },
-    { name: "tests", args: ["test", "--no-check", "--allow-all", "lib", "scripts", "tests"] },
+    { name: "tests", args: ["test", "--parallel", "--no-check", "--allow-all", "lib", "scripts", "tests"] },
     ...(vectors.length === 0 ? [] : [{
       name: "conformance",
       args: ["task", "conformance", "--", ...vectors, "--only", "base-*"],
