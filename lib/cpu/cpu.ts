@@ -196,14 +196,16 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#mmu.refreshAll();
   }
 
-  /** Goes on at RIP through the jump cache; false if TypeScript must find the block there or cut it to the budget. */
+  /**
+   * Goes on at RIP through the jump cache; false if nothing ran, because TypeScript must find the block there or cut it to
+   * the budget.
+   */
   #resume(): boolean {
     const r = this.r, before = r.i32(S.BUDGET);
     r.setI32(S.EXIT, 0);
     this.#runtime.resume(this.#mode.flat || this.#mode.code === 64);
     this.#leave();
-    const exit = r.i32(S.EXIT);
-    return r.i32(S.BUDGET) !== before && exit !== Exit.LOOKUP && exit !== Exit.BUDGET;
+    return r.i32(S.BUDGET) !== before;
   }
 
   /** Enters the handler of a waiting interrupt; false if none may be taken now. */
