@@ -31,6 +31,8 @@ export const Feature1Edx = {
 export const Feature1Ecx = {
   SSE3: 1 << 0,
   SSSE3: 1 << 9,
+  /** CMPXCHG16B. */
+  CX16: 1 << 13,
   SSE4_1: 1 << 19,
   SSE4_2: 1 << 20,
   MOVBE: 1 << 22,
@@ -39,6 +41,8 @@ export const Feature1Ecx = {
 
 /** Feature bits of CPUID leaf 80000001h, ECX. */
 export const FeatureExtendedEcx = {
+  /** LAHF and SAHF in 64-bit code. */
+  LAHF64: 1 << 0,
   /** LZCNT. */
   ABM: 1 << 5,
   PREFETCHW: 1 << 8,
@@ -77,7 +81,7 @@ export interface CpuModel {
 
 const F = Feature1Edx, C = Feature1Ecx;
 
-/** The 32-bit subset of x86-64-v2, as far as it works: a Pentium 4 with NX and the later SSE extensions. */
+/** x86-64-v2: a Pentium 4 with NX, long mode and the later SSE extensions. */
 const x86: CpuModel = {
   name: "x86-64",
   vendor: "GenuineIntel",
@@ -86,9 +90,9 @@ const x86: CpuModel = {
   signature: 0x0f41,
   features1Edx: F.FPU | F.VME | F.DE | F.PSE | F.TSC | F.MSR | F.PAE | F.CX8 | F.SEP | F.MTRR | F.PGE | F.CMOV | F.PAT |
     F.PSE36 | F.CLFLUSH | F.MMX | F.FXSR | F.SSE | F.SSE2,
-  features1Ecx: C.SSE3 | C.SSSE3 | C.SSE4_1 | C.SSE4_2 | C.MOVBE | C.POPCNT,
-  featuresExtendedEdx: FeatureExtendedEdx.NX,
-  featuresExtendedEcx: FeatureExtendedEcx.ABM | FeatureExtendedEcx.PREFETCHW,
+  features1Ecx: C.SSE3 | C.SSSE3 | C.CX16 | C.SSE4_1 | C.SSE4_2 | C.MOVBE | C.POPCNT,
+  featuresExtendedEdx: FeatureExtendedEdx.NX | FeatureExtendedEdx.SYSCALL | FeatureExtendedEdx.LM,
+  featuresExtendedEcx: FeatureExtendedEcx.LAHF64 | FeatureExtendedEcx.ABM | FeatureExtendedEcx.PREFETCHW,
   physicalBits: 36,
   linearBits: 48,
 };
