@@ -185,7 +185,8 @@ Deno.test("MSRs: values come back, missing ones and reserved bits fault", () => 
   assertEquals([write(0x200, 0x6n), write(0x201, 0xf_c000_0800n), read(0x201)], [null, null, 0xf_c000_0800n]);
   assertEquals(read(0xfe), 0x508n);
   assertEquals([write(0x277, 0x0007_0406_0007_0402n), write(0x201, 1n << 36n), write(0xfe, 0n)], [GP0, GP0, GP0]);
-  assertEquals([write(0xc000_0080, 0x800n), write(0xc000_0080, 0x100n), write(0xc000_0081, 0n)], [null, GP0, GP0]);
+  assertEquals([write(0xc000_0080, 0x901n), write(0xc000_0080, 0x2n), read(0xc000_0080)], [null, GP0, 0x901n]);
+  assertEquals([write(0xc000_0082, 0x8000_0000_0000n), write(0xc000_0081, 0x23_0010n << 32n)], [GP0, null]);
   assertEquals(faultOf(() => read(0x12345)), GP0);
   assertEquals([write(0x10, 1_000_000n), read(0x10)], [null, 1_000_000n]);
   b.enterUser();
