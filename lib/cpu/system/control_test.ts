@@ -173,7 +173,7 @@ Deno.test("MSRs: values come back, missing ones and reserved bits fault", () => 
     faultOf(() => {
       b.r.set32(R.CX, number);
       b.r.set32(R.AX, Number(value & 0xffff_ffffn));
-      b.r.set32(R.DX, Number(value >> 32n));
+      b.r.set32(R.DX, Number(value >> 32n & 0xffff_ffffn));
       writeMsr(b.cpu);
     });
   const read = (number: number) => {

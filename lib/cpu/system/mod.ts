@@ -6,7 +6,6 @@ import { S, Seg, Shadow, Vector } from "../state.ts";
 import * as control from "./control.ts";
 import { cpuid } from "./cpuid.ts";
 import { Dr6, noteDebug, readDebugRegister, writeDebugRegister } from "./debug.ts";
-import { linearAddress } from "./descriptors.ts";
 import * as interrupts from "./interrupts.ts";
 import { input, output } from "./io.ts";
 import { readMsr, writeMsr } from "./msr.ts";
@@ -123,8 +122,7 @@ export const systemHelpers: HelperTable = {
   invlpg: {
     args: ["i32", "f64"],
     result: null,
-    run: (core, segment, offset) =>
-      control.invalidatePage(core, linearAddress(core, core.r.segmentBase(segment), offset)),
+    run: (core, segment, offset) => control.invalidatePage(core, segments.effectiveAddress(core, segment, offset)),
   },
   halt: { args: [], result: null, run: control.halt },
   cli: { args: [], result: null, run: control.clearInterrupts },

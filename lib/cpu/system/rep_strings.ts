@@ -11,7 +11,7 @@ import type { CpuCore } from "../core.ts";
 import { Flag, R, S, SEG, Seg, Vector } from "../state.ts";
 import { linearAddress } from "./descriptors.ts";
 import { checkPort } from "./io.ts";
-import { in64BitCode } from "./segments.ts";
+import { effectiveAddress, in64BitCode } from "./segments.ts";
 
 /** Bytes of one element. */
 export type ElementSize = 1 | 2 | 4 | 8;
@@ -40,7 +40,7 @@ function reduceCount(core: CpuCore, addressSize: number, done: number): void {
 /** Linear address of an element after the segment's checks. Raises #SS(0) or #GP(0). */
 function elementAddress(core: CpuCore, segment: number, offset: number, bytes: number, write: boolean): number {
   const r = core.r;
-  if (in64BitCode(core)) return segment >= Seg.FS ? r.segmentBase(segment) + offset : offset;
+  if (in64BitCode(core)) return effectiveAddress(core, segment, offset);
   const at = S.SEG + segment * SEG.SIZE;
   const high = r.number(at + (write ? SEG.HIGH_WRITE : SEG.HIGH_READ));
   if (offset < r.number(at + SEG.LOW) || offset + bytes - 1 > high) {

@@ -9,6 +9,7 @@ import {
   type Descriptor,
   findDescriptor,
   isNull,
+  linearAddress,
   markAccessed,
   markBusy,
   readDescriptor,
@@ -29,6 +30,12 @@ export function inV86(core: CpuCore): boolean {
 /** True if the processor is in IA-32e mode and runs 64-bit code. */
 export function in64BitCode(core: CpuCore): boolean {
   return core.r.longMode && (core.r.segmentAccess(Seg.CS) & Access.LONG) !== 0;
+}
+
+/** Linear address of an offset in a segment, unchecked; in 64-bit code only FS and GS have a base. */
+export function effectiveAddress(core: CpuCore, segment: number, offset: number): number {
+  if (!in64BitCode(core)) return linearAddress(core, core.r.segmentBase(segment), offset);
+  return segment >= Seg.FS ? core.r.segmentBase(segment) + offset : offset;
 }
 
 /**
