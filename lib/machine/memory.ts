@@ -79,7 +79,8 @@ export class PhysicalMemory implements DmaMemory {
     this.bytes = new Uint8Array(this.memory.buffer);
     this.view = new DataView(this.memory.buffer);
     this.ramSize = options.ram;
-    this.frameFlags = new Uint8Array(this.bytes.length >>> PAGE_SHIFT);
+    // A quotient, not a shift: the largest memory has 2^32 bytes.
+    this.frameFlags = new Uint8Array(this.bytes.length / PAGE_SIZE);
     this.#next = options.ram;
   }
 
