@@ -10,6 +10,7 @@ import {
   OptionError,
   Snapshot,
   SnapshotError,
+  StrictModeError,
   TimeoutError,
 } from "../mod.ts";
 import { decodePng } from "../lib/guest/png.ts";
@@ -117,6 +118,29 @@ Deno.test("a timeout shows the screen and the serial line", async () => {
   await assertRejects(() => expect(guest.screen).toContainText("nope", { timeout: 50 }), TimeoutError, "to contain");
   const not = () => expect(guest.screen).not.toContainText("fixture", { timeout: 50 });
   await assertRejects(not, TimeoutError, "not to contain");
+});
+
+Deno.test("expect: every matcher, and its opposite", async () => {
+  await using guest = await bootFixture();
+  const short = { timeout: "5ms" };
+  const title = guest.screen.getByText("Bootwright");
+  await expect(title).toBeVisible();
+  await expect(title).toHaveCount(1);
+  await expect(title).toHaveText("Bootwright");
+  await expect(guest.screen.getByText("e")).not.toHaveCount(1);
+  await assertRejects(() => guest.screen.getByText("e").waitFor(), StrictModeError, "first()");
+  await expect(guest.screen.getByText("e").last()).toBeVisible();
+  await expect(guest.screen.getByText("absent")).not.toBeVisible();
+  await guest.screen.getByText("absent").waitFor({ state: "hidden" });
+  await expect(guest.screen).toHaveMode("text 80x25");
+  await expect(guest.screen).not.toHaveMode(/graphics/);
+  await expect(guest.screen).not.toHaveText("anything", short);
+  await expect(guest.serial).toHaveText(/^Bootwright[^]*>$/);
+  await expect(guest.screen).not.toHaveCursor(0, 0);
+  await assertRejects(() => expect(title).not.toBeVisible(short), TimeoutError, "not to be visible");
+  await assertRejects(() => expect(guest).toHaveExited(0, short), TimeoutError, "code 0");
+  await assertRejects(() => expect(guest.screen).toHaveExited(), OptionError, "guest");
+  await assertRejects(() => expect(guest).toContainText("x"), OptionError, "screen");
 });
 
 Deno.test("an abort stops booting and waiting", async () => {

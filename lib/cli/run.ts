@@ -23,7 +23,7 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
   using resources = new DisposableStack();
   const quit = new AbortController();
   const stop = AbortSignal.any([signal, quit.signal]);
-  await using guest = await Guest.boot({ ...plan.options, signal: stop });
+  await using guest = await Guest.boot({ ...plan.options, signal: stop, realTime: isConsole(plan.serials) });
   for (const pattern of plan.failOn) guest.failOn(pattern);
   const interactive = connectSerials(guest, plan.serials, resources, () => quit.abort(new Quit()));
   if (Deno.stderr.isTerminal() && !interactive) resources.use(new StatusLine(guest));
@@ -47,6 +47,11 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
 /** The user left the console. */
 class Quit extends Error {
   override readonly name = "Quit";
+}
+
+/** True if a person sits at a serial line: then the guest's time should be the person's. */
+function isConsole(targets: readonly SerialTarget[]): boolean {
+  return targets.some(({ kind }) => kind === "stdio") && Deno.stdin.isTerminal();
 }
 
 /** Connects the serial lines to files, standard input and output. True if a person sits at a console. */

@@ -70,6 +70,28 @@ function hostTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/**
+ * Keeps guest time from running ahead of the host's, for people at a console. A guest that falls behind does not catch
+ * up.
+ */
+class Pace {
+  #start = { guest: 0, host: -Infinity };
+
+  /** Host time in ms to wait before the guest, which shows `now` (ns), may go on. */
+  delay(now: number): number {
+    const host = performance.now();
+    const ahead = (now - this.#start.guest) / 1e6 - (host - this.#start.host);
+    if (ahead > -PACE_TOLERANCE) return Math.max(0, ahead);
+    this.#start = { guest: now, host };
+    return 0;
+  }
+}
+
+/** Host time in ms by which a paced guest may fall behind and catch up. */
+const PACE_TOLERANCE = 50;
+/** Longest sleep in ms of a paced guest: what is typed meanwhile waits as long. */
+const PACE_SLEEP = 10;
+
 /** What a {@link Driver} is told at the start. */
 export interface DriverOptions {
   /** Collects what goes into the messages of errors. */
@@ -78,6 +100,8 @@ export interface DriverOptions {
   readonly watchdog: number;
   /** Called after each step and before conditions are checked; a text it returns ends all waits with a {@link FailOnError}. */
   readonly observe?: () => string | undefined;
+  /** Keeps guest time from running ahead of the host's. Default false. */
+  readonly realTime?: boolean;
 }
 
 /** Runs one machine for all who wait for it. */
@@ -87,6 +111,7 @@ export class Driver {
   #closed = false;
   /** The last step found the guest halted for good. */
   #stuck = false;
+  readonly #pace = new Pace();
 
   constructor(private readonly machine: DrivenMachine, private readonly options: DriverOptions) {}
 
@@ -154,6 +179,7 @@ export class Driver {
           turn = performance.now();
           continue;
         }
+        if (this.options.realTime === true && await this.#waitForHost()) continue;
         this.#step();
         if (performance.now() - turn >= SLICE_HOST_MS) {
           this.#checkWatchdog();
@@ -221,6 +247,14 @@ export class Driver {
     // In a guest that nothing can wake, nothing changes before the first deadline.
     const jump = this.#stuck && deadline !== Infinity;
     this.#stuck = !machine.run(instructions, jump ? deadline : Math.min(deadline, machine.now + STEP_TIME));
+  }
+
+  /** Lets the host's clock catch up with the guest's a little; false if there is no need. */
+  async #waitForHost(): Promise<boolean> {
+    const delay = this.#pace.delay(this.machine.now);
+    if (delay < 1) return false;
+    await new Promise((resolve) => setTimeout(resolve, Math.min(delay, PACE_SLEEP)));
+    return true;
   }
 
   #checkWatchdog(): void {

@@ -102,6 +102,20 @@ Deno.test("Driver: what is observed as fatal ends all waits", async () => {
   await assertRejects(() => driver.wait(until(() => undefined)), FailOnError, "shows a panic");
 });
 
+Deno.test("Driver: in real time a sleeping guest's clock keeps to the host's, and what it does stays the same", async () => {
+  const run = async (realTime: boolean) => {
+    const machine = new FakeMachine().at(60e6, () => machine.rows = ["done"]);
+    machine.halted = true;
+    const { driver } = fakeContext(machine, { realTime });
+    const started = performance.now();
+    await driver.wait(until(() => machine.rows?.[0] === "done" ? true : undefined));
+    return { host: performance.now() - started, runs: machine.runs, now: machine.now };
+  };
+  const paced = await run(true), free = await run(false);
+  assert(paced.host >= 50, `${paced.host} ms`);
+  assertEquals([paced.runs, paced.now], [free.runs, free.now]);
+});
+
 Deno.test("Driver: closing ends waits and refuses new ones", async () => {
   const { driver } = fakeContext(new FakeMachine());
   const wait = driver.wait(until(() => undefined, Infinity));

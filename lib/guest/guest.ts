@@ -81,6 +81,7 @@ export class Guest implements AsyncDisposable {
       evidence: () => this.#evidence(),
       watchdog: parseDuration(options.watchdog ?? DEFAULTS.watchdog, "watchdog") / 1e6,
       observe: () => this.#observe(),
+      realTime: options.realTime,
     });
     const timeout = parseDuration(options.timeout ?? DEFAULTS.timeout, "timeout");
     this.#context = { machine, driver: this.#driver, timeout };

@@ -73,6 +73,11 @@ export interface GuestOptions {
   timeout?: Duration;
   /** Host time that any one wait takes at most; default `"10m"`. */
   watchdog?: Duration;
+  /**
+   * Keeps guest time from running ahead of the host's, for guests that a person uses: a `sleep 10` then takes ten
+   * seconds, and a login prompt waits as long as it says. Has no influence on what the guest does. Default false.
+   */
+  realTime?: boolean;
   /** Continues where a snapshot was taken. The machine is the snapshot's; images are its images unless given here. */
   snapshot?: Snapshot | string | URL;
   /** Stops booting; the promise is rejected with the signal's reason. */
@@ -85,7 +90,7 @@ export const DEFAULTS = { memory: "128M", layout: "us", timeout: "60s", watchdog
 const OPTIONS: readonly string[] = [
   ...DRIVES,
   ...("memory boot kernel initrd append firmware vgaBios parallel seed startTime tier onTripleFault onReset layout " +
-    "timeout watchdog snapshot signal").split(" "),
+    "timeout watchdog realTime snapshot signal").split(" "),
 ];
 
 /** Options with files read and quantities understood. */
