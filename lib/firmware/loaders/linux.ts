@@ -23,7 +23,10 @@ const Header = {
   HEAP_END_PTR: 0x224,
   CMD_LINE_PTR: 0x228,
   INITRD_ADDR_MAX: 0x22c,
+  KERNEL_ALIGNMENT: 0x230,
+  RELOCATABLE_KERNEL: 0x234,
   CMDLINE_SIZE: 0x238,
+  PREF_ADDRESS: 0x258,
   INIT_SIZE: 0x260,
 } as const;
 
@@ -203,13 +206,21 @@ function protocolName(version: number): string {
 }
 
 function placeKernel(target: LoadTarget, parsed: BzImage, start: number): void {
-  requireRam(target, start, Math.max(parsed.kernel.length, initSize(parsed)), "the kernel");
+  requireRam(target, start, kernelEnd(parsed, start) - start, "the kernel with the room to unpack itself");
   target.memory.write(start, parsed.kernel);
 }
 
-/** Memory that the kernel needs from its load address on while it unpacks itself. */
-function initSize(parsed: BzImage): number {
-  return parsed.version >= 0x020a ? parsed.view.getUint32(Header.INIT_SIZE, true) : parsed.kernel.length;
+/** First byte above what a kernel loaded at `start` overwrites before it looks at its memory map. */
+function kernelEnd(parsed: BzImage, start: number): number {
+  const { version, view, image } = parsed, loaded = start + parsed.kernel.length;
+  if (version < 0x020a) return loaded;
+  // It unpacks itself at the address that it prefers or, above that, at the next one that suits its alignment.
+  const alignment = view.getUint32(Header.KERNEL_ALIGNMENT, true);
+  const aligned = image[Header.RELOCATABLE_KERNEL] !== 0 && alignment > 0
+    ? Math.ceil(start / alignment) * alignment
+    : start;
+  const runtimeStart = Math.max(aligned, Number(view.getBigUint64(Header.PREF_ADDRESS, true)));
+  return Math.max(loaded, runtimeStart + view.getUint32(Header.INIT_SIZE, true));
 }
 
 function limitedCommandLine(kernel: KernelImage, parsed: BzImage): Uint8Array {
@@ -234,10 +245,10 @@ function placeInitrd(
   const highest = parsed.version >= 0x0203 ? parsed.view.getUint32(Header.INITRD_ADDR_MAX, true) : 0x37ff_ffff;
   const end = Math.min(highest + 1, extendedEnd(target.map));
   const address = Math.floor((end - initrd.length) / 4096) * 4096;
-  const kernelEnd = kernelStart + Math.max(parsed.kernel.length, initSize(parsed));
-  if (address < kernelEnd) {
+  const lowest = kernelEnd(parsed, kernelStart);
+  if (address < lowest) {
     throw new KernelMemoryError(
-      `the initial RAM disk of ${initrd.length} bytes does not fit between the kernel's end at ${hex(kernelEnd)} and ${
+      `the initial RAM disk of ${initrd.length} bytes does not fit between the kernel's end at ${hex(lowest)} and ${
         hex(end)
       }: ` +
         "give the machine more memory",

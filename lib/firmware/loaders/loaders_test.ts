@@ -116,6 +116,19 @@ Deno.test("loadLinux tells what is wrong", () => {
   assertThrows(() => loadLinux(target(), { image: bzImage(3000), commandLine }), KernelProtocolError, "2047");
 });
 
+Deno.test("loadLinux leaves room where the kernel unpacks itself", () => {
+  const image = bzImage(3000), view = new DataView(image.buffer);
+  view.setUint32(0x230, 0x20_0000, true);
+  image[0x234] = 1;
+  view.setBigUint64(0x258, 0x60_0000n, true);
+  const initrd = new Uint8Array(3 << 20);
+  loadLinux(target(), { image, initrd });
+  // 4 MiB from 12 MiB on do not fit below the tables at the end of 16 MiB.
+  view.setUint32(0x230, 0xc0_0000, true);
+  assertThrows(() => loadLinux(target(), { image }), KernelMemoryError, "more memory");
+  assertThrows(() => loadLinux(target(18), { image, initrd }), KernelMemoryError, "initial RAM disk");
+});
+
 Deno.test("loadKernel starts multiboot 1 kernels with information, module and memory map", () => {
   const at = target();
   const state = loadKernel(at, {
