@@ -143,6 +143,18 @@ Deno.test("expect: every matcher, and its opposite", async () => {
   await assertRejects(() => expect(guest).toContainText("x"), OptionError, "screen");
 });
 
+Deno.test("text that the BIOS draws in a graphics mode is found, too", async () => {
+  // mov ax, 13h; int 10h; mov ah, 0Eh; mov bl, 0Fh; then for each character: mov al, character; int 10h; at the end jmp $
+  const print = [..."Score: 42"].flatMap((character) => [0xb0, character.charCodeAt(0), 0xcd, 0x10]);
+  const image = bootSector(0xb8, 0x13, 0, 0xcd, 0x10, 0xb4, 0x0e, 0xb3, 0x0f, ...print, 0xeb, 0xfe);
+  await using guest = await Guest.boot({ memory: "1M", fda: image });
+  await guest.screen.waitForText(/^Score: 42$/m);
+  assertEquals(guest.screen.mode, "packed 320x200x8");
+  const cell = guest.screen.cell(0, 0);
+  assertEquals([cell.character, cell.foreground, cell.background], ["S", "#ffffff", "#000000"]);
+  assertEquals(guest.screen.getByText("42").place(), { row: 0, column: 7, text: "42" });
+});
+
 Deno.test("an abort stops booting and waiting", async () => {
   const reason = new Error("enough");
   await assertRejects(() => Guest.boot({ signal: AbortSignal.abort(reason) }), Error, "enough");

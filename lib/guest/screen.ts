@@ -1,5 +1,6 @@
 /** The guest's screen. */
 import { checkOptions } from "./context.ts";
+import { type GlyphGrid, recognizeText } from "./glyphs.ts";
 import { encodePng } from "./png.ts";
 import { type TextGrid, TextView } from "./text_view.ts";
 
@@ -37,8 +38,26 @@ function pictureSignature({ width, height, data }: Picture): string {
   return `${width}x${height}:${first >>> 0}:${second >>> 0}`;
 }
 
+function drawnGrid(text: GlyphGrid | null): TextGrid | null {
+  if (text === null) return null;
+  const { rows, columns, lines, foregrounds, backgrounds } = text;
+  return {
+    rows,
+    columns,
+    lines,
+    cursor: { row: 0, column: 0, visible: false },
+    cell: (row, column) => ({
+      character: lines[row][column],
+      foreground: cssColour(foregrounds[row * columns + column]),
+      background: cssColour(backgrounds[row * columns + column]),
+      blink: false,
+    }),
+  };
+}
+
 /** What the display shows: text while it is in a text mode, and always a picture. */
 export class Screen extends TextView {
+  #drawn: { signature: string; text: GlyphGrid | null } = { signature: "", text: null };
   #last: { columns: number; codes: Uint16Array; lines: readonly string[] } = {
     columns: 0,
     codes: new Uint16Array(),
@@ -50,10 +69,13 @@ export class Screen extends TextView {
     return this.context.machine.displayMode;
   }
 
-  /** The rows as text, without blanks at their ends; empty in a graphics mode. */
+  /**
+   * The rows as text, without blanks at their ends. In a graphics mode that is the text that is drawn with the fonts of
+   * a PC's BIOS; empty if there is none.
+   */
   override lines(): string[] {
     const screen = this.context.machine.textScreen();
-    if (screen === null) return [];
+    if (screen === null) return this.#drawnText()?.lines.map((line) => line.trimEnd()) ?? [];
     const { columns, rows, codes } = screen, last = this.#last;
     // Waits look at the screen thousands of times while nothing changes on it.
     const same = last.columns === columns && last.codes.length === codes.length &&
@@ -65,10 +87,10 @@ export class Screen extends TextView {
     return [...this.#last.lines];
   }
 
-  /** The characters as they are now; null in a graphics mode. */
+  /** The characters as they are now, in a graphics mode those that are recognized; null if there are none. */
   override grid(): TextGrid | null {
     const screen = this.context.machine.textScreen();
-    if (screen === null) return null;
+    if (screen === null) return drawnGrid(this.#drawnText());
     const { rows, columns, cursor } = screen;
     return {
       rows,
@@ -87,6 +109,13 @@ export class Screen extends TextView {
     const screen = this.context.machine.textScreen();
     if (screen !== null) return `${screen.columns}:${screen.codes.join()}:${screen.attributes.join()}`;
     return pictureSignature(this.context.machine.rasterize({ cursor: "off" }));
+  }
+
+  /** The text in the picture of a graphics mode. */
+  #drawnText(): GlyphGrid | null {
+    const picture = this.context.machine.rasterize({ cursor: "off" }), signature = pictureSignature(picture);
+    if (this.#drawn.signature !== signature) this.#drawn = { signature, text: recognizeText(picture) };
+    return this.#drawn.text;
   }
 
   /** The picture as a monitor would show it now: RGBA, line by line. */

@@ -62,7 +62,7 @@ export abstract class TextView {
     belongsTo(this, context);
   }
 
-  /** The characters as they are now; null if there are none, as in a graphics mode. */
+  /** The characters as they are now; null if there are none, as in most graphics. */
   abstract grid(): TextGrid | null;
 
   /** Brings {@link grid} up to date where that takes time of the host; none of the guest's time passes. */
@@ -73,20 +73,20 @@ export abstract class TextView {
     return this.text();
   }
 
-  /** The rows as text, without blanks at their ends; empty in a graphics mode. */
+  /** The rows as text, without blanks at their ends; empty where {@link grid} is null. */
   lines(): string[] {
     return this.grid()?.lines.map((line) => line.trimEnd()) ?? [];
   }
 
-  /** All rows, joined by line ends, without blanks at the ends of rows; `""` in a graphics mode. */
+  /** All rows, joined by line ends, without blanks at the ends of rows; `""` where {@link grid} is null. */
   text(): string {
     return this.lines().join("\n");
   }
 
-  /** The cell at `row` and `column`, both from 0. Throws {@link OptionError} outside the grid and in a graphics mode. */
+  /** The cell at `row` and `column`, both from 0. Throws {@link OptionError} outside the grid, and where there is none. */
   cell(row: number, column: number): Cell {
     const grid = this.grid();
-    if (grid === null) throw new OptionError(`${this.name} shows graphics, it has no cells`);
+    if (grid === null) throw new OptionError(`${this.name} shows graphics without text, it has no cells`);
     const inside = Number.isInteger(row) && row >= 0 && row < grid.rows && Number.isInteger(column) && column >= 0 &&
       column < grid.columns;
     if (!inside) {
@@ -97,7 +97,7 @@ export abstract class TextView {
     return grid.cell(row, column);
   }
 
-  /** Where the text cursor is; null in a graphics mode. */
+  /** Where the text cursor is; null where {@link grid} is. */
   get cursor(): CursorPosition | null {
     return this.grid()?.cursor ?? null;
   }
