@@ -104,7 +104,7 @@ export class Guest implements AsyncDisposable {
    */
   static async boot(options: GuestOptions = {}): Promise<Guest> {
     const settings = await settingsOf(options);
-    const assembly = await assemble(settings);
+    const assembly = assemble(settings);
     try {
       const guest = new Guest(assembly, options);
       if (settings.snapshot !== undefined) guest.#load(settings.snapshot);

@@ -98,6 +98,17 @@ Deno.test("Serial.terminal: escape sequences move the cursor, locators find text
   await terminal.waitForText(/^> Install$/m);
 });
 
+Deno.test("Serial.terminal: goes back with the line's transcript", async () => {
+  const machine = new FakeMachine().sendAt(10, "before").sendAt(1000, "\x1b[2J\x1b[Hafter!");
+  const serial = serialOf(machine);
+  await serial.waitFor("before");
+  const state = machine.transcripts[0].save();
+  await serial.waitFor("after!");
+  assertEquals(serial.terminal.lines()[0], "after!");
+  machine.transcripts[0].load({ ...state, bytes: new TextEncoder().encode("another, and as long") });
+  assertEquals(serial.terminal.lines()[0], "another, and as long");
+});
+
 Deno.test("Serial.openTerminal: shows what came before, in its own size", async () => {
   const machine = new FakeMachine().sendAt(10, "0123456789abc");
   const serial = serialOf(machine);

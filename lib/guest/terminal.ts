@@ -69,12 +69,14 @@ export class SerialTerminal extends TextView {
   readonly #transcript: Transcript;
   readonly #terminal: InstanceType<typeof xterm.Terminal>;
   #written = 0;
+  #generation: number;
   #pending: Promise<void> = Promise.resolve();
 
   /** @internal Made by {@link Serial.terminal}, not by scripts. */
   constructor(context: GuestContext, name: string, transcript: Transcript, size: TerminalSize = {}) {
     super(context, name);
     this.#transcript = transcript;
+    this.#generation = transcript.generation;
     this.#terminal = new xterm.Terminal({
       cols: size.columns ?? 80,
       rows: size.rows ?? 24,
@@ -84,9 +86,10 @@ export class SerialTerminal extends TextView {
 
   /** Gives the emulator what has been received since the last time. */
   #feed(): void {
-    if (this.#transcript.received < this.#written) {
+    if (this.#transcript.generation !== this.#generation) {
       this.#terminal.reset();
       this.#written = 0;
+      this.#generation = this.#transcript.generation;
     }
     if (this.#transcript.received === this.#written) return;
     const bytes = this.#transcript.bytesSince(this.#written);

@@ -18,6 +18,8 @@ export interface TranscriptState {
 export class Transcript implements SerialBackend {
   /** Called after each byte. */
   readonly listeners: Set<(byte: number) => void> = new Set();
+  /** Grows by one whenever {@link load} replaced everything. */
+  generation = 0;
   #bytes = new Uint8Array(4096);
   #length = 0;
   #forgotten = 0;
@@ -86,6 +88,7 @@ export class Transcript implements SerialBackend {
 
   /** Goes back to what {@link save} returned. */
   load(state: TranscriptState): void {
+    this.generation++;
     this.#length = this.#forgotten = 0;
     this.#complete = this.#line = "";
     this.#escape = Escape.NONE;
