@@ -16,6 +16,7 @@ import { Registers } from "./registers.ts";
 import { resetRegisters } from "./reset.ts";
 import { loadRegisters, saveRegisters } from "./saved_state.ts";
 import { CR0, CR4, EFER, Flag, S, SEG, Seg, Shadow, Vector } from "./state.ts";
+import { Dr6, noteDebug } from "./system/debug.ts";
 import { deliver } from "./system/interrupts.ts";
 import { type CpuModel, defaultCpuModel } from "./system/model.ts";
 import { walk } from "./system/paging.ts";
@@ -239,17 +240,17 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     r.setI32(S.SHADOW, 0);
     const before = r.i32(S.BUDGET);
     // Interrupts and loads of SS take the single-step trap back.
-    if ((flags & Flag.TF) !== 0) r.setI32(S.DEBUG_TRAP, r.i32(S.DEBUG_TRAP) | DebugUnit.SINGLE_STEP);
+    if ((flags & Flag.TF) !== 0) r.setI32(S.DEBUG_TRAP, r.i32(S.DEBUG_TRAP) | Dr6.BS);
     this.#execute(1);
     if (r.i32(S.BUDGET) === before) {
-      r.setI32(S.DEBUG_TRAP, r.i32(S.DEBUG_TRAP) & ~DebugUnit.SINGLE_STEP);
+      r.setI32(S.DEBUG_TRAP, r.i32(S.DEBUG_TRAP) & ~Dr6.BS);
       return;
     }
     if ((flags & Flag.RF) !== 0) this.#debug.resumed(flags);
   }
 
   #debugTrap(): void {
-    this.#debug.report(this.r.i32(S.DEBUG_TRAP));
+    noteDebug(this.r, this.r.i32(S.DEBUG_TRAP));
     this.r.setI32(S.DEBUG_TRAP, 0);
     // Not counted: the instruction before it has been, and the budget may be used up.
     if (!deliver(this, Vector.DB, -1, "exception")) this.#shutdown = true;
@@ -285,12 +286,12 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#link = 0;
     try {
       const linear = this.#linear(ip);
-      const flushes = this.#blocks.stats.flushes;
+      const flushes = this.#blocks.flushes;
       const block = this.#blockAt(ip, linear);
       if (block.valid) {
         this.#jumps.set(linear, this.r.i32(S.MODE), block.record);
         if (
-          link !== 0 && flushes === this.#blocks.stats.flushes && block.secondFrame < 0 &&
+          link !== 0 && flushes === this.#blocks.flushes && block.secondFrame < 0 &&
           Math.floor(linear / PAGE_SIZE) === this.#linkPage
         ) {
           this.#blocks.link(link, block);
@@ -562,11 +563,6 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#clearBlocks();
     this.#mmu.flush();
     this.modeChanged();
-  }
-
-  /** Counters for people who tune: blocks decoded, handlers made and so on. */
-  get statistics(): Record<string, number> {
-    return { ...this.#blocks.stats, handlers: this.#runtime.library.count };
   }
 
   /** True while paging is on. */

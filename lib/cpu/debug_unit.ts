@@ -1,6 +1,7 @@
 /** Breakpoints in the debug registers. Intel SDM vol. 3B, section 17.2. */
 import type { Registers } from "./registers.ts";
 import { Flag, S } from "./state.ts";
+import { noteDebug } from "./system/debug.ts";
 
 /** R/W fields of DR7. */
 const Kind = { EXECUTE: 0, WRITE: 1, IO: 2, READ_WRITE: 3 } as const;
@@ -14,9 +15,6 @@ interface Breakpoint {
 
 /** What DR0–DR7 ask for, in a form that is quick to test. */
 export class DebugUnit {
-  /** DR6.BS as a {@link S.DEBUG_TRAP} bit. */
-  static readonly SINGLE_STEP = 1 << 14;
-
   readonly #r: Registers;
   #code: Breakpoint[] = [];
   #data: Breakpoint[] = [];
@@ -52,7 +50,7 @@ export class DebugUnit {
   codeBreakpoint(linear: number): boolean {
     let hit = 0;
     for (const b of this.#code) if (b.address === linear) hit |= 1 << b.index;
-    if (hit !== 0) this.report(hit);
+    if (hit !== 0) noteDebug(this.#r, hit);
     return hit !== 0;
   }
 
@@ -71,11 +69,6 @@ export class DebugUnit {
   /** True if a data breakpoint lies in a linear page. */
   watchesPage(page: number): boolean {
     return this.#data.some((b) => Math.floor(b.address / 4096) === page);
-  }
-
-  /** Sets reason bits in DR6. */
-  report(bits: number): void {
-    this.#r.setNumber(S.DR + 6 * 8, this.#r.u32(S.DR + 6 * 8) | bits);
   }
 
   /** An instruction that started with RF set has completed: RF goes, unless that instruction loaded it. */

@@ -1,9 +1,6 @@
 /** TypeScript's view of a processor's state block: typed access to the same bytes that compiled code uses. */
 import { Flag, S, SEG, Seg } from "./state.ts";
 
-/** Sizes of the general registers that can be named. */
-export type RegisterSize = 8 | 16 | 32;
-
 /** Bits of {@link SEG.ACCESS}: descriptor bits 8–23 shifted right by 8. Intel SDM vol. 3A, section 3.4.5. */
 export const Access = {
   ACCESSED: 1 << 0,
@@ -61,9 +58,6 @@ export class Registers {
   }
   u8(offset: number): number {
     return this.#view.getUint8(offset);
-  }
-  setU8(offset: number, value: number): void {
-    this.#view.setUint8(offset, value);
   }
   u64(offset: number): bigint {
     return this.#view.getBigUint64(offset, true);

@@ -42,7 +42,7 @@ function generalName(reg: number, size: number): string {
 }
 
 /** Name of a register operand. */
-export function registerName(operand: RegisterOperand): string {
+function registerName(operand: RegisterOperand): string {
   switch (operand.file) {
     case "gpr":
       return generalName(operand.reg, operand.size);

@@ -11,7 +11,7 @@ import type { Place, Size } from "./emitter.ts";
 import { Value } from "./value.ts";
 
 /** The index of guest memory among a module's memories. */
-export const GUEST_MEMORY = 1;
+const GUEST_MEMORY = 1;
 
 /** Locals of two types that hold one access's parts. */
 export interface MemoryHost {

@@ -158,9 +158,6 @@ export class Value {
   gtS(other: Value | number): Value {
     return this.#binary(Op.I32_GT_S, Op.I64_GT_S, other, "i32");
   }
-  leU(other: Value | number): Value {
-    return this.#binary(Op.I32_LE_U, Op.I64_LE_U, other, "i32");
-  }
   geU(other: Value | number): Value {
     return this.#binary(Op.I32_GE_U, Op.I64_GE_U, other, "i32");
   }

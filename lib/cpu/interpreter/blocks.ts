@@ -14,7 +14,7 @@ import { ARENA_BASE, HEADER, REC, STATE_MEMORY_BYTES } from "./layout.ts";
 import { writeRecord } from "./records.ts";
 
 /** Most instructions in a block. */
-export const MAX_BLOCK = 64;
+const MAX_BLOCK = 64;
 
 /** Room at the start of the arena for the part of a block that a short budget covers. */
 const PARTIAL_BYTES = (MAX_BLOCK + 3) * REC.SIZE;
@@ -75,7 +75,8 @@ export class BlockCache {
   readonly #watch: (frame: number) => void;
   /** Called with a frame that holds no code any more. */
   readonly #unwatch: (frame: number) => void;
-  readonly stats = { built: 0, instructions: 0, invalidated: 0, flushes: 0 };
+  /** How often all blocks have been forgotten. */
+  flushes = 0;
 
   constructor(
     library: HandlerLibrary,
@@ -111,7 +112,7 @@ export class BlockCache {
     this.#codeBytes.length = 0;
     this.#next = ARENA_BASE + PARTIAL_BYTES;
     this.#partialOf = null;
-    this.stats.flushes++;
+    this.flushes++;
   }
 
   /**
@@ -163,8 +164,6 @@ export class BlockCache {
     };
     this.#next = at;
     this.#remember(block, frame);
-    this.stats.built++;
-    this.stats.instructions += count;
     return block;
   }
 
@@ -263,7 +262,6 @@ export class BlockCache {
   /** Forgets a block whose bytes have changed, even if it is running. */
   #void(block: Block): void {
     block.valid = false;
-    this.stats.invalidated++;
     this.#byFrame[block.host >>> 12]?.delete((block.host & (PAGE_SIZE - 1)) | (block.key << 12));
     for (const field of block.incoming) this.#view.setInt32(field, 0, true);
     this.#voidRecords(block.record, block.count);

@@ -35,7 +35,6 @@ export function isFlatAccess(mode: CodeMode, segment: number): boolean {
 export class InterpreterEmitter implements Emitter {
   readonly #flags: LazyFlags;
   readonly #memory: MemoryAccess;
-  /** Value that is stored into S.CURRENT when a helper is called. */
   readonly size: Size;
 
   constructor(
@@ -590,7 +589,7 @@ export function emitEnter(
 }
 
 /** Goes to the handler of a record. */
-export function emitDispatch(code: Code, linkage: Linkage, record: Value): void {
+function emitDispatch(code: Code, linkage: Linkage, record: Value): void {
   if (linkage.inner) {
     record.emit(code);
     code.set(RECORD);

@@ -72,8 +72,6 @@ export const HEADER = {
   COUNT: -32,
   /** Bytes of code, i32. */
   BYTES: -28,
-  /** Number of the block in the cache, i32. */
-  ID: -24,
 } as const;
 
 /** Why compiled code returned (S.EXIT). A pending fault (S.FAULT) overrides it. */

@@ -7,7 +7,7 @@ import { R } from "../state.ts";
 export const NAMED_SEGMENT: SegmentRef = { which: "operand" };
 
 /** Condition names in encoding order. Intel SDM vol. 1, appendix B. */
-export const CONDITIONS = "o no b nb z nz be nbe s ns p np l nl le nle".split(" ");
+const CONDITIONS = "o no b nb z nz be nbe s ns p np l nl le nle".split(" ");
 
 /** Mnemonics with each condition's name appended, as `define` takes them. */
 export function conditional(prefix: string): string {

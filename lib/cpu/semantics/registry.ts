@@ -49,8 +49,3 @@ export function definitionOf(mnemonic: string): Definition | undefined {
 export function endingOf(definition: Definition, instruction: Instruction): Ending {
   return typeof definition.ending === "string" ? definition.ending : definition.ending(instruction);
 }
-
-/** Every defined mnemonic. */
-export function definedMnemonics(): string[] {
-  return [...definitions.keys()].sort();
-}

@@ -1,18 +1,19 @@
 /** Debug registers: aliases, reserved bits, and the reasons in DR6. Intel SDM vol. 3B, chapter 17. */
 import type { CpuCore } from "../core.ts";
+import type { Registers } from "../registers.ts";
 import { CR4, S, Vector } from "../state.ts";
 
 /** Bits of DR6. */
 export const Dr6 = { B0: 1 << 0, BD: 1 << 13, BS: 1 << 14, BT: 1 << 15 } as const;
-/** General detect: any access to a debug register raises #DB. */
+/** General detect: every access to a debug register raises #DB. */
 export const DR7_GD = 1 << 13;
 
 const DR6_FIXED = 0xffff_0ff0, DR6_WRITABLE = 0xe00f;
 const DR7_FIXED = 0x0400, DR7_WRITABLE = 0xffff_23ff;
 
 /** Notes why a debug exception happens; {@link Dr6} bits accumulate until software clears them. */
-export function noteDebug(core: CpuCore, bits: number): void {
-  core.r.setNumber(S.DR + 6 * 8, core.r.u32(S.DR + 6 * 8) | bits);
+export function noteDebug(r: Registers, bits: number): void {
+  r.setNumber(S.DR + 6 * 8, r.u32(S.DR + 6 * 8) | bits);
 }
 
 /** Checks an access to debug register `number` and resolves the aliases DR4 and DR5. */
@@ -25,13 +26,13 @@ function checkAccess(core: CpuCore, number: number): number {
   }
   if (r.cpl !== 0) core.raise(Vector.GP, 0);
   if ((r.i32(S.DR + 7 * 8) & DR7_GD) !== 0) {
-    noteDebug(core, Dr6.BD);
+    noteDebug(r, Dr6.BD);
     core.raise(Vector.DB);
   }
   return number;
 }
 
-/** MOV r, DRn: returns the value's number of the register block field, after the checks. */
+/** MOV r, DRn: returns the register, after the checks. */
 export function readDebugRegister(core: CpuCore, number: number): number {
   return core.r.number(S.DR + checkAccess(core, number) * 8);
 }

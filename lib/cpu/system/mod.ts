@@ -5,19 +5,13 @@ import type { AccessSize } from "../../machine/types.ts";
 import { S, Seg, Shadow, Vector } from "../state.ts";
 import * as control from "./control.ts";
 import { cpuid } from "./cpuid.ts";
-import { Dr6, noteDebug, readDebugRegister, writeDebugRegister } from "./debug.ts";
+import { Dr6, readDebugRegister, writeDebugRegister } from "./debug.ts";
 import * as interrupts from "./interrupts.ts";
 import { input, output } from "./io.ts";
 import { readMsr, writeMsr } from "./msr.ts";
 import * as strings from "./rep_strings.ts";
 import * as segments from "./segments.ts";
 import * as transfer from "./transfer.ts";
-
-export { deliver, type InterruptKind } from "./interrupts.ts";
-export { Dr6, noteDebug };
-export { type CpuModel, cpuModels, defaultCpuModel } from "./model.ts";
-export { Translation, walk } from "./paging.ts";
-export { loadRealSegment, REAL_ACCESS } from "./segments.ts";
 
 const REP_ARGS = ["i32", "i32", "i32", "i32", "f64"] as const;
 

@@ -57,8 +57,6 @@ export const FeatureExtendedEdx = {
 
 /** One processor model. */
 export interface CpuModel {
-  /** Name by which a user selects it. */
-  readonly name: string;
   /** Twelve characters of CPUID leaf 0. */
   readonly vendor: string;
   /** Up to 47 characters of CPUID leaves 80000002h–80000004h. */
@@ -81,9 +79,11 @@ export interface CpuModel {
 
 const F = Feature1Edx, C = Feature1Ecx;
 
-/** x86-64-v2: a Pentium 4 with NX, long mode and the later SSE extensions. */
-const x86: CpuModel = {
-  name: "x86-64",
+/**
+ * The model that a machine has unless told otherwise. x86-64-v2: a Pentium 4 with NX, long mode and the later SSE
+ * extensions.
+ */
+export const defaultCpuModel: CpuModel = {
   vendor: "GenuineIntel",
   brand: "Bootwright Virtual x86 CPU",
   // Family 15, model 4, stepping 1.
@@ -96,12 +96,6 @@ const x86: CpuModel = {
   physicalBits: 36,
   linearBits: 48,
 };
-
-/** Every model by name. */
-export const cpuModels: ReadonlyMap<string, CpuModel> = new Map([x86].map((model) => [model.name, model]));
-
-/** The model that a machine has unless told otherwise. */
-export const defaultCpuModel: CpuModel = x86;
 
 /** True if the model runs 64-bit code. */
 export function hasLongMode(model: CpuModel): boolean {
