@@ -3,9 +3,19 @@ import type { Emitter } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
 import { define } from "./registry.ts";
 import { beginSse } from "./fpu_checks.ts";
-import { beginVector, enterMmx, isMmx, pointer, read128, read64, writeMmx } from "./vectors.ts";
+import {
+  beginVector,
+  enterMmx,
+  isMmx,
+  pointer,
+  read128,
+  read64,
+  vectorBytes,
+  vectorKernel,
+  writeMmx,
+} from "./vectors.ts";
 
-/** Instructions that are a kernel of the same name: (destination, source, bytes). */
+/** Instructions that are a {@link vectorKernel}. */
 const KERNELS = [
   "paddb paddw paddd paddq paddsb paddsw paddusb paddusw",
   "psubb psubw psubd psubq psubsb psubsw psubusb psubusw",
@@ -16,17 +26,7 @@ const KERNELS = [
   "packsswb packuswb packssdw packusdw",
 ].join(" ");
 
-/** Bytes of the vector that an instruction's destination is. */
-function vectorBytes(e: Emitter): 8 | 16 {
-  return isMmx(e, 0) ? 8 : 16;
-}
-
-define(KERNELS, (e, mnemonic) => {
-  beginVector(e);
-  const bytes = vectorBytes(e), source = e.let(pointer(e, 1, bytes));
-  if (bytes === 8) enterMmx(e);
-  e.kernel(mnemonic, e.registerAddress(0), source, e.i32(bytes));
-});
+define(KERNELS, vectorKernel);
 
 /** The unpack instructions of floating-point lanes move bits like their integer twins. */
 const UNPACK_TWINS: Record<string, string> = {

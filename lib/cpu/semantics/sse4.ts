@@ -4,24 +4,15 @@ import type { Value } from "../emit/value.ts";
 import { R, S } from "../state.ts";
 import { beginSse } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
-import { beginVector, checkedKernel, enterMmx, isMmx, pointer } from "./vectors.ts";
+import { beginVector, checkedKernel, enterMmx, pointer, vectorBytes, vectorKernel } from "./vectors.ts";
 
-/** Instructions that are a kernel of the same name: (destination, source, bytes). */
+/** Instructions that are a {@link vectorKernel}. */
 const KERNELS = [
   "pshufb phaddw phaddd phaddsw phsubw phsubd phsubsw pmaddubsw pmulhrsw",
   "psignb psignw psignd pabsb pabsw pabsd phminposuw",
 ].join(" ");
 
-function vectorBytes(e: Emitter): 8 | 16 {
-  return isMmx(e, 0) ? 8 : 16;
-}
-
-define(KERNELS, (e, mnemonic) => {
-  beginVector(e);
-  const bytes = vectorBytes(e), source = e.let(pointer(e, 1, bytes));
-  if (bytes === 8) enterMmx(e);
-  e.kernel(mnemonic, e.registerAddress(0), source, e.i32(bytes));
-});
+define(KERNELS, vectorKernel);
 
 define("palignr", (e) => {
   beginVector(e);

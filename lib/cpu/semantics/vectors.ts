@@ -68,6 +68,19 @@ export function pointer(e: Emitter, operand: number, bytes: number, aligned = tr
   return e.base().add(SCRATCH);
 }
 
+/** Bytes of the vector that an instruction's destination is. */
+export function vectorBytes(e: Emitter): 8 | 16 {
+  return isMmx(e, 0) ? 8 : 16;
+}
+
+/** Defines an MMX and SSE instruction by the kernel of the same name: (destination, source, bytes). */
+export function vectorKernel(e: Emitter, mnemonic: string): void {
+  beginVector(e);
+  const bytes = vectorBytes(e), source = e.let(pointer(e, 1, bytes));
+  if (bytes === 8) enterMmx(e);
+  e.kernel(mnemonic, e.registerAddress(0), source, e.i32(bytes));
+}
+
 /** Calls a kernel that returns 1 if it found an exception that is not masked. */
 export function checkedKernel(e: Emitter, name: string, ...args: Value[]): void {
   e.if(e.kernel(name, e.base(), ...args), () => raiseSimdError(e));
