@@ -55,10 +55,10 @@ export interface CpuCore {
   shutdown(): void;
   /** After a write to DR0–DR7. */
   debugRegistersChanged(): void;
-  /** Instructions retired, exact to the one that is executing. */
+  /** Instructions retired before the one that is executing. */
   readonly instructions: number;
-  /** Takes `count` more instructions from the budget (REP iterations after the first). */
+  /** Counts `count` more instructions: iterations of a repeated string after the first, the way into a handler. */
   consume(count: number): void;
-  /** Instructions that may still retire in this run, after the current one. */
+  /** Instructions that may still retire in this run after those counted so far; 0 once something asked to leave it. */
   readonly remaining: number;
 }

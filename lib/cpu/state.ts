@@ -20,7 +20,7 @@ export const S = {
   EFLAGS: 0x0a0,
   /** Instructions that may still start before the run must stop, i32. */
   BUDGET: 0x0a4,
-  /** Decoded record whose handler called into TypeScript, i32; 0 when RIP and BUDGET are exact. */
+  /** Record of the instruction that called into TypeScript or faulted, i32; 0 when RIP and BUDGET are exact. */
   CURRENT: 0x0a8,
   /** Why compiled code returned: an Exit value, i32. */
   EXIT: 0x0ac,
@@ -38,9 +38,9 @@ export const S = {
   SHADOW: 0x0d0,
   /** Waiting in HLT, i32 0 or 1. */
   HALTED: 0x0d4,
-  /** Code mode key of the running code, i32, see mode.ts. */
+  /** Code mode key of the running code and the epoch of the mapping, i32, see mode.ts. */
   MODE: 0x0d8,
-  /** Record where interpretation continues, i32; 0 = look it up. */
+  /** Address of the link field of a record that is to lead to the block at RIP, i32; 0 = none. */
   NEXT: 0x0dc,
   /** DR6 bits of a debug trap that is due when the current instruction completes, i32. */
   DEBUG_TRAP: 0x0e0,
@@ -196,7 +196,7 @@ export const Vector = {
   XM: 19,
 } as const;
 
-/** Bits of CR0 and CR4 and EFER that matter here. */
+/** Bits of CR0. Intel SDM vol. 3A, section 2.5. */
 export const CR0 = {
   PE: 1 << 0,
   MP: 1 << 1,
@@ -210,6 +210,7 @@ export const CR0 = {
   CD: 1 << 30,
   PG: 1 << 31,
 } as const;
+/** Bits of CR4. Intel SDM vol. 3A, section 2.5. */
 export const CR4 = {
   VME: 1 << 0,
   PVI: 1 << 1,
@@ -229,4 +230,5 @@ export const CR4 = {
   SMEP: 1 << 20,
   SMAP: 1 << 21,
 } as const;
+/** Bits of IA32_EFER. Intel SDM vol. 3A, section 2.2.1. */
 export const EFER = { SCE: 1 << 0, LME: 1 << 8, LMA: 1 << 10, NXE: 1 << 11 } as const;

@@ -13,7 +13,7 @@ import { Value } from "./value.ts";
 /** The index of guest memory among a module's memories. */
 const GUEST_MEMORY = 1;
 
-/** Locals of two types that hold one access's parts. */
+/** What memory code needs of an emitter. */
 export interface MemoryHost {
   readonly code: Code;
   let(value: Value): Value;

@@ -4,17 +4,20 @@ import type { Emitter } from "../emit/emitter.ts";
 
 /** How an instruction ends a block of straight-line code. */
 export type Ending =
-  /** Execution continues with the next instruction of the block. */
+  /**
+   * Execution continues with the next instruction of the block. A helper that changes the mode, the mapping or the code
+   * behind it all the same makes compiled code leave before that instruction.
+   */
   | "none"
   /** The definition ends with jump, jumpRelative or branch. */
   | "jump"
   /**
-   * Execution returns to the run loop, which looks at RIP, the mode and pending interrupts afresh. For everything that may
-   * change the mode, the mapping, interrupt state or the event queue (MOV CR, STI, IN/OUT, HLT …). RIP moves to the next
-   * instruction.
+   * Execution returns to the run loop, which looks at RIP, the mode and pending interrupts afresh. For what mostly changes
+   * the mode, the mapping, the interrupt state or the event queue (MOV to CR and SS, STI, IN, OUT, HLT …). RIP moves to the
+   * next instruction.
    */
   | "exit"
-  /** Like "exit", but a helper has set RIP itself (far transfers, INT, IRET, SYSENTER …). */
+  /** Like "exit", but a helper has set RIP itself, or left it (far transfers, INT, IRET, SYSENTER, repeated strings …). */
   | "transfer";
 
 /** A definition. */
