@@ -41,11 +41,6 @@ export function formatSize(format: FloppyFormat): number {
   return format.cylinders * format.heads * format.sectors * SECTOR;
 }
 
-/** The format of exactly `size` bytes, or undefined. */
-export function floppyFormatOfSize(size: number): FloppyFormat | undefined {
-  return FLOPPY_FORMATS.find((format) => formatSize(format) === size);
-}
-
 /** The format that the BIOS parameter block of a boot sector describes, or undefined if it describes none of the PC's. */
 function formatOfBootSector(boot: Uint8Array): FloppyFormat | undefined {
   const view = new DataView(boot.buffer, boot.byteOffset, boot.length);
@@ -71,7 +66,7 @@ export interface FloppyMedium {
  * @throws ImageError if the image is empty or larger than 2.88M.
  */
 export function openFloppy(image: BlockBackend): FloppyMedium {
-  const exact = floppyFormatOfSize(image.size);
+  const exact = FLOPPY_FORMATS.find((format) => formatSize(format) === image.size);
   if (exact !== undefined) return { medium: image, format: exact };
   const largest = FLOPPY_FORMATS[FLOPPY_FORMATS.length - 1];
   if (image.size > formatSize(largest)) {

@@ -1,13 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
   biosGeometry,
-  chsToLba,
   FLOPPY_FORMATS,
-  floppyFormatOfSize,
   formatSize,
-  identifyIso,
   ImageError,
-  lbaToChs,
   MemoryDisk,
   openCd,
   openFloppy,
@@ -17,8 +13,6 @@ import {
 Deno.test("floppy formats have the sizes that their names say", () => {
   const sizes = [163840, 184320, 327680, 368640, 737280, 1228800, 1474560, 1720320, 1763328, 2949120];
   assertEquals(FLOPPY_FORMATS.map(formatSize), sizes);
-  assertEquals(floppyFormatOfSize(737280)?.name, "720K");
-  assertEquals(floppyFormatOfSize(737281), undefined);
 });
 
 Deno.test("openFloppy: exact sizes, cut images, images that are no floppies", () => {
@@ -37,17 +31,6 @@ Deno.test("openFloppy: exact sizes, cut images, images that are no floppies", ()
   assertEquals(openFloppy(new MemoryDisk(boot)).format.name, "360K");
   assertThrows(() => openFloppy(new MemoryDisk(new Uint8Array(0))), ImageError, "at least one sector");
   assertThrows(() => openFloppy(new MemoryDisk(new Uint8Array(2949120 + 512))), ImageError, "hard disk");
-});
-
-Deno.test("chsToLba and lbaToChs are inverse", () => {
-  const geometry = { cylinders: 5, heads: 3, sectors: 7 };
-  for (let lba = 0; lba < 5 * 3 * 7; lba++) {
-    const { cylinder, head, sector } = lbaToChs(geometry, lba);
-    assertEquals(chsToLba(geometry, cylinder, head, sector), lba);
-  }
-  for (const address of [[5, 0, 1], [0, 3, 1], [0, 0, 0], [0, 0, 8], [-1, 0, 1]]) {
-    assertEquals(chsToLba(geometry, address[0], address[1], address[2]), -1);
-  }
 });
 
 Deno.test("biosGeometry: LBA assist, or the translation of the partition table", () => {
@@ -91,12 +74,6 @@ function cd(): Uint8Array {
   bytes.set([0x00, 4, 0, 0x10, 6, 0, 1, 0, 31], catalog + 160);
   return bytes;
 }
-
-Deno.test("identifyIso: names the volume, and refuses what is no CD image", () => {
-  assertEquals(identifyIso(new MemoryDisk(cd())), { volume: "MY DISC", sectors: 40 });
-  assertThrows(() => identifyIso(new MemoryDisk(new Uint8Array(2048 * 20))), ImageError, "no volume descriptor");
-  assertThrows(() => identifyIso(new MemoryDisk(new Uint8Array(512))), ImageError);
-});
 
 Deno.test("openCd: pads to whole sectors, refuses empty and raw images", () => {
   assertEquals(openCd(new MemoryDisk(new Uint8Array(3000))).size, 4096);

@@ -10,23 +10,6 @@ export interface Geometry {
   readonly sectors: number;
 }
 
-/** The sector number of an address, or -1 if the geometry has no such address. */
-export function chsToLba(geometry: Geometry, cylinder: number, head: number, sector: number): number {
-  const { cylinders, heads, sectors } = geometry;
-  if (cylinder < 0 || cylinder >= cylinders || head < 0 || head >= heads || sector < 1 || sector > sectors) return -1;
-  return (cylinder * heads + head) * sectors + sector - 1;
-}
-
-/** The address of sector number `lba`; the cylinder may be beyond the last one. */
-export function lbaToChs(geometry: Geometry, lba: number): { cylinder: number; head: number; sector: number } {
-  const track = Math.floor(lba / geometry.sectors);
-  return {
-    cylinder: Math.floor(track / geometry.heads),
-    head: track % geometry.heads,
-    sector: lba % geometry.sectors + 1,
-  };
-}
-
 /**
  * The geometry that a BIOS presents for a disk of `total` sectors: at most 1024 cylinders. If the disk has a master boot
  * record whose partitions all end at the same head and sector, that is the translation with which it was partitioned,

@@ -6,30 +6,17 @@ import { PaddedDisk } from "./padded_disk.ts";
 /** Bytes in a sector of a data CD. */
 export const CD_SECTOR = 2048;
 /** First sector of the volume descriptors. */
-export const FIRST_DESCRIPTOR = 16;
+const FIRST_DESCRIPTOR = 16;
 /** Descriptors beyond this number are not looked at: an image without the terminator must not keep us busy. */
-export const MAX_DESCRIPTORS = 64;
+const MAX_DESCRIPTORS = 64;
 /** Size of a raw sector as the drive reads it off the disc, and its first bytes. */
 const RAW_SECTOR = 2352;
 const RAW_SYNC = [0x00, 0xff, 0xff, 0xff];
-
-/** What the primary volume descriptor says. */
-export interface IsoInfo {
-  /** Volume identifier without trailing blanks. Empty for a disc with a UDF file system alone. */
-  readonly volume: string;
-  /** Sectors that the file system claims to have; 0 if unknown. */
-  readonly sectors: number;
-}
 
 /** One descriptor: its type and its 2048 bytes. */
 export interface VolumeDescriptor {
   readonly type: number;
   readonly bytes: Uint8Array;
-}
-
-/** The identifier of a descriptor: `CD001` for ISO 9660, others for UDF. */
-function identifier(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes.subarray(1, 6));
 }
 
 /** The ISO 9660 volume descriptors of a medium, up to the terminator. */
@@ -39,7 +26,7 @@ export function* volumeDescriptors(medium: BlockBackend): Generator<VolumeDescri
     if (at + CD_SECTOR > medium.size) return;
     const bytes = new Uint8Array(CD_SECTOR);
     medium.read(at, bytes);
-    if (identifier(bytes) !== "CD001" || bytes[0] === 255) return;
+    if (String.fromCharCode(...bytes.subarray(1, 6)) !== "CD001" || bytes[0] === 255) return;
     yield { type: bytes[0], bytes };
   }
 }
@@ -64,27 +51,4 @@ export function openCd(image: BlockBackend): BlockBackend {
   }
   const size = Math.ceil(image.size / CD_SECTOR) * CD_SECTOR;
   return size === image.size ? image : new PaddedDisk(image, size);
-}
-
-/**
- * Looks whether a CD image holds a file system, and which volume.
- *
- * @throws ImageError if it holds neither ISO 9660 nor UDF.
- */
-export function identifyIso(medium: BlockBackend): IsoInfo {
-  for (const { type, bytes } of volumeDescriptors(medium)) {
-    if (type !== 1) continue;
-    const view = new DataView(bytes.buffer);
-    const volume = String.fromCharCode(...bytes.subarray(40, 72)).trimEnd();
-    return { volume, sectors: view.getUint32(80, true) };
-  }
-  const at = FIRST_DESCRIPTOR * CD_SECTOR;
-  if (at + CD_SECTOR <= medium.size) {
-    const bytes = new Uint8Array(CD_SECTOR);
-    medium.read(at, bytes);
-    if (["BEA01", "NSR02", "NSR03"].includes(identifier(bytes))) return { volume: "", sectors: 0 };
-  }
-  throw new ImageError(
-    "the image holds no ISO 9660 or UDF file system (no volume descriptor in sector 16): is it a CD image, or a disk image?",
-  );
 }

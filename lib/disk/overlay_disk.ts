@@ -4,7 +4,7 @@ import { ImageError } from "./errors.ts";
 import { checkRange } from "./memory_disk.ts";
 
 /** Bytes in one page of an overlay. */
-export const OVERLAY_PAGE = 4096;
+const OVERLAY_PAGE = 4096;
 
 /** What an overlay holds, as plain data. */
 export type OverlayContent = {
