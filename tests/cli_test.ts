@@ -213,6 +213,8 @@ Deno.test("exec: a script with the API, its arguments, its result and its errors
       }`,
     );
     assertEquals(await cli(["exec", script, FIXTURE_IMAGE]), { code: 9, out: "seen\n", err: "" });
+    const least = await cli(["exec", script, FIXTURE_IMAGE], [`--allow-read=${script},${FIXTURE_IMAGE}`]);
+    assertEquals(least, { code: 9, out: "seen\n", err: "" });
     await Deno.writeTextFile(script, `throw new Error("the script's own");`);
     const { code, err } = await cli(["exec", script]);
     assertEquals(code, 7);

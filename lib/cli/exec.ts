@@ -1,4 +1,6 @@
 /** The command `exec`: runs a script that uses the scripting API. */
+// Loaded with the program, so that a script may import it without a permission to read this package.
+import "../../mod.ts";
 import { toFileUrl } from "./file_url.ts";
 import { ExitCode, ScriptError } from "./exit_codes.ts";
 import { BootwrightError, OptionError } from "../guest/errors.ts";
@@ -33,10 +35,14 @@ export async function exec(args: readonly string[]): Promise<number> {
   }
 }
 
+/** The codes with which Deno colours its messages. */
+const COLOUR = /\p{Cc}\[[\d;]*m/gu;
+
 /** The message of a script's error, and where in the script it happened. */
 function describe(error: unknown, url: string): string {
   if (!(error instanceof Error)) return `the script threw ${error}`;
   const place = error.stack?.split("\n").map((line) => line.indexOf(url) < 0 ? "" : line.slice(line.indexOf(url)))
     .find((line) => line !== "")?.replace(/\)$/, "");
-  return `${error.name}: ${error.message}${place === undefined ? "" : ` (${place})`}`;
+  const message = error.message.replace(COLOUR, "");
+  return `${error.name}: ${message}${place === undefined ? "" : ` (${place})`}`;
 }

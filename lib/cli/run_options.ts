@@ -151,6 +151,7 @@ function markSteps(args: readonly string[]): string[] {
       const takesValue = match !== null && match[2] === undefined && [...VALUES, ...REPEATED].includes(name);
       if (takesValue && i + 1 < args.length) marked[marked.length - 1] += `=${args[++i]}`;
     } else if (name === "until-exit") {
+      if (match[2] !== undefined) throw new OptionError("--until-exit takes no value");
       marked.push("--step=until-exit:");
     } else {
       const value = match[2] ?? args[++i];

@@ -72,6 +72,7 @@ Deno.test("parseRun: what makes no sense is one clear message", () => {
   assertStringIncludes(messageOf("--until-serial", "("), "--until-serial");
   assertStringIncludes(messageOf("--serial", "tcp:1"), "file:PATH");
   assertStringIncludes(messageOf("--tier", "jit"), "jit");
+  assertStringIncludes(messageOf("--until-exit=5"), "--until-exit takes no value");
   assertStringIncludes(messageOf("--timeout", "soon"), "--timeout");
   assertStringIncludes(messageOf("--seed", "x"), "--seed");
 });

@@ -1,5 +1,5 @@
 /** Opens the images of a guest's drives. */
-import { ImageError, MemoryDisk, openCd, openFloppy, OverlayDisk, RawImage } from "../disk/mod.ts";
+import { CD_SECTOR, ImageError, MemoryDisk, openCd, openFloppy, OverlayDisk, RawImage } from "../disk/mod.ts";
 import { FileSource } from "../host/file_source.ts";
 import { Hasher } from "../machine/hash.ts";
 import type { BlockBackend } from "../machine/types.ts";
@@ -29,6 +29,12 @@ function memoryDisk(bytes: Uint8Array): MemoryDisk {
   return new MemoryDisk(whole);
 }
 
+/** Bytes in the smallest medium that fits in `drive`: one sector; and what people call it. */
+function leastSize(drive: Drive): [number, string] {
+  if (drive === "cdrom") return [CD_SECTOR, "a CD"];
+  return [SECTOR, drive === "fda" || drive === "fdb" ? "a floppy" : "a disk"];
+}
+
 /** Opens an image for `drive`. Throws {@link ImageError} if that is impossible; the message names the drive and the image. */
 export function openMedium(drive: Drive, settings: ImageSettings): Medium {
   const { source } = settings;
@@ -37,8 +43,11 @@ export function openMedium(drive: Drive, settings: ImageSettings): Medium {
   let file: FileSource | undefined;
   try {
     if (typeof source === "string") file = new FileSource(source, { write: writeThrough });
+    const { size } = file ?? { size: source.length }, [least, medium] = leastSize(drive);
+    if (size < least) {
+      throw new ImageError(`the image is too small: it has ${size} bytes, but ${medium} has at least ${least}`);
+    }
     const image = file === undefined ? memoryDisk(source as Uint8Array) : new RawImage(file, { writeThrough });
-    if (image.size < SECTOR) throw new ImageError(`it has ${image.size} bytes: too small for a disk`);
     const opened = file, close = () => opened?.close();
     if (drive === "cdrom") return { backend: openCd(image), overlay: undefined, writeThrough, close };
     const base = drive === "fda" || drive === "fdb" ? openFloppy(image).medium : image;

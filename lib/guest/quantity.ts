@@ -1,7 +1,7 @@
 /** Sizes and times as people write them. */
 import { OptionError } from "./errors.ts";
 
-/** A size: a number of bytes, or a string such as `"64K"`, `"256M"`, `"1.5GiB"`; the units are powers of 1024. */
+/** A size: a number of bytes, or a string such as `"64K"`, `"256M"`, `"1.5GiB"`, `"0x7c00"`; the units are powers of 1024. */
 export type Size = number | string;
 
 /** A time: a number of milliseconds, or a string such as `"250ms"`, `"90s"`, `"1m30s"`, `"2h"`. */
@@ -12,10 +12,11 @@ const TIME_UNITS: Record<string, number> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m:
 
 /** The number of bytes of a {@link Size}. `what` names the value in the {@link OptionError} for a size that makes no sense. */
 export function parseSize(size: Size, what = "size"): number {
+  if (typeof size === "string" && /^\s*0x[\da-f]+\s*$/i.test(size)) return parseSize(Number(size), what);
   const match = /^\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*$/i.exec(String(size));
   const bytes = match === null ? NaN : Number(match[1]) * SIZE_UNITS[match[2].toUpperCase()];
   if (!Number.isSafeInteger(bytes)) {
-    throw new OptionError(`${what}: ${JSON.stringify(size)} is not a size; write bytes or for example "256M"`);
+    throw new OptionError(`${what}: "${size}" is not a size; write bytes or for example "256M"`);
   }
   return bytes;
 }
@@ -26,9 +27,7 @@ export function parseSize(size: Size, what = "size"): number {
  */
 export function parseDuration(duration: Duration, what = "time"): number {
   const fail = (): never => {
-    throw new OptionError(
-      `${what}: ${JSON.stringify(duration)} is not a time; write milliseconds or for example "90s"`,
-    );
+    throw new OptionError(`${what}: "${duration}" is not a time; write milliseconds or for example "90s"`);
   };
   if (typeof duration === "number") {
     return duration >= 0 ? Math.round(duration * 1e6) : fail();

@@ -8,6 +8,7 @@ Deno.test("parseSize: numbers are bytes, units are powers of 1024", () => {
   assertEquals(parseSize("256M"), 2 ** 28);
   assertEquals(parseSize("1.5 GiB"), 1.5 * 2 ** 30);
   assertEquals(parseSize("64kb"), 65536);
+  assertEquals(parseSize("0x7c00"), 0x7c00);
 });
 
 Deno.test("parseDuration: numbers are milliseconds, the result is in nanoseconds", () => {
@@ -20,7 +21,9 @@ Deno.test("parseDuration: numbers are milliseconds, the result is in nanoseconds
 });
 
 Deno.test("quantities that make no sense are refused", () => {
-  for (const size of ["", "M", "12Q", "-1", "1.3", -1, 0.5, NaN]) assertThrows(() => parseSize(size), OptionError);
+  for (const size of ["", "M", "12Q", "-1", "0x", "0x1M", "0xffffffffffffffff", "1.3", -1, 0.5, NaN]) {
+    assertThrows(() => parseSize(size), OptionError);
+  }
   for (const time of ["", "s", "3 lightyears", "90s later", -1, NaN]) {
     assertThrows(() => parseDuration(time), OptionError);
   }
