@@ -201,7 +201,6 @@ export class Mmu {
   #written(frame: number, offset: number, length: number): void {
     const flags = this.#memory.frameFlags;
     if ((flags[frame] & FrameFlag.CODE) !== 0) this.#host.codeWritten(frame, offset, length);
-    if ((flags[frame] & FrameFlag.CLEAN) !== 0) flags[frame] &= ~FrameFlag.CLEAN;
     if ((flags[frame] & FrameFlag.PAGE_TABLE) === 0) return;
     if (this.#tableEpoch[frame] !== this.#epoch) {
       // No translation stems from it since the last flush: it may be written freely until a walk reads it again.

@@ -34,7 +34,6 @@ export class OverlayDisk implements BlockBackend {
   /** What is underneath. */
   readonly base: BlockBackend;
   readonly #pages = new Map<number, Uint8Array>();
-  readonly #dirty = new Set<number>();
 
   readonly #limit: number;
 
@@ -98,24 +97,12 @@ export class OverlayDisk implements BlockBackend {
       if (!replaced) this.base.read(start, page.subarray(0, Math.min(OVERLAY_PAGE, this.size - start)));
       this.#pages.set(number, page);
     }
-    this.#dirty.add(number);
     return page;
-  }
-
-  /** Numbers of the pages written since the last {@link markClean}, ascending. */
-  dirtyPages(): number[] {
-    return [...this.#dirty].sort((a, b) => a - b);
-  }
-
-  /** Starts a new round of {@link dirtyPages}. */
-  markClean(): void {
-    this.#dirty.clear();
   }
 
   /** Forgets everything written: the medium is its base again. */
   discard(): void {
     this.#pages.clear();
-    this.#dirty.clear();
   }
 
   /** A copy of all that was written. */
@@ -145,7 +132,6 @@ export class OverlayDisk implements BlockBackend {
     this.discard();
     numbers.forEach((number, i) => {
       this.#pages.set(number, pages[i].slice());
-      this.#dirty.add(number);
     });
   }
 }

@@ -17,12 +17,10 @@ export const PageKind = { NONE: 0, RAM: 1, ROM: 2, MMIO: 3 } as const;
 
 /** Reasons why writes to a host frame must not go unnoticed; a set of bits per frame in {@link PhysicalMemory.frameFlags}. */
 export const FrameFlag = {
-  /** The frame holds bytes that were decoded or translated. */
+  /** The frame holds bytes that were decoded. */
   CODE: 1,
-  /** The frame was read as a page table by a walk whose result is still in a TLB. */
+  /** The frame was read as a page table by a walk whose result may still be in a TLB. */
   PAGE_TABLE: 2,
-  /** The frame has not been written since the last {@link PhysicalMemory.markClean}. */
-  CLEAN: 4,
 } as const;
 
 /** Told about changes that invalidate what a processor derived from memory. */

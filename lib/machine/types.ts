@@ -97,7 +97,7 @@ export interface Clock {
 export interface DmaMemory {
   /** Reads `target.length` bytes starting at `address`. Addresses without memory read 0xFF. */
   read(address: number, target: Uint8Array): void;
-  /** Writes all bytes of `source` at `address`; keeps translated code and the dirty-page log right. */
+  /** Writes all bytes of `source` at `address`; what was decoded or translated from there is forgotten. */
   write(address: number, source: Uint8Array): void;
   read8(address: number): number;
   read16(address: number): number;
