@@ -49,6 +49,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   #epoch = 1;
   #interruptLine = false;
   #retired = 0;
+  #stalled = 0;
   /** Budget at the start of the run; retired = #retired + #granted - budget left. */
   #granted = 0;
   #held = false;
@@ -113,15 +114,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   reset(): void {
     this.#leaveAfterCurrent();
-    const { budget, current, exit } = {
-      budget: this.r.i32(S.BUDGET),
-      current: this.r.i32(S.CURRENT),
-      exit: this.r.i32(S.EXIT),
-    };
+    const running = [S.BUDGET, S.STALLED, S.CURRENT, S.EXIT].map((field) => [field, this.r.i32(field)]);
     resetRegisters(this.r, this.model.signature);
-    this.r.setI32(S.BUDGET, budget);
-    this.r.setI32(S.CURRENT, current);
-    this.r.setI32(S.EXIT, exit);
+    for (const [field, value] of running) this.r.setI32(field, value);
     this.#shutdown = false;
     this.#debug.update();
     this.#mmu.flush();
@@ -133,7 +128,11 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   get instructions(): number {
     const left = this.r.i32(S.BUDGET) + (this.#held ? HOLD : 0);
-    return this.#retired + this.#granted - left - this.#unfinished();
+    return this.#retired + this.#granted - left - this.#unfinished() - this.r.i32(S.STALLED);
+  }
+
+  get cycles(): number {
+    return this.instructions + this.#stalled + this.r.i32(S.STALLED);
   }
 
   /** Instructions of the running block that have been taken from the budget but not completed. */
@@ -163,7 +162,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     try {
       return this.#loop();
     } finally {
-      this.#retired += granted - this.r.i32(S.BUDGET);
+      const stalled = this.r.i32(S.STALLED);
+      this.#retired += granted - this.r.i32(S.BUDGET) - stalled;
+      this.#stalled += stalled;
+      this.r.setI32(S.STALLED, 0);
       this.#granted = 0;
       this.r.setI32(S.BUDGET, 0);
     }
@@ -547,15 +549,22 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   // ---- snapshots
 
   save(): Record<string, unknown> {
-    return { ...saveRegisters(this.r), instructions: this.instructions, interruptLine: this.#interruptLine };
+    return {
+      ...saveRegisters(this.r),
+      instructions: this.instructions,
+      cycles: this.cycles,
+      interruptLine: this.#interruptLine,
+    };
   }
 
   load(state: Record<string, unknown>): void {
-    const { instructions, interruptLine } = state;
+    const { instructions, cycles, interruptLine } = state;
     if (typeof instructions !== "number") throw new TypeError("cpu.instructions: expected a number");
+    if (typeof cycles !== "number") throw new TypeError("cpu.cycles: expected a number");
     if (typeof interruptLine !== "boolean") throw new TypeError("cpu.interruptLine: expected true or false");
     loadRegisters(this.r, state);
     this.#retired = instructions;
+    this.#stalled = cycles - instructions;
     this.#interruptLine = interruptLine;
     this.#shutdown = false;
     this.#link = 0;

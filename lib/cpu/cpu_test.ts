@@ -231,3 +231,17 @@ Deno.test("alignment checking: user code faults on unaligned accesses while EFLA
   assertEquals(board.memory.read32(0x7000 - 20), 0x1018, "the faulting instruction");
   assertEquals(board.memory.read32(0x7000 - 24), 0, "error code");
 });
+
+Deno.test("PAUSE: time passes without instructions, the same in every slicing", () => {
+  // mov ecx,20; L: pause; inc eax; dec ecx; jnz L; hlt
+  const code = [0xb9, 20, 0, 0, 0, 0xf3, 0x90, 0x40, 0x49, 0x75, 0xfa, 0xf4];
+  const outcome = (slice: number) => {
+    const board = testBoard();
+    board.load(0x1000, ...code);
+    while (board.cpu.run(slice) === "budget");
+    return [board.cpu.instructions, board.cpu.cycles, state(board)];
+  };
+  const whole = outcome(1_000_000);
+  assertEquals(whole.slice(0, 2), [1 + 20 * 4 + 1, 1 + 20 * 4 + 1 + 20 * 140]);
+  for (const slice of [1, 2, 7, 139, 500]) assertEquals(outcome(slice), whole, `slices of ${slice}`);
+});

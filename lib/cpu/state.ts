@@ -48,6 +48,8 @@ export const S = {
   NMI_PENDING: 0x0e4,
   /** NMIs are held off until IRET, i32 0 or 1. */
   NMI_BLOCKED: 0x0e8,
+  /** Cycles of the running slice in which no instruction retired (PAUSE), i32. */
+  STALLED: 0x0ec,
   /** Segment registers, 8 × 64 bytes: ES CS SS DS FS GS LDTR TR; fields at SEG.*. */
   SEG: 0x100,
   /** Descriptor table registers: base i64, limit i32. */

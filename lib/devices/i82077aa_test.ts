@@ -13,7 +13,7 @@ const TO_MEMORY = 0x46, FROM_MEMORY = 0x4a, VERIFY = 0x42;
 const BUFFER = 0x2_0000;
 
 class Bench {
-  readonly clock = new MachineClock({ instructions: 0, requestBreak: () => {} });
+  readonly clock = new MachineClock({ cycles: 0, requestBreak: () => {} });
   readonly ports = new IoPorts();
   readonly memory = new PhysicalMemory({ ram: 0x10_0000, extra: 0 });
   readonly fdc: I82077aa;

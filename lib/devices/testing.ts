@@ -7,7 +7,7 @@ import type { Device, IrqLine } from "../machine/types.ts";
 export class TestBench {
   readonly ports: IoPorts = new IoPorts();
   readonly clock: MachineClock;
-  readonly #counter = { instructions: 0, requestBreak: () => {} };
+  readonly #counter = { cycles: 0, requestBreak: () => {} };
   readonly #devices = new Map<string, Device>();
 
   constructor() {

@@ -1,12 +1,16 @@
 /**
- * The virtual clock: guest time as a function of instructions retired, and the queue of what devices want to do later.
+ * The virtual clock: guest time as a function of the processor's cycles, and the queue of what devices want to do later.
  *
  * Events are data (device name, event name, time, argument), so that a snapshot holds them and a restored machine
  * continues exactly where it was.
  */
+import { checkState, StateError } from "./state.ts";
 import type { Clock } from "./types.ts";
 
-/** How fast guest time runs: `ns` nanoseconds pass while `instructions` instructions retire. Both are positive integers. */
+/**
+ * How fast guest time runs: `ns` nanoseconds pass while `instructions` instructions retire. Both are positive integers.
+ * An instruction is a cycle; PAUSE is a hundred and more.
+ */
 export interface ClockRate {
   readonly ns: number;
   readonly instructions: number;
@@ -26,8 +30,8 @@ export type ClockEvent = {
 
 /** What the clock needs to know of the processor. */
 export interface InstructionCounter {
-  /** Instructions retired since power-on, exact to the one that is executing. */
-  readonly instructions: number;
+  /** Cycles since power-on without those in HLT, exact to the instruction that is executing. */
+  readonly cycles: number;
   /** Called when an event earlier than the end of the running slice was scheduled. */
   requestBreak(): void;
 }
@@ -40,6 +44,33 @@ export type ClockState = {
   order: number;
   events: ClockEvent[];
 };
+
+/** Latest time and largest count that a saved clock may show, far enough below 2^53 for a clock to go on exactly. */
+const LATEST = 2 ** 52;
+
+/**
+ * Checks what a clock's saved state says beyond its shape, and the processor's saved instruction count.
+ *
+ * @throws StateError naming what is wrong.
+ */
+export function checkClockState(state: ClockState, instructions: number): void {
+  const count = (value: unknown, path: string) => {
+    if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > LATEST) {
+      throw new StateError(`${path}: ${value} is not a time or count that there can be`);
+    }
+  };
+  count(instructions, "cpu.instructions");
+  count(state.skipped, "clock.skipped");
+  count(state.order, "clock.order");
+  state.events.forEach((event, i) => {
+    checkState(EVENT, event, `clock.events[${i}]`);
+    count(event.at, `clock.events[${i}].at`);
+    count(event.order, `clock.events[${i}].order`);
+  });
+}
+
+/** What every event looks like. */
+const EVENT: ClockEvent = { device: "", event: "", at: 0, argument: 0, order: 0 };
 
 /** Virtual time of one machine. */
 export class MachineClock implements Clock {
@@ -62,7 +93,7 @@ export class MachineClock implements Clock {
   }
 
   get now(): number {
-    return this.state.skipped + Math.floor(this.#counter.instructions * this.rate.ns / this.rate.instructions);
+    return this.state.skipped + Math.floor(this.#counter.cycles * this.rate.ns / this.rate.instructions);
   }
 
   /** Time at which the earliest pending event is due; `Infinity` if there is none. */
@@ -75,12 +106,12 @@ export class MachineClock implements Clock {
     this.#sliceEnd = time;
   }
 
-  /** The number of instructions that must retire from now on for `time` to be reached; at least 0. */
+  /** The number of cycles that must pass from now on for `time` to be reached; at least 0. */
   instructionsUntil(time: number): number {
     const { ns, instructions } = this.rate;
     if (time === Infinity) return Infinity;
     const total = Math.ceil((time - this.state.skipped) * instructions / ns);
-    return Math.max(0, total - this.#counter.instructions);
+    return Math.max(0, total - this.#counter.cycles);
   }
 
   /** Lets time jump ahead to `time` without instructions; a time that has passed changes nothing. */

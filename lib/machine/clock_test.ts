@@ -2,31 +2,31 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { MachineClock } from "./clock.ts";
 
 function setUp(rate?: { ns: number; instructions: number }) {
-  const counter = { instructions: 0, breaks: 0, requestBreak: () => void counter.breaks++ };
+  const counter = { cycles: 0, breaks: 0, requestBreak: () => void counter.breaks++ };
   return { counter, clock: new MachineClock(counter, rate) };
 }
 
-Deno.test("MachineClock counts instructions and skipped time", () => {
+Deno.test("MachineClock counts cycles and skipped time", () => {
   const { counter, clock } = setUp();
-  counter.instructions = 100;
+  counter.cycles = 100;
   assertEquals(clock.now, 100);
   clock.skipTo(1000);
-  counter.instructions += 5;
+  counter.cycles += 5;
   assertEquals(clock.now, 1005);
   clock.skipTo(10);
   assertEquals(clock.now, 1005);
 });
 
-Deno.test("MachineClock reaches a time after exactly the instructions that it says, at any rate", () => {
+Deno.test("MachineClock reaches a time after exactly the cycles that it says, at any rate", () => {
   for (const rate of [{ ns: 1, instructions: 4 }, { ns: 10, instructions: 3 }, { ns: 7, instructions: 1 }]) {
     const { counter, clock } = setUp(rate);
-    counter.instructions = 17;
+    counter.cycles = 17;
     for (const time of [50, 51, 1000, 123457]) {
       const needed = clock.instructionsUntil(time);
       if (needed === 0) continue;
-      counter.instructions += needed - 1;
+      counter.cycles += needed - 1;
       assertEquals(clock.now < time, true);
-      counter.instructions++;
+      counter.cycles++;
       assertEquals(clock.now >= time, true);
     }
   }
@@ -39,7 +39,7 @@ Deno.test("MachineClock hands events out in order of time, then of scheduling", 
   clock.schedule("c", "early", 100);
   assertEquals(clock.nextDue, 100);
   assertEquals(clock.takeDue(), undefined);
-  counter.instructions = 100;
+  counter.cycles = 100;
   assertEquals(clock.takeDue(), { device: "b", event: "early", at: 100, argument: 7, order: 1 });
   assertEquals(clock.takeDue()?.device, "c");
   assertEquals(clock.takeDue(), undefined);
@@ -59,7 +59,7 @@ Deno.test("MachineClock moves an event that is scheduled again, and forgets a ca
 
 Deno.test("MachineClock puts an event of the past just ahead, so that handling events ends", () => {
   const { counter, clock } = setUp();
-  counter.instructions = 50;
+  counter.cycles = 50;
   clock.schedule("a", "x", 10);
   assertEquals(clock.takeDue(), undefined);
   assertEquals(clock.nextDue, 51);

@@ -17,6 +17,9 @@ function random(seed: number): (below: number) => number {
 /** Executes nothing but accesses to ports and memory that a random generator makes up. */
 class HostileProcessor implements Processor {
   instructions = 0;
+  get cycles(): number {
+    return this.instructions;
+  }
   readonly halted = false;
   #line = false;
   #break = false;

@@ -3,6 +3,7 @@
  * configuration and the same inputs at the same instruction counts give the same machine, however the run is sliced.
  */
 import { Cpu } from "../cpu/cpu.ts";
+import { checkClockState, type ClockState } from "./clock.ts";
 import type { MachineConfig } from "./config.ts";
 import type { KeyboardInput, MouseInput, SerialInput } from "./inputs.ts";
 import type { Processor, ProcessorBus } from "./processor.ts";
@@ -290,6 +291,7 @@ export class Machine {
     checkState(this.clock.state, saved.clock, "clock");
     checkState(this.#state, saved.machine, "machine");
     checkState(this.cpu.save() as DeviceState, saved.cpu, "cpu");
+    checkClockState(saved.clock as ClockState, saved.cpu.instructions as number);
     const { pages, data } = saved.memory;
     if (data.length !== pages.length * PAGE_SIZE) {
       throw new StateError(`memory: ${pages.length} pages, but ${data.length} bytes`);

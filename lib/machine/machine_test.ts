@@ -10,6 +10,9 @@ type Instruction = (bus: ProcessorBus) => void | "halt" | "fault";
 /** Runs a list of instructions, then does nothing. An interrupt wakes it and acknowledges; so does nothing else. */
 class FakeProcessor implements Processor {
   instructions = 0;
+  get cycles(): number {
+    return this.instructions;
+  }
   halted = false;
   resets = 0;
   readonly vectors: number[] = [];

@@ -31,7 +31,9 @@ export interface Processor {
    * the entry into the handler of a fault or an interrupt.
    */
   readonly instructions: number;
-  /** Runs at most `budget` instructions. */
+  /** Cycles since power-on: one for each instruction, and those in which PAUSE waited. Guest time runs by them. */
+  readonly cycles: number;
+  /** Runs until `budget` cycles have passed, which is at most as many instructions. */
   run(budget: number): RunResult;
   /** The INTR pin, level-sensitive, driven by the 8259 pair. */
   setInterruptLine(level: boolean): void;

@@ -40,7 +40,7 @@ function copy(value: StateValue): StateValue {
 
 /**
  * Checks that `source` has the shape of `target`: the same fields of the same types, typed arrays of the same length.
- * Plain arrays may have any length, and a field that is null on either side may be anything.
+ * Plain arrays may have any length, and a field that is null on either side may be anything. Numbers are finite.
  *
  * @throws StateError naming the first field that does not fit; `path` is where `target` itself stands.
  */
@@ -49,6 +49,9 @@ export function checkState(target: StateValue, source: StateValue | undefined, p
   if (source === undefined) throw new StateError(`${path}: missing, expected ${expected}`);
   if (target === null || source === null) return;
   if (expected !== found) throw new StateError(`${path}: expected ${expected}, found ${found}`);
+  if (expected === "number" && !Number.isFinite(source)) {
+    throw new StateError(`${path}: ${source} is not a finite number`);
+  }
   if (expected === "array") {
     const example = target as StateValue[], items = source as StateValue[];
     if (example.length > 0) items.forEach((item, i) => checkState(example[i] ?? example[0], item, `${path}[${i}]`));

@@ -179,6 +179,8 @@ export interface Emitter {
   branch(condition: Value, operand: number): void;
   /** Jumps to an offset in CS (checked against its limit), truncated to the operand size. */
   jump(offset: Value): void;
+  /** Lets `cycles` pass in which nothing retires, and goes on with the next instruction; ending "jump". */
+  stall(cycles: number): void;
   /** Offset of the following instruction, of the type of {@link size} `size`. */
   nextIp(size: Size): Value;
   /** Offset of this instruction. */

@@ -16,6 +16,10 @@ import { writeRecord } from "./records.ts";
 /** Most instructions in a block. */
 const MAX_BLOCK = 64;
 
+/** Most instructions in a block of a frame whose code has been rewritten {@link OFTEN} times: most would be decoded in vain. */
+const MAX_REWRITTEN_BLOCK = 4;
+const OFTEN = 256;
+
 /** Room at the start of the arena for the part of a block that a short budget covers. */
 const PARTIAL_BYTES = (MAX_BLOCK + 3) * REC.SIZE;
 
@@ -64,6 +68,8 @@ export class BlockCache {
   readonly #inFrame: (Block[] | undefined)[] = [];
   /** By frame: 1 for each byte that belongs to a block, so that writes to data beside code cost little. */
   readonly #codeBytes: (Uint8Array | undefined)[] = [];
+  /** How often writes have hit code, by frame. */
+  readonly #rewrites = new Map<number, number>();
   readonly #leaveSlot: number;
   /** Slots of the stops by mode key. */
   readonly #stopSlots: number[] = [];
@@ -110,6 +116,7 @@ export class BlockCache {
     this.#byFrame.length = 0;
     this.#inFrame.length = 0;
     this.#codeBytes.length = 0;
+    this.#rewrites.clear();
     this.#next = ARENA_BASE + PARTIAL_BYTES;
     this.#partialOf = null;
     this.flushes++;
@@ -125,7 +132,8 @@ export class BlockCache {
     const bytes = this.#memory.bytes, instruction = this.#instruction;
     const first = this.#next + REC.SIZE;
     let at = first, offset = host, count = 0, secondFrame = -1, ended = false;
-    while (count < MAX_BLOCK && !ended) {
+    const most = (this.#rewrites.get(frame) ?? 0) < OFTEN ? MAX_BLOCK : MAX_REWRITTEN_BLOCK;
+    while (count < most && !ended) {
       let length: number;
       if (offset < frameEnd && decode(bytes, offset, frameEnd, mode.code, instruction) === "ok") {
         length = instruction.length;
@@ -224,6 +232,7 @@ export class BlockCache {
     const bytes = this.#codeBytes[frame], blocks = this.#inFrame[frame];
     if (!bytes || !blocks || !holdsCode(bytes, offset, length)) return;
     const from = frame * PAGE_SIZE + offset, to = from + length;
+    this.#rewrites.set(frame, (this.#rewrites.get(frame) ?? 0) + 1);
     let kept = 0;
     bytes.fill(0);
     for (const block of blocks) {

@@ -446,6 +446,11 @@ export class InterpreterEmitter implements Emitter {
     }
     this.#jumpCache(wide, Value.i32(0));
   }
+  stall(cycles: number): void {
+    this.setState(S.BUDGET, "i32", this.state(S.BUDGET, "i32").sub(cycles));
+    this.setState(S.STALLED, "i32", this.state(S.STALLED, "i32").add(cycles));
+    this.fallThrough();
+  }
   /** The record that is being interpreted. */
   recordAddress(): Value {
     return Value.local("i32", RECORD);

@@ -11,7 +11,7 @@ export const BUS_MASTER = 0xc000;
 
 /** An IDE controller on a bench. Channel 0 is at 1F0h/3F6h, its bus master at C000h. */
 export class IdeBench {
-  readonly counter = { instructions: 0, requestBreak: () => {} };
+  readonly counter = { cycles: 0, requestBreak: () => {} };
   readonly clock = new MachineClock(this.counter);
   readonly ports = new IoPorts();
   readonly memory = new PhysicalMemory({ ram: 0x10_0000, extra: 0 });
