@@ -219,6 +219,12 @@ Deno.test("exec: a script with the API, its arguments, its result and its errors
     const { code, err } = await cli(["exec", script]);
     assertEquals(code, 7);
     assertStringIncludes(err, "the script's own");
+    const stray = `import { Guest } from "@bootwright/bootwright";
+      Guest.boot({ fda: "/nowhere/a.img" });
+      await new Promise((resolve) => setTimeout(resolve, 5000));`;
+    await Deno.writeTextFile(script, stray);
+    const unhandled = await cli(["exec", script]);
+    assertEquals([unhandled.code, unhandled.err], [6, "bootwright: fda: image file not found: /nowhere/a.img\n"]);
   }));
 
 Deno.test("disasm: a boot sector", async () => {

@@ -41,6 +41,11 @@ export class ScriptError extends Error {
   override readonly name = "ScriptError";
 }
 
+/** True for an error that this library threw, as opposed to one of a script's own. */
+export function isOwnError(error: unknown): boolean {
+  return [BootwrightError, FileWriteError, ImageError, StateError].some((type) => error instanceof type);
+}
+
 /** What to print and return for an error. */
 export interface Failure {
   readonly code: number;

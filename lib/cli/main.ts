@@ -2,7 +2,7 @@
 import { OptionError } from "../guest/errors.ts";
 import { suggestion } from "../guest/nearest.ts";
 import { disasm } from "./disasm.ts";
-import { exec } from "./exec.ts";
+import { exec, untilAborted } from "./exec.ts";
 import { ExitCode, failureOf } from "./exit_codes.ts";
 import { run } from "./run.ts";
 import { VERSION } from "./version.ts";
@@ -65,12 +65,4 @@ async function dispatch(args: readonly string[], signal: AbortSignal): Promise<n
       return ExitCode.OK;
   }
   throw new OptionError(`there is no command "${command}"${suggestion(command, COMMANDS)}`);
-}
-
-/** The result of `work`, unless `signal` comes first: a script cannot be told to stop, it ends with the program. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason));
-    work.then(resolve, reject);
-  });
 }

@@ -69,7 +69,7 @@ export class Snapshot {
 
   /**
    * Writes the snapshot to a file, all at once: a reader, or a crash, sees the whole file or the one that was there
-   * before. Needs permission to write in the file's folder.
+   * before. Needs permission to read and write in the file's folder.
    */
   save(path: string | URL): Promise<void> {
     return new Promise((resolve) => {

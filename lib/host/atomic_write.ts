@@ -7,7 +7,7 @@ export class FileWriteError extends Error {
 
 /**
  * Writes `bytes` to `path` all at once: into a new file in the same folder, which then takes the place of `path`.
- * Needs write permission for the folder.
+ * Needs permission to read and write in the folder.
  *
  * @throws FileWriteError if that is impossible; nothing is left behind then.
  */
@@ -32,7 +32,8 @@ export function writeFileAtomically(path: string, bytes: Uint8Array): void {
 function explain(path: string, error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof Deno.errors.NotCapable) {
-    return `cannot write ${path}: it is written through a temporary file beside it, so --allow-write is needed for its folder (${message})`;
+    return `cannot write ${path}: it is written through a temporary file beside it, so --allow-read and --allow-write are ` +
+      `needed for its folder (${message})`;
   }
   return `cannot write ${path}: ${message}`;
 }
