@@ -1,7 +1,7 @@
 /** VESA BIOS extensions, INT 10h AH=4Fh, on the Bochs VBE display. Source: VESA BIOS Extension core functions standard 3.0. */
 import { VBE_MODES, type VbeMode, vbePitch, vbeSize } from "../devices/vga/modes.ts";
 import { programVbeMode, writeDispiRegister } from "../devices/vga/program.ts";
-import { Dispi, DispiBit, SequencerBit } from "../devices/vga/registers.ts";
+import { Dispi, DispiBit, Sequencer, SequencerBit, VBE_BANK_SIZE, VgaPort } from "../devices/vga/registers.ts";
 import { Bda } from "./bda.ts";
 import type { Call } from "./call.ts";
 import { PciConfig } from "./pci_config.ts";
@@ -19,8 +19,7 @@ const SUPPORTED = 0x4f;
 const OK = 0x00, FAILED = 0x01, INVALID_IN_MODE = 0x03;
 const LINEAR = 0x4000, KEEP = 0x8000, NUMBER = 0x1ff;
 const VBE2 = 0x32454256, VESA = 0x41534556;
-const BANK_SIZE = 0x10000;
-const SEQUENCER = 0x3c4, CLOCKING_MODE = 1, DISPLAY_OFF = 4;
+const DISPLAY_OFF = 4;
 const VGA_VENDOR = 0x1234, VGA_DEVICE = 0x1111;
 /** Registers of the display that function 04h saves, behind the VGA's state. */
 const DISPI_SAVED = [Dispi.XRES, Dispi.YRES, Dispi.BPP, Dispi.VIRT_WIDTH, Dispi.X_OFFSET, Dispi.Y_OFFSET, Dispi.BANK];
@@ -94,7 +93,7 @@ export class VbeServices {
   }
 
   get #memorySize(): number {
-    return this.#dispi(Dispi.VIDEO_MEMORY_64K) * BANK_SIZE;
+    return this.#dispi(Dispi.VIDEO_MEMORY_64K) * VBE_BANK_SIZE;
   }
 
   #modes(): VbeMode[] {
@@ -127,7 +126,7 @@ export class VbeServices {
     view.setUint32(10, 1, true);
     // The list of modes lies in the reserved part of the block itself.
     pointer(14, call.di + 0x22, call.es);
-    view.setUint16(18, this.#memorySize / BANK_SIZE, true);
+    view.setUint16(18, this.#memorySize / VBE_BANK_SIZE, true);
     if (extended) {
       view.setUint16(20, 0x0100, true);
       for (const offset of [22, 26, 30]) pointer(offset, this.rom.oemString, VIDEO_ROM.SEGMENT);
@@ -258,7 +257,7 @@ export class VbeServices {
       call.dx = this.#dispi(Dispi.BANK);
       return OK;
     }
-    if (call.bh !== 0 || call.dx * BANK_SIZE >= this.#memorySize) return FAILED;
+    if (call.bh !== 0 || call.dx * VBE_BANK_SIZE >= this.#memorySize) return FAILED;
     this.#setDispi(Dispi.BANK, call.dx);
     return OK;
   }
@@ -328,7 +327,7 @@ export class VbeServices {
 
   /** Display power management: everything but "on" blanks the screen. */
   #powerManagement(call: Call): number {
-    const { screen } = this, clocking = screen.indexed(SEQUENCER, CLOCKING_MODE);
+    const { screen } = this, clocking = screen.indexed(VgaPort.SEQUENCER, Sequencer.CLOCKING_MODE);
     switch (call.bl) {
       case 0x00:
         // Standby, suspend, off and reduced on; version 3.0.
@@ -336,8 +335,8 @@ export class VbeServices {
         return OK;
       case 0x01:
         screen.setIndexed(
-          SEQUENCER,
-          CLOCKING_MODE,
+          VgaPort.SEQUENCER,
+          Sequencer.CLOCKING_MODE,
           call.bh === 0 ? clocking & ~SequencerBit.SCREEN_OFF : clocking | SequencerBit.SCREEN_OFF,
         );
         return OK;
@@ -356,11 +355,12 @@ export class VbeServices {
     if (!set && call.bl !== 0x01) return FAILED;
     if (call.dx > 255 || call.cx > 256) return FAILED;
     const at = call.atEs(call.di);
-    ports.write(set ? 0x3c8 : 0x3c7, call.dx, 1);
+    ports.write(set ? VgaPort.DAC_WRITE : VgaPort.DAC_READ, call.dx, 1);
     for (let i = 0; i < call.cx; i++) {
-      if (set) { for (const component of [2, 1, 0]) ports.write(0x3c9, memory.read8(at + i * 4 + component), 1); }
-      else {
-        for (const component of [2, 1, 0]) memory.write8(at + i * 4 + component, ports.read(0x3c9, 1));
+      if (set) {
+        for (const component of [2, 1, 0]) ports.write(VgaPort.DAC_DATA, memory.read8(at + i * 4 + component), 1);
+      } else {
+        for (const component of [2, 1, 0]) memory.write8(at + i * 4 + component, ports.read(VgaPort.DAC_DATA, 1));
         memory.write8(at + i * 4 + 3, 0);
       }
     }

@@ -1,7 +1,7 @@
 /** INT 10h: modes, cursor, text, teletype. Palette, fonts, state and VESA functions are beside. Source: IBM PS/2 and PC BIOS interface technical reference, "Video". */
 import { STANDARD_MODES, type StandardMode } from "../devices/vga/modes.ts";
 import { loadFont, programMode } from "../devices/vga/program.ts";
-import { Crtc } from "../devices/vga/registers.ts";
+import { Crtc, crtcPortOf, MiscellaneousBit, Sequencer, SequencerBit, VgaPort } from "../devices/vga/registers.ts";
 import { Bda } from "./bda.ts";
 import type { Call } from "./call.ts";
 import { handleFonts } from "./video_fonts.ts";
@@ -165,7 +165,7 @@ export class VideoServices {
     memory.write(Bda.CURSOR_POSITIONS, new Uint8Array(16));
     memory.write16(Bda.CURSOR_SHAPE, mode.text ? 0x0607 : 0);
     memory.write8(Bda.VIDEO_PAGE, 0);
-    memory.write16(Bda.CRTC_PORT, (mode.registers.miscellaneous & 1) === 0 ? 0x3b4 : 0x3d4);
+    memory.write16(Bda.CRTC_PORT, crtcPortOf(mode.registers.miscellaneous));
     if (mode.number < MODE_COUNT) memory.write8(Bda.VIDEO_MODE_CONTROL, MODE_CONTROL[mode.number]);
     memory.write8(Bda.VIDEO_PALETTE, mode.number === 6 ? 0x3f : 0x30);
     memory.write8(Bda.VIDEO_ROWS, mode.rows - 1);
@@ -396,7 +396,7 @@ export class VideoServices {
     };
     switch (call.bl) {
       case 0x10:
-        call.bh = screen.crtcPort === 0x3b4 ? 1 : 0;
+        call.bh = screen.crtcPort === VgaPort.CRTC_MONO ? 1 : 0;
         call.bl = 3;
         call.ch = 0;
         call.cl = 9;
@@ -412,8 +412,12 @@ export class VideoServices {
         change(Bda.VIDEO_MODESET_CONTROL, 0x08, call.al === 1);
         return;
       case 0x32: {
-        const value = ports.read(0x3cc, 1);
-        ports.write(0x3c2, call.al === 0 ? value | 2 : value & ~2, 1);
+        const value = ports.read(VgaPort.MISCELLANEOUS_READ, 1);
+        ports.write(
+          VgaPort.MISCELLANEOUS,
+          call.al === 0 ? value | MiscellaneousBit.ENABLE_RAM : value & ~MiscellaneousBit.ENABLE_RAM,
+          1,
+        );
         call.al = 0x12;
         return;
       }
@@ -424,8 +428,12 @@ export class VideoServices {
         change(Bda.VIDEO_CONTROL, 0x01, call.al === 1);
         return;
       case 0x36: {
-        const clocking = screen.indexed(0x3c4, 1);
-        screen.setIndexed(0x3c4, 1, call.al === 0 ? clocking & ~0x20 : clocking | 0x20);
+        const clocking = screen.indexed(VgaPort.SEQUENCER, Sequencer.CLOCKING_MODE);
+        screen.setIndexed(
+          VgaPort.SEQUENCER,
+          Sequencer.CLOCKING_MODE,
+          call.al === 0 ? clocking & ~SequencerBit.SCREEN_OFF : clocking | SequencerBit.SCREEN_OFF,
+        );
         call.al = 0x12;
         return;
       }

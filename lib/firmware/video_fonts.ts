@@ -1,12 +1,11 @@
 /** INT 10h AH=11h: fonts in text and graphics modes. Source: IBM PS/2 BIOS interface technical reference. */
 import { loadFont } from "../devices/vga/program.ts";
-import { Crtc } from "../devices/vga/registers.ts";
+import { Crtc, Sequencer, VgaPort } from "../devices/vga/registers.ts";
 import { Bda } from "./bda.ts";
 import type { Call } from "./call.ts";
 import type { VideoScreen } from "./video_screen.ts";
 import { type BiosFonts, VIDEO_ROM, type VideoRom } from "./vga_rom.ts";
 
-const SEQUENCER = 0x3c4, CHARACTER_MAP_SELECT = 3;
 const MONO_TEXT = 7;
 const HEIGHTS: Readonly<Record<number, 8 | 14 | 16>> = { 1: 14, 2: 8, 3: 14, 4: 16 };
 
@@ -36,7 +35,7 @@ function loadTextFont(call: Call, screen: VideoScreen, fonts: BiosFonts, setCurs
   const kind = call.al & 0x0f;
   const { mode } = screen;
   if (kind === 3) {
-    screen.setIndexed(SEQUENCER, CHARACTER_MAP_SELECT, call.bl);
+    screen.setIndexed(VgaPort.SEQUENCER, Sequencer.CHARACTER_MAP_SELECT, call.bl);
     return;
   }
   if (mode === null || !mode.text || kind > 4) return;

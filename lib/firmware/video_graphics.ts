@@ -1,9 +1,8 @@
 /** Pixels, characters and scrolling in graphics modes: CGA interleaved, planar, and 256 colours. Source: IBM VGA technical reference. */
 import type { StandardMode } from "../devices/vga/modes.ts";
-import { Graphics } from "../devices/vga/registers.ts";
+import { Graphics, VgaPort } from "../devices/vga/registers.ts";
 import type { VideoScreen } from "./video_screen.ts";
 
-const GC = 0x3ce;
 const XOR = 0x80;
 /** Bytes of a CGA field: even lines, then odd ones. */
 const CGA_FIELD = 0x2000;
@@ -17,10 +16,10 @@ export interface CellRect {
 }
 
 /** How a graphics mode keeps its pixels. */
-export type PixelLayout = "cga" | "planar" | "packed";
+type PixelLayout = "cga" | "planar" | "packed";
 
 /** The layout of a graphics mode. */
-export function pixelLayout(mode: StandardMode): PixelLayout {
+function pixelLayout(mode: StandardMode): PixelLayout {
   return mode.segment === 0xb800 ? "cga" : mode.bitsPerPixel === 8 ? "packed" : "planar";
 }
 
@@ -80,10 +79,10 @@ export class GraphicsScreen {
       case "planar": {
         let color = 0;
         for (let plane = 0; plane < 4; plane++) {
-          this.screen.setIndexed(GC, Graphics.READ_MAP_SELECT, plane);
+          this.screen.setIndexed(VgaPort.GRAPHICS, Graphics.READ_MAP_SELECT, plane);
           color |= (memory.read8(at) >> (7 - (x & 7)) & 1) << plane;
         }
-        this.screen.setIndexed(GC, Graphics.READ_MAP_SELECT, 0);
+        this.screen.setIndexed(VgaPort.GRAPHICS, Graphics.READ_MAP_SELECT, 0);
         return color;
       }
     }
@@ -92,17 +91,17 @@ export class GraphicsScreen {
   /** Runs `write` in write mode 2, combining by exclusive-or if `color` says so, and puts the registers back. */
   #planarWrite(color: number, write: () => void): void {
     const { screen } = this;
-    const before = screen.indexed(GC, Graphics.MODE);
-    screen.setIndexed(GC, Graphics.MODE, before & ~3 | 2);
-    screen.setIndexed(GC, Graphics.DATA_ROTATE, (color & XOR) !== 0 ? 0x18 : 0);
+    const before = screen.indexed(VgaPort.GRAPHICS, Graphics.MODE);
+    screen.setIndexed(VgaPort.GRAPHICS, Graphics.MODE, before & ~3 | 2);
+    screen.setIndexed(VgaPort.GRAPHICS, Graphics.DATA_ROTATE, (color & XOR) !== 0 ? 0x18 : 0);
     write();
-    screen.setIndexed(GC, Graphics.BIT_MASK, 0xff);
-    screen.setIndexed(GC, Graphics.DATA_ROTATE, 0);
-    screen.setIndexed(GC, Graphics.MODE, before);
+    screen.setIndexed(VgaPort.GRAPHICS, Graphics.BIT_MASK, 0xff);
+    screen.setIndexed(VgaPort.GRAPHICS, Graphics.DATA_ROTATE, 0);
+    screen.setIndexed(VgaPort.GRAPHICS, Graphics.MODE, before);
   }
 
   #planarBits(at: number, bits: number, color: number): void {
-    this.screen.setIndexed(GC, Graphics.BIT_MASK, bits);
+    this.screen.setIndexed(VgaPort.GRAPHICS, Graphics.BIT_MASK, bits);
     // Reading fills the latches, which keep the other pixels.
     this.screen.memory.read8(at);
     this.screen.memory.write8(at, color & 0x0f);
@@ -167,13 +166,13 @@ export class GraphicsScreen {
     const kept = Math.max(0, bottom - top - distance);
     const copy = (target: number, source: number) => this.#copyLine(mode, page, rect, target, source);
     const planar = pixelLayout(mode) === "planar";
-    if (planar) this.screen.setIndexed(GC, Graphics.MODE, 1);
+    if (planar) this.screen.setIndexed(VgaPort.GRAPHICS, Graphics.MODE, 1);
     if (lines >= 0) { for (let y = 0; y < kept; y++) copy(top + y, top + y + distance); }
     else for (let y = kept - 1; y >= 0; y--) copy(top + y + distance, top + y);
     const [from, to] = lines >= 0 ? [top + kept, bottom] : [top, bottom - kept];
-    if (planar) this.screen.setIndexed(GC, Graphics.MODE, 2);
+    if (planar) this.screen.setIndexed(VgaPort.GRAPHICS, Graphics.MODE, 2);
     for (let y = from; y < to; y++) this.#fillLine(mode, page, rect, y, color);
-    if (planar) this.screen.setIndexed(GC, Graphics.MODE, 0);
+    if (planar) this.screen.setIndexed(VgaPort.GRAPHICS, Graphics.MODE, 0);
   }
 
   #span(mode: StandardMode, rect: CellRect): number {

@@ -1,43 +1,43 @@
 /** INT 10h AH=10h: palette registers, overscan, blinking, and the DAC. Source: IBM PS/2 BIOS interface technical reference. */
+import { Attribute, AttributeBit, VgaPort } from "../devices/vga/registers.ts";
 import { Bda } from "./bda.ts";
 import type { Call } from "./call.ts";
 import type { VideoScreen } from "./video_screen.ts";
-
-const OVERSCAN = 0x11, MODE_CONTROL = 0x10, COLOR_SELECT = 0x14;
-const BLINK = 0x08, PAGES_OF_16 = 0x80;
-const PEL_MASK = 0x3c6, DAC_READ = 0x3c7, DAC_WRITE = 0x3c8, DAC_DATA = 0x3c9;
 
 /** Serves AH=10h. */
 export function handlePalette(call: Call, screen: VideoScreen): void {
   const { ports, memory } = screen;
   switch (call.al) {
     case 0x00:
-      if (call.bl <= COLOR_SELECT) screen.setAttribute(call.bl, call.bh);
+      if (call.bl <= Attribute.COLOR_SELECT) screen.setAttribute(call.bl, call.bh);
       return;
     case 0x01:
-      screen.setAttribute(OVERSCAN, call.bh);
+      screen.setAttribute(Attribute.OVERSCAN_COLOR, call.bh);
       return;
     case 0x02: {
       const table = memory.bytes(call.atEs(call.dx), 17);
       for (let i = 0; i < 16; i++) screen.setAttribute(i, table[i]);
-      screen.setAttribute(OVERSCAN, table[16]);
+      screen.setAttribute(Attribute.OVERSCAN_COLOR, table[16]);
       return;
     }
     case 0x03: {
-      const mode = screen.attribute(MODE_CONTROL);
-      screen.setAttribute(MODE_CONTROL, (call.bl & 1) !== 0 ? mode | BLINK : mode & ~BLINK);
+      const mode = screen.attribute(Attribute.MODE_CONTROL);
+      screen.setAttribute(
+        Attribute.MODE_CONTROL,
+        (call.bl & 1) !== 0 ? mode | AttributeBit.BLINK : mode & ~AttributeBit.BLINK,
+      );
       const control = memory.read8(Bda.VIDEO_MODE_CONTROL);
       memory.write8(Bda.VIDEO_MODE_CONTROL, (call.bl & 1) !== 0 ? control | 0x20 : control & ~0x20);
       return;
     }
     case 0x07:
-      if (call.bl <= COLOR_SELECT) call.bh = screen.attribute(call.bl);
+      if (call.bl <= Attribute.COLOR_SELECT) call.bh = screen.attribute(call.bl);
       return;
     case 0x08:
-      call.bh = screen.attribute(OVERSCAN);
+      call.bh = screen.attribute(Attribute.OVERSCAN_COLOR);
       return;
     case 0x09: {
-      const table = Uint8Array.from({ length: 17 }, (_, i) => screen.attribute(i < 16 ? i : OVERSCAN));
+      const table = Uint8Array.from({ length: 17 }, (_, i) => screen.attribute(i < 16 ? i : Attribute.OVERSCAN_COLOR));
       memory.write(call.atEs(call.dx), table);
       return;
     }
@@ -59,14 +59,14 @@ export function handlePalette(call: Call, screen: VideoScreen): void {
       memory.write(call.atEs(call.dx), readDac(screen, call.bx, call.cx));
       return;
     case 0x18:
-      ports.write(PEL_MASK, call.bl, 1);
+      ports.write(VgaPort.PEL_MASK, call.bl, 1);
       return;
     case 0x19:
-      call.bx = ports.read(PEL_MASK, 1);
+      call.bx = ports.read(VgaPort.PEL_MASK, 1);
       return;
     case 0x1a: {
-      const sixteen = (screen.attribute(MODE_CONTROL) & PAGES_OF_16) !== 0;
-      const select = screen.attribute(COLOR_SELECT);
+      const sixteen = (screen.attribute(Attribute.MODE_CONTROL) & AttributeBit.P54_SELECT) !== 0;
+      const select = screen.attribute(Attribute.COLOR_SELECT);
       call.bl = sixteen ? 1 : 0;
       call.bh = sixteen ? select & 15 : select >> 2 & 3;
       return;
@@ -83,24 +83,30 @@ function grey(screen: VideoScreen): boolean {
 
 /** BL = 0 chooses between 4 pages of 64 and 16 pages of 16 colours, BL = 1 selects a page. */
 function selectPages(call: Call, screen: VideoScreen): void {
-  const mode = screen.attribute(MODE_CONTROL);
+  const mode = screen.attribute(Attribute.MODE_CONTROL);
   if (call.bl === 0) {
-    screen.setAttribute(MODE_CONTROL, (call.bh & 1) !== 0 ? mode | PAGES_OF_16 : mode & ~PAGES_OF_16);
+    screen.setAttribute(
+      Attribute.MODE_CONTROL,
+      (call.bh & 1) !== 0 ? mode | AttributeBit.P54_SELECT : mode & ~AttributeBit.P54_SELECT,
+    );
   } else {
-    screen.setAttribute(COLOR_SELECT, (mode & PAGES_OF_16) !== 0 ? call.bh & 15 : (call.bh & 3) << 2);
+    screen.setAttribute(
+      Attribute.COLOR_SELECT,
+      (mode & AttributeBit.P54_SELECT) !== 0 ? call.bh & 15 : (call.bh & 3) << 2,
+    );
   }
 }
 
 /** Reads `count` colours (at most 256) as red, green, blue. */
 export function readDac(screen: VideoScreen, first: number, count: number): Uint8Array {
-  screen.ports.write(DAC_READ, first & 0xff, 1);
-  return Uint8Array.from({ length: Math.min(count, 256) * 3 }, () => screen.ports.read(DAC_DATA, 1));
+  screen.ports.write(VgaPort.DAC_READ, first & 0xff, 1);
+  return Uint8Array.from({ length: Math.min(count, 256) * 3 }, () => screen.ports.read(VgaPort.DAC_DATA, 1));
 }
 
 /** Writes colours as red, green, blue. */
 export function writeDac(screen: VideoScreen, first: number, colors: Uint8Array): void {
-  screen.ports.write(DAC_WRITE, first & 0xff, 1);
-  for (const component of colors) screen.ports.write(DAC_DATA, component, 1);
+  screen.ports.write(VgaPort.DAC_WRITE, first & 0xff, 1);
+  for (const component of colors) screen.ports.write(VgaPort.DAC_DATA, component, 1);
 }
 
 /** Replaces colours by their luminance: 30 % red, 59 % green, 11 % blue. */

@@ -1,6 +1,6 @@
 /** What all parts of INT 10h share: the mode in force, the data area, the CRT controller, and pages. */
 import { STANDARD_MODES, type StandardMode } from "../devices/vga/modes.ts";
-import { Crtc } from "../devices/vga/registers.ts";
+import { AttributeBit, Crtc, STATUS_FROM_CRTC, VgaPort } from "../devices/vga/registers.ts";
 import { Bda } from "./bda.ts";
 import type { LinearMemory } from "./linear_memory.ts";
 import type { BiosPorts } from "./wires.ts";
@@ -60,7 +60,7 @@ export class VideoScreen {
 
   /** The CRT controller's index port, 3D4h or 3B4h. */
   get crtcPort(): number {
-    return this.memory.read16(Bda.CRTC_PORT) === 0x3b4 ? 0x3b4 : 0x3d4;
+    return this.memory.read16(Bda.CRTC_PORT) === VgaPort.CRTC_MONO ? VgaPort.CRTC_MONO : VgaPort.CRTC_COLOR;
   }
 
   crtc(index: number): number {
@@ -87,8 +87,8 @@ export class VideoScreen {
   /** Reads an attribute controller register; the screen stays on. */
   attribute(index: number): number {
     this.#resetFlipFlop();
-    this.ports.write(0x3c0, index, 1);
-    const value = this.ports.read(0x3c1, 1);
+    this.ports.write(VgaPort.ATTRIBUTE, index, 1);
+    const value = this.ports.read(VgaPort.ATTRIBUTE_READ, 1);
     this.#showScreen();
     return value;
   }
@@ -96,18 +96,18 @@ export class VideoScreen {
   /** Writes an attribute controller register; the screen stays on. */
   setAttribute(index: number, value: number): void {
     this.#resetFlipFlop();
-    this.ports.write(0x3c0, index, 1);
-    this.ports.write(0x3c0, value & 0xff, 1);
+    this.ports.write(VgaPort.ATTRIBUTE, index, 1);
+    this.ports.write(VgaPort.ATTRIBUTE, value & 0xff, 1);
     this.#showScreen();
   }
 
   #resetFlipFlop(): void {
-    this.ports.read(this.crtcPort + 6, 1);
+    this.ports.read(this.crtcPort + STATUS_FROM_CRTC, 1);
   }
 
   #showScreen(): void {
     this.#resetFlipFlop();
-    this.ports.write(0x3c0, 0x20, 1);
+    this.ports.write(VgaPort.ATTRIBUTE, AttributeBit.PALETTE_ADDRESS_SOURCE, 1);
   }
 
   /** The lines of a text screen as character codes; nothing in graphics modes. */

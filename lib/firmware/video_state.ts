@@ -1,4 +1,5 @@
 /** INT 10h AH=1Ah (display combination), 1Bh (functionality), 1Ch (save and restore). Source: IBM PS/2 BIOS interface technical reference. */
+import { Crtc, crtcPortOf, STATUS_FROM_CRTC, VgaPort } from "../devices/vga/registers.ts";
 import { Bda } from "./bda.ts";
 import type { Call } from "./call.ts";
 import { readDac, writeDac } from "./video_palette.ts";
@@ -9,8 +10,8 @@ import { VIDEO_ROM, type VideoRom } from "./vga_rom.ts";
 export const SavePart = { HARDWARE: 1, DATA: 2, DAC: 4 } as const;
 
 const BLOCK = 64;
-const SEQUENCER = { port: 0x3c4, count: 5 },
-  GRAPHICS = { port: 0x3ce, count: 9 },
+const SEQUENCER = { port: VgaPort.SEQUENCER, count: 5 },
+  GRAPHICS = { port: VgaPort.GRAPHICS, count: 9 },
   CRTC_COUNT = 25,
   ATTRIBUTE_COUNT = 21;
 /** Index registers, miscellaneous, feature and mask bytes come first. */
@@ -93,8 +94,8 @@ export function saveState(screen: VideoScreen, parts: number, at: number): numbe
   const bytes: number[] = [];
   if ((parts & SavePart.HARDWARE) !== 0) {
     const crtc = screen.crtcPort;
-    bytes.push(...[SEQUENCER.port, crtc, GRAPHICS.port].map((port) => ports.read(port, 1)));
-    bytes.push(ports.read(0x3cc, 1), ports.read(0x3ca, 1), ports.read(0x3c6, 1), 0, 0);
+    const single = [VgaPort.MISCELLANEOUS_READ, VgaPort.FEATURE_CONTROL_READ, VgaPort.PEL_MASK];
+    bytes.push(...[SEQUENCER.port, crtc, GRAPHICS.port, ...single].map((port) => ports.read(port, 1)), 0, 0);
     for (const { port, count } of [SEQUENCER, GRAPHICS, { port: crtc, count: CRTC_COUNT }]) {
       for (let i = 0; i < count; i++) bytes.push(screen.indexed(port, i));
       ports.write(port, bytes[[SEQUENCER.port, crtc, GRAPHICS.port].indexOf(port)], 1);
@@ -104,7 +105,7 @@ export function saveState(screen: VideoScreen, parts: number, at: number): numbe
   if ((parts & SavePart.DATA) !== 0) {
     for (const [address, length] of DATA_RANGES) bytes.push(...memory.bytes(address, length));
   }
-  if ((parts & SavePart.DAC) !== 0) bytes.push(ports.read(0x3c6, 1), ...readDac(screen, 0, 256));
+  if ((parts & SavePart.DAC) !== 0) bytes.push(ports.read(VgaPort.PEL_MASK, 1), ...readDac(screen, 0, 256));
   memory.write(at, Uint8Array.from(bytes));
   return at + bytes.length;
 }
@@ -118,13 +119,13 @@ export function restoreState(screen: VideoScreen, parts: number, from: number): 
     const indices = [next(), next(), next()];
     const [miscellaneous, feature, mask] = [next(), next(), next()];
     at += 2;
-    ports.write(0x3c2, miscellaneous, 1);
-    const crtc = (miscellaneous & 1) !== 0 ? 0x3d4 : 0x3b4;
-    ports.write(crtc + 6, feature, 1);
-    ports.write(0x3c6, mask, 1);
+    ports.write(VgaPort.MISCELLANEOUS, miscellaneous, 1);
+    const crtc = crtcPortOf(miscellaneous);
+    ports.write(crtc + STATUS_FROM_CRTC, feature, 1);
+    ports.write(VgaPort.PEL_MASK, mask, 1);
     const groups = [SEQUENCER, GRAPHICS, { port: crtc, count: CRTC_COUNT }];
     for (const { port, count } of groups) {
-      if (port === crtc) screen.setIndexed(port, 0x11, 0);
+      if (port === crtc) screen.setIndexed(port, Crtc.VERTICAL_RETRACE_END, 0);
       for (let i = 0; i < count; i++) screen.setIndexed(port, i, next());
     }
     for (let i = 0; i < ATTRIBUTE_COUNT; i++) screen.setAttribute(i, next());
@@ -137,7 +138,7 @@ export function restoreState(screen: VideoScreen, parts: number, from: number): 
     }
   }
   if ((parts & SavePart.DAC) !== 0) {
-    ports.write(0x3c6, next(), 1);
+    ports.write(VgaPort.PEL_MASK, next(), 1);
     writeDac(screen, 0, memory.bytes(at, 768));
     at += 768;
   }

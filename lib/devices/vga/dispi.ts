@@ -2,9 +2,7 @@
  * The Bochs VBE display ("dispi"): resolutions and depths beyond the VGA's, a bank window and a linear framebuffer.
  * Source: "Bochs VBE Display API", interface version B0C5h.
  */
-import { Dispi, DISPI_MAXIMUM, DispiBit, dispiEnabled, type VgaState } from "./registers.ts";
-
-const BANK_SIZE = 0x10000;
+import { Dispi, DISPI_MAXIMUM, DispiBit, dispiEnabled, VBE_BANK_SIZE, type VgaState } from "./registers.ts";
 
 /** Bits that a pixel of `bitsPerPixel` takes in memory; 0 for a depth that does not exist. */
 export function pixelBits(bitsPerPixel: number): number {
@@ -36,7 +34,7 @@ export function dispiStart(state: VgaState): number {
 /** Reads register `index`; `memorySize` is the size of video memory in bytes. */
 export function readDispi(state: VgaState, index: number, memorySize: number): number {
   const { dispi } = state;
-  if (index === Dispi.VIDEO_MEMORY_64K) return memorySize / BANK_SIZE;
+  if (index === Dispi.VIDEO_MEMORY_64K) return memorySize / VBE_BANK_SIZE;
   if ((dispi[Dispi.ENABLE] & DispiBit.GET_CAPS) !== 0) {
     if (index === Dispi.XRES) return DISPI_MAXIMUM.width;
     if (index === Dispi.YRES) return DISPI_MAXIMUM.height;
@@ -65,7 +63,7 @@ export function writeDispi(state: VgaState, index: number, value: number, memory
       if (dispiEnabled(state)) agreeDispi(state, memorySize);
       return 0;
     case Dispi.BANK: {
-      const banks = memorySize / BANK_SIZE / (dispi[Dispi.BPP] === 4 ? 4 : 1);
+      const banks = memorySize / VBE_BANK_SIZE / (dispi[Dispi.BPP] === 4 ? 4 : 1);
       dispi[Dispi.BANK] = value % banks;
       return 0;
     }

@@ -17,7 +17,6 @@ export { type PaletteName, standardPalette } from "./palettes.ts";
 export {
   loadFont,
   type LoadFontOptions,
-  loadPalette,
   type PortAccess,
   type PortWriter,
   programMode,

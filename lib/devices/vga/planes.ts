@@ -18,6 +18,7 @@ import {
   MiscellaneousBit,
   Sequencer,
   SequencerBit,
+  VBE_BANK_SIZE,
   type VgaState,
 } from "./registers.ts";
 
@@ -34,8 +35,7 @@ export const LEGACY_BASE = 0xa0000;
 /** Size of {@link LEGACY_BASE}'s range. */
 export const LEGACY_SIZE = 0x20000;
 /** Cells that the VGA's own modes reach: 64 KiB a plane. */
-export const LEGACY_CELLS = 0x10000;
-const BANK_SIZE = 0x10000;
+const LEGACY_CELLS = 0x10000;
 
 /** A part of the legacy range that is plain memory just now: byte `offset` of video memory lies at `base`. */
 export interface PlainWindow {
@@ -88,7 +88,7 @@ export class Planes implements MmioHandler {
     this.#base = window.base;
     this.#size = (miscellaneous & MiscellaneousBit.ENABLE_RAM) !== 0 ? window.size : 0;
     const vbe = dispiEnabled(this.state);
-    this.#bank = vbe ? dispi[Dispi.BANK] * BANK_SIZE : 0;
+    this.#bank = vbe ? dispi[Dispi.BANK] * VBE_BANK_SIZE : 0;
     this.#cellMask = vbe ? this.cells.length - 1 : LEGACY_CELLS - 1;
     const chained = (sequencer[Sequencer.MEMORY_MODE] & SequencerBit.CHAIN_4) !== 0;
     const oddEven = (graphics[Graphics.MISCELLANEOUS] & GraphicsBit.CHAIN_ODD_EVEN) !== 0 && !chained && !vbe &&
@@ -110,7 +110,7 @@ export class Planes implements MmioHandler {
   /** The part of the legacy range that needs no handler with the present registers, or null. */
   plainWindow(): PlainWindow | null {
     const { sequencer, graphics, dispi } = this.state;
-    if (this.#size < BANK_SIZE) return null;
+    if (this.#size < VBE_BANK_SIZE) return null;
     if (dispiEnabled(this.state) && dispi[Dispi.BPP] > 4) {
       const offset = this.#bank;
       const size = Math.min(this.#size, this.bytes.length - offset);

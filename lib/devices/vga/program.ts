@@ -2,7 +2,18 @@
 import type { AccessSize, DmaMemory } from "../../machine/types.ts";
 import { STANDARD_MODES, type VbeMode } from "./modes.ts";
 import { standardPalette } from "./palettes.ts";
-import { AttributeBit, Crtc, Dispi, DispiBit, Graphics, MiscellaneousBit, Sequencer } from "./registers.ts";
+import {
+  AttributeBit,
+  Crtc,
+  crtcPortOf,
+  Dispi,
+  DispiBit,
+  GLYPH_BYTES,
+  Graphics,
+  Sequencer,
+  STATUS_FROM_CRTC,
+  VgaPort,
+} from "./registers.ts";
 
 /** Where {@link programMode} and its like write: the port space of the machine. */
 export interface PortWriter {
@@ -16,12 +27,6 @@ export interface PortAccess extends PortWriter {
   read(port: number, size: AccessSize): number;
 }
 
-const SEQUENCER = 0x3c4, GRAPHICS = 0x3ce, ATTRIBUTE = 0x3c0, MISCELLANEOUS = 0x3c2;
-const PEL_MASK = 0x3c6, DAC_WRITE = 0x3c8, DAC_DATA = 0x3c9;
-const CRTC_COLOR = 0x3d4, CRTC_MONO = 0x3b4, STATUS_FROM_CRTC = 6;
-const DISPI_INDEX = 0x1ce, DISPI_DATA = 0x1cf;
-const GLYPH_BYTES = 32;
-
 function indexed(ports: PortWriter, port: number, index: number, value: number): void {
   ports.write(port, index, 1);
   ports.write(port + 1, value, 1);
@@ -29,15 +34,15 @@ function indexed(ports: PortWriter, port: number, index: number, value: number):
 
 /** Writes a register of the Bochs VBE display. */
 export function writeDispiRegister(ports: PortWriter, index: number, value: number): void {
-  ports.write(DISPI_INDEX, index, 2);
-  ports.write(DISPI_DATA, value, 2);
+  ports.write(VgaPort.DISPI_INDEX, index, 2);
+  ports.write(VgaPort.DISPI_DATA, value, 2);
 }
 
 /** Loads 256 colours of 6 bits a component (768 bytes) into the DAC. */
-export function loadPalette(ports: PortWriter, palette: Uint8Array): void {
-  ports.write(PEL_MASK, 0xff, 1);
-  ports.write(DAC_WRITE, 0, 1);
-  for (const component of palette) ports.write(DAC_DATA, component, 1);
+function loadPalette(ports: PortWriter, palette: Uint8Array): void {
+  ports.write(VgaPort.PEL_MASK, 0xff, 1);
+  ports.write(VgaPort.DAC_WRITE, 0, 1);
+  for (const component of palette) ports.write(VgaPort.DAC_DATA, component, 1);
 }
 
 /**
@@ -50,21 +55,21 @@ export function programMode(ports: PortAccess, number: number, options: { palett
   const mode = STANDARD_MODES.get(number);
   if (mode === undefined) throw new RangeError(`there is no standard video mode ${number.toString(16)}h`);
   const { miscellaneous, sequencer, crtc, graphics, attribute } = mode.registers;
-  const crtcPort = (miscellaneous & MiscellaneousBit.COLOR_ADDRESS) !== 0 ? CRTC_COLOR : CRTC_MONO;
+  const crtcPort = crtcPortOf(miscellaneous);
   writeDispiRegister(ports, Dispi.ENABLE, 0);
-  ports.write(MISCELLANEOUS, miscellaneous, 1);
+  ports.write(VgaPort.MISCELLANEOUS, miscellaneous, 1);
   // An index without the palette address source bit blanks the screen until the end.
   ports.read(crtcPort + STATUS_FROM_CRTC, 1);
   attribute.forEach((value, index) => {
-    ports.write(ATTRIBUTE, index, 1);
-    ports.write(ATTRIBUTE, value, 1);
+    ports.write(VgaPort.ATTRIBUTE, index, 1);
+    ports.write(VgaPort.ATTRIBUTE, value, 1);
   });
   if (options.palette !== false) loadPalette(ports, standardPalette(mode.palette));
-  sequencer.forEach((value, index) => indexed(ports, SEQUENCER, index, value));
-  graphics.forEach((value, index) => indexed(ports, GRAPHICS, index, value));
+  sequencer.forEach((value, index) => indexed(ports, VgaPort.SEQUENCER, index, value));
+  graphics.forEach((value, index) => indexed(ports, VgaPort.GRAPHICS, index, value));
   indexed(ports, crtcPort, Crtc.VERTICAL_RETRACE_END, 0);
   crtc.forEach((value, index) => indexed(ports, crtcPort, index, value));
-  ports.write(ATTRIBUTE, AttributeBit.PALETTE_ADDRESS_SOURCE, 1);
+  ports.write(VgaPort.ATTRIBUTE, AttributeBit.PALETTE_ADDRESS_SOURCE, 1);
 }
 
 /** Options of {@link programVbeMode}. */
@@ -111,10 +116,10 @@ export function loadFont(
   const registers = STANDARD_MODES.get(mode)?.registers;
   if (registers === undefined) throw new RangeError(`there is no standard video mode ${mode.toString(16)}h`);
   const { block = 0, first = 0 } = options;
-  indexed(ports, SEQUENCER, Sequencer.MAP_MASK, 0x04);
-  indexed(ports, SEQUENCER, Sequencer.MEMORY_MODE, 0x06);
-  indexed(ports, GRAPHICS, Graphics.MODE, 0x00);
-  indexed(ports, GRAPHICS, Graphics.MISCELLANEOUS, 0x04);
+  indexed(ports, VgaPort.SEQUENCER, Sequencer.MAP_MASK, 0x04);
+  indexed(ports, VgaPort.SEQUENCER, Sequencer.MEMORY_MODE, 0x06);
+  indexed(ports, VgaPort.GRAPHICS, Graphics.MODE, 0x00);
+  indexed(ports, VgaPort.GRAPHICS, Graphics.MISCELLANEOUS, 0x04);
   // Blocks 0 to 3 are 16 KiB apart, 4 to 7 lie between them.
   const base = 0xa0000 + (block & 3) * 0x4000 + (block >> 2 & 1) * 0x2000;
   const glyph = new Uint8Array(GLYPH_BYTES);
@@ -123,8 +128,8 @@ export function loadFont(
     glyph.set(font.subarray(i * height, (i + 1) * height));
     memory.write(base + (first + i) * GLYPH_BYTES, glyph);
   }
-  indexed(ports, SEQUENCER, Sequencer.MAP_MASK, registers.sequencer[Sequencer.MAP_MASK]);
-  indexed(ports, SEQUENCER, Sequencer.MEMORY_MODE, registers.sequencer[Sequencer.MEMORY_MODE]);
-  indexed(ports, GRAPHICS, Graphics.MODE, registers.graphics[Graphics.MODE]);
-  indexed(ports, GRAPHICS, Graphics.MISCELLANEOUS, registers.graphics[Graphics.MISCELLANEOUS]);
+  indexed(ports, VgaPort.SEQUENCER, Sequencer.MAP_MASK, registers.sequencer[Sequencer.MAP_MASK]);
+  indexed(ports, VgaPort.SEQUENCER, Sequencer.MEMORY_MODE, registers.sequencer[Sequencer.MEMORY_MODE]);
+  indexed(ports, VgaPort.GRAPHICS, Graphics.MODE, registers.graphics[Graphics.MODE]);
+  indexed(ports, VgaPort.GRAPHICS, Graphics.MISCELLANEOUS, registers.graphics[Graphics.MISCELLANEOUS]);
 }

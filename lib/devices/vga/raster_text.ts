@@ -1,12 +1,19 @@
 /** Text modes: character generator, attributes, cursor. */
 import { attributeColor, textGeometry } from "./geometry.ts";
 import { dacColors, type RasterOptions } from "./raster.ts";
-import { Attribute, AttributeBit, Crtc, CrtcBit, Sequencer, SequencerBit, type VgaState } from "./registers.ts";
+import {
+  Attribute,
+  AttributeBit,
+  Crtc,
+  CrtcBit,
+  GLYPH_BYTES,
+  Sequencer,
+  SequencerBit,
+  type VgaState,
+} from "./registers.ts";
 import { cellAddress, scanLines } from "./scan.ts";
 import { blinkPhases } from "./timing.ts";
 
-/** Bytes of a character's shape in plane 2. */
-export const GLYPH_BYTES = 32;
 const MAP_SIZE = 0x2000;
 
 /**

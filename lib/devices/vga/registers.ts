@@ -5,6 +5,43 @@
  * "Bochs VBE Display" register description (the dispi registers at ports 1CEh/1CFh).
  */
 
+/** I/O ports. Where an index port is named, the data port is the next one. */
+export const VgaPort = {
+  /** Index of the Bochs VBE display's registers; the data port is 16 bits wide. */
+  DISPI_INDEX: 0x1ce,
+  DISPI_DATA: 0x1cf,
+  /** Index of the CRT controller in monochrome addressing. */
+  CRTC_MONO: 0x3b4,
+  /** Index and data of the attribute controller, in turn. */
+  ATTRIBUTE: 0x3c0,
+  ATTRIBUTE_READ: 0x3c1,
+  /** Written: miscellaneous output. Read: input status 0. */
+  MISCELLANEOUS: 0x3c2,
+  VIDEO_ENABLE: 0x3c3,
+  /** Index of the sequencer. */
+  SEQUENCER: 0x3c4,
+  PEL_MASK: 0x3c6,
+  /** Written: first colour to read. Read: the DAC's state. */
+  DAC_READ: 0x3c7,
+  DAC_WRITE: 0x3c8,
+  DAC_DATA: 0x3c9,
+  FEATURE_CONTROL_READ: 0x3ca,
+  MISCELLANEOUS_READ: 0x3cc,
+  /** Index of the graphics controller. */
+  GRAPHICS: 0x3ce,
+  /** Index of the CRT controller in colour addressing. */
+  CRTC_COLOR: 0x3d4,
+} as const;
+
+/** From the CRT controller's index port to the port of feature control (written) and input status 1 (read). */
+export const STATUS_FROM_CRTC = 6;
+
+/** Bytes of a bank of the Bochs VBE display: what the window at A0000h shows at once. */
+export const VBE_BANK_SIZE = 0x10000;
+
+/** Bytes of a character's shape in plane 2. */
+export const GLYPH_BYTES = 32;
+
 /** Sequencer registers, index at port 3C4h, data at 3C5h. */
 export const Sequencer = { RESET: 0, CLOCKING_MODE: 1, MAP_MASK: 2, CHARACTER_MAP_SELECT: 3, MEMORY_MODE: 4 } as const;
 
@@ -130,6 +167,11 @@ export const MiscellaneousBit = {
   /** The 28.322 MHz clock, not the 25.175 MHz one. */
   CLOCK_28: 0x04,
 } as const;
+
+/** The CRT controller's index port by the miscellaneous output register. */
+export function crtcPortOf(miscellaneous: number): number {
+  return (miscellaneous & MiscellaneousBit.COLOR_ADDRESS) !== 0 ? VgaPort.CRTC_COLOR : VgaPort.CRTC_MONO;
+}
 
 /** Bits of input status 1, port 3DAh or 3BAh. */
 export const StatusBit = { DISPLAY_DISABLED: 0x01, VERTICAL_RETRACE: 0x08 } as const;

@@ -20,6 +20,8 @@ import {
   dispiEnabled,
   initialVgaState,
   MiscellaneousBit,
+  STATUS_FROM_CRTC,
+  VgaPort,
   type VgaState,
 } from "./registers.ts";
 import { type TextScreen, textScreen } from "./text.ts";
@@ -99,17 +101,19 @@ export class Vga implements Device {
       read: (port) => this.#readPort(port),
       write: (port, value) => this.#writePort(port, value),
     };
-    ports.claim(0x3b4, 2, registers);
-    ports.claim(0x3ba, 1, registers);
-    ports.claim(0x3c0, 16, registers);
-    ports.claim(0x3d4, 2, registers);
-    ports.claim(0x3da, 1, registers);
+    ports.claim(VgaPort.CRTC_MONO, 2, registers);
+    ports.claim(VgaPort.CRTC_MONO + STATUS_FROM_CRTC, 1, registers);
+    ports.claim(VgaPort.ATTRIBUTE, 16, registers);
+    ports.claim(VgaPort.CRTC_COLOR, 2, registers);
+    ports.claim(VgaPort.CRTC_COLOR + STATUS_FROM_CRTC, 1, registers);
     const dispi: PortHandler = {
       read: (port) =>
-        port === 0x1ce ? this.state.dispiIndex : readDispi(this.state, this.state.dispiIndex, this.vram.size),
-      write: (port, value) => port === 0x1ce ? this.#selectDispi(value) : this.#writeDispi(value),
+        port === VgaPort.DISPI_INDEX
+          ? this.state.dispiIndex
+          : readDispi(this.state, this.state.dispiIndex, this.vram.size),
+      write: (port, value) => port === VgaPort.DISPI_INDEX ? this.#selectDispi(value) : this.#writeDispi(value),
     };
-    for (const port of [0x1ce, 0x1cf, 0x1d0]) ports.claim(port, 2, dispi, 2);
+    for (const port of [VgaPort.DISPI_INDEX, VgaPort.DISPI_DATA, 0x1d0]) ports.claim(port, 2, dispi, 2);
     this.#mapWindow();
   }
 
@@ -183,33 +187,33 @@ export class Vga implements Device {
   #readPort(port: number): number {
     const { state } = this;
     switch (port) {
-      case 0x3c0:
+      case VgaPort.ATTRIBUTE:
         return state.attributeIndex;
-      case 0x3c1:
+      case VgaPort.ATTRIBUTE_READ:
         return state.attribute[state.attributeIndex & 0x1f];
-      case 0x3c2:
+      case VgaPort.MISCELLANEOUS:
         return 0;
-      case 0x3c3:
+      case VgaPort.VIDEO_ENABLE:
         return 1;
-      case 0x3c4:
+      case VgaPort.SEQUENCER:
         return state.sequencerIndex;
-      case 0x3c5:
+      case VgaPort.SEQUENCER + 1:
         return state.sequencer[state.sequencerIndex];
-      case 0x3c6:
+      case VgaPort.PEL_MASK:
         return state.pelMask;
-      case 0x3c7:
+      case VgaPort.DAC_READ:
         return state.dacState;
-      case 0x3c8:
+      case VgaPort.DAC_WRITE:
         return state.dacWriteIndex;
-      case 0x3c9:
+      case VgaPort.DAC_DATA:
         return this.#readDac();
-      case 0x3ca:
+      case VgaPort.FEATURE_CONTROL_READ:
         return state.featureControl;
-      case 0x3cc:
+      case VgaPort.MISCELLANEOUS_READ:
         return state.miscellaneous;
-      case 0x3ce:
+      case VgaPort.GRAPHICS:
         return state.graphicsIndex;
-      case 0x3cf:
+      case VgaPort.GRAPHICS + 1:
         return state.graphics[state.graphicsIndex];
     }
     if (!this.#ownsCrtcPort(port)) return 0xff;
@@ -227,40 +231,40 @@ export class Vga implements Device {
   #writePort(port: number, value: number): void {
     const { state } = this;
     switch (port) {
-      case 0x3c0:
+      case VgaPort.ATTRIBUTE:
         this.#writeAttribute(value);
         return;
-      case 0x3c2:
+      case VgaPort.MISCELLANEOUS:
         state.miscellaneous = value;
         this.#updateWindow();
         return;
-      case 0x3c4:
+      case VgaPort.SEQUENCER:
         state.sequencerIndex = value & 7;
         return;
-      case 0x3c5:
+      case VgaPort.SEQUENCER + 1:
         state.sequencer[state.sequencerIndex] = value & SEQUENCER_MASK[state.sequencerIndex];
         this.#updateWindow();
         return;
-      case 0x3c6:
+      case VgaPort.PEL_MASK:
         state.pelMask = value;
         return;
-      case 0x3c7:
+      case VgaPort.DAC_READ:
         state.dacReadIndex = value;
         state.dacComponent = 0;
         state.dacState = 3;
         return;
-      case 0x3c8:
+      case VgaPort.DAC_WRITE:
         state.dacWriteIndex = value;
         state.dacComponent = 0;
         state.dacState = 0;
         return;
-      case 0x3c9:
+      case VgaPort.DAC_DATA:
         this.#writeDac(value);
         return;
-      case 0x3ce:
+      case VgaPort.GRAPHICS:
         state.graphicsIndex = value & 0x0f;
         return;
-      case 0x3cf:
+      case VgaPort.GRAPHICS + 1:
         if (state.graphicsIndex >= GRAPHICS_MASK.length) return;
         state.graphics[state.graphicsIndex] = value & GRAPHICS_MASK[state.graphicsIndex];
         this.#updateWindow();
