@@ -12,8 +12,6 @@ import { cachedImage, testWith } from "./support.ts";
  * has no local APIC either (`-cpu qemu32,-apic`).
  */
 const EXPECTED_WARNINGS: readonly RegExp[] = [
-  // The firmware routes PCI interrupts to IRQ 10 and 11, and Linux starts its ACPI routing from scratch.
-  /^ACPI: setting ELCR to 0200 \(from 0c00\)$/,
   // A processor that is vulnerable in theory, and a kernel without PAE.
   /^L1TF: Kernel not compiled for PAE\. No mitigation for L1TF$/,
   // No local APIC, so no table lists processors by its number.

@@ -32,6 +32,11 @@ import { VideoServices } from "./video.ts";
 import { VideoScreen } from "./video_screen.ts";
 import type { BiosWires } from "./wires.ts";
 
+/** Edge/level control registers of the interrupt controllers. Intel 82371SB data sheet, section 2.5.8. */
+const ELCR = 0x4d0;
+/** The interrupt line of ACPI events, as the FADT says. */
+const SCI_IRQ = 9;
+
 /** A ROM that {@link Bios.install} has put into the linear memory: what it covers and where its bytes are. */
 export interface InstalledRom {
   /** First physical address. */
@@ -218,7 +223,10 @@ export class Bios implements Device {
    */
   loadKernel(kernel: KernelImage): InitialState {
     this.initialize();
-    const { ram, memory } = this.#wires;
+    const { ram, memory, ports } = this.#wires;
+    // A kernel routes PCI interrupts itself. Of the level-triggered lines it expects the ACPI interrupt alone.
+    ports.write(ELCR, 0, 1);
+    ports.write(ELCR + 1, 1 << (SCI_IRQ - 8), 1);
     const rsdp = acpiBase(ram) === null ? 0 : SYSTEM_ROM.ADDRESS + this.systemRom.offsetOf(ROOT_POINTER);
     return loadKernel({ memory, map: memoryMap(ram), rsdp }, kernel);
   }
