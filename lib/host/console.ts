@@ -3,6 +3,9 @@
 /** The key that starts a command to the console itself: Ctrl-A, as in QEMU and screen. */
 const ESCAPE = 0x01;
 
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
 /** What {@link ConsoleInput} finds in what was typed. */
 export type ConsoleCommand =
   /** Bytes for the guest. */
@@ -56,6 +59,8 @@ export class StdioConsole implements Disposable {
   readonly #raw: boolean;
   readonly #input = new ConsoleInput();
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  /** The guest has left the cursor within a line. */
+  #lineOpen = false;
 
   constructor() {
     this.#raw = Deno.stdin.isTerminal();
@@ -82,10 +87,12 @@ export class StdioConsole implements Disposable {
   /** Shows bytes that the guest sent. */
   show(bytes: Uint8Array): void {
     for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+    if (bytes.length > 0) this.#lineOpen = bytes[bytes.length - 1] !== LINE_FEED;
   }
 
-  /** Gives the terminal back as it was. */
+  /** Gives the terminal back as it was, at the start of a line. */
   close(): void {
+    if (this.#raw && this.#lineOpen) this.show(Uint8Array.of(CARRIAGE_RETURN, LINE_FEED));
     if (this.#raw) Deno.stdin.setRaw(false);
     this.#reader?.cancel().catch(() => undefined);
     this.#reader = undefined;
