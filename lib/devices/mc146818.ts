@@ -8,7 +8,8 @@ import type { Clock, Device, IrqLine, PortSpace } from "../machine/types.ts";
 import { calendarFromDays, daysFromCalendar, weekday } from "./calendar.ts";
 import { Frequency } from "./frequency.ts";
 
-const Reg = {
+/** Register numbers. */
+export const Reg = {
   SECONDS: 0,
   SECONDS_ALARM: 1,
   MINUTES: 2,
@@ -24,9 +25,10 @@ const Reg = {
   C: 12,
   D: 13,
   CENTURY: 0x32,
-};
+} as const;
 const A = { RS: 0x0f, DV: 0x70, UIP: 0x80 };
-const B = { H24: 0x02, DM: 0x04, SQWE: 0x08, UIE: 0x10, AIE: 0x20, PIE: 0x40, SET: 0x80 };
+/** Bits of register B. */
+export const RegB = { DSE: 0x01, H24: 0x02, DM: 0x04, SQWE: 0x08, UIE: 0x10, AIE: 0x20, PIE: 0x40, SET: 0x80 } as const;
 const C = { UF: 0x10, AF: 0x20, PF: 0x40, IRQF: 0x80 };
 const D = { VRT: 0x80 };
 
@@ -69,7 +71,7 @@ export class Mc146818 implements Device {
     state.seconds = state.checked = Math.floor(wires.startTime / 1000);
     state.secondStart = -(wires.startTime - state.seconds * 1000) * 1_000_000;
     state.ram[Reg.A] = 0x26;
-    state.ram[Reg.B] = B.H24;
+    state.ram[Reg.B] = RegB.H24;
     state.ram[Reg.D] = D.VRT;
   }
 
@@ -84,7 +86,7 @@ export class Mc146818 implements Device {
   /** The RESET pin: interrupts off; time and RAM stay. */
   reset(): void {
     this.#check();
-    this.state.ram[Reg.B] &= ~(B.PIE | B.AIE | B.UIE | B.SQWE);
+    this.state.ram[Reg.B] &= ~(RegB.PIE | RegB.AIE | RegB.UIE | RegB.SQWE);
     this.state.flags = 0;
     this.#changed();
   }
@@ -155,7 +157,7 @@ export class Mc146818 implements Device {
       case Reg.B:
         this.#check();
         if (this.state.running) this.#showTime();
-        ram[Reg.B] = (value & B.SET) !== 0 ? value & ~B.UIE : value;
+        ram[Reg.B] = (value & RegB.SET) !== 0 ? value & ~RegB.UIE : value;
         this.#setRunning(this.#fraction());
         break;
       case Reg.C:
@@ -200,7 +202,7 @@ export class Mc146818 implements Device {
   #setRunning(fraction: number): void {
     const { state } = this, { ram } = state;
     const dividerReset = (ram[Reg.A] & 0x60) === 0x60;
-    const running = (ram[Reg.B] & B.SET) === 0 && !dividerReset;
+    const running = (ram[Reg.B] & RegB.SET) === 0 && !dividerReset;
     if (running === state.running) return;
     if (running) {
       state.running = true;
@@ -213,20 +215,20 @@ export class Mc146818 implements Device {
   }
 
   #encode(value: number): number {
-    return (this.state.ram[Reg.B] & B.DM) !== 0 ? value : (Math.floor(value / 10) << 4) | value % 10;
+    return (this.state.ram[Reg.B] & RegB.DM) !== 0 ? value : (Math.floor(value / 10) << 4) | value % 10;
   }
 
   #decode(value: number): number {
-    return (this.state.ram[Reg.B] & B.DM) !== 0 ? value : (value >> 4) * 10 + (value & 15);
+    return (this.state.ram[Reg.B] & RegB.DM) !== 0 ? value : (value >> 4) * 10 + (value & 15);
   }
 
   #encodeHours(hours: number): number {
-    if ((this.state.ram[Reg.B] & B.H24) !== 0) return this.#encode(hours);
+    if ((this.state.ram[Reg.B] & RegB.H24) !== 0) return this.#encode(hours);
     return this.#encode(hours % 12 || 12) | (hours >= 12 ? 0x80 : 0);
   }
 
   #decodeHours(value: number): number {
-    if ((this.state.ram[Reg.B] & B.H24) !== 0) return this.#decode(value);
+    if ((this.state.ram[Reg.B] & RegB.H24) !== 0) return this.#decode(value);
     return this.#decode(value & 0x7f) % 12 + ((value & 0x80) !== 0 ? 12 : 0);
   }
 
@@ -298,13 +300,13 @@ export class Mc146818 implements Device {
   #changed(): void {
     const { ram, running, secondStart } = this.state, enabled = ram[Reg.B];
     this.#irq.set(this.#irqf());
-    if (running && (enabled & (B.UIE | B.AIE)) !== 0) {
+    if (running && (enabled & (RegB.UIE | RegB.AIE)) !== 0) {
       const next = Math.floor((this.#now - secondStart) / SECOND) + 1;
       this.#clock.schedule(this.name, "second", secondStart + next * SECOND);
     } else {
       this.#clock.cancel(this.name, "second");
     }
-    if ((enabled & B.PIE) !== 0 && this.#period !== 0) {
+    if ((enabled & RegB.PIE) !== 0 && this.#period !== 0) {
       this.#clock.schedule(this.name, "period", CRYSTAL.time((this.state.periods + 1) * this.#period));
     } else {
       this.#clock.cancel(this.name, "period");

@@ -1,21 +1,10 @@
 /** The real-time clock and its CMOS memory as the BIOS uses them. Source: Motorola MC146818A data sheet; register use: IBM PC/AT technical reference. */
+import { Reg } from "../devices/mc146818.ts";
 import type { BiosPorts } from "./wires.ts";
 
-/** Register numbers. */
+/** Register numbers: the clock's, and what the PC keeps in the RAM behind them. */
 export const CmosReg = {
-  SECONDS: 0x00,
-  SECONDS_ALARM: 0x01,
-  MINUTES: 0x02,
-  MINUTES_ALARM: 0x03,
-  HOURS: 0x04,
-  HOURS_ALARM: 0x05,
-  DAY: 0x07,
-  MONTH: 0x08,
-  YEAR: 0x09,
-  A: 0x0a,
-  B: 0x0b,
-  C: 0x0c,
-  D: 0x0d,
+  ...Reg,
   SHUTDOWN: 0x0f,
   FLOPPY_TYPES: 0x10,
   DISK_TYPES: 0x12,
@@ -27,15 +16,14 @@ export const CmosReg = {
   CHECKSUM_HIGH: 0x2e,
   CHECKSUM_LOW: 0x2f,
   EXTENDED_ACTUAL_LOW: 0x30,
-  CENTURY: 0x32,
   /** Memory between 16 MiB and 4 GiB in 64 KiB units (Bochs and QEMU convention). */
   ABOVE_16M_LOW: 0x34,
+  /** Third boot device in bits 4–7, floppy signature check off in bit 0; first and second boot device (Bochs and QEMU convention). */
+  BOOT_THIRD: 0x38,
+  BOOT_FIRST_SECOND: 0x3d,
   /** Memory above 4 GiB in 64 KiB units, three bytes (QEMU convention). */
   ABOVE_4G_LOW: 0x5b,
 } as const;
-
-/** Bits of register B. */
-export const RegB = { DSE: 0x01, H24: 0x02, DM: 0x04, UIE: 0x10, AIE: 0x20, PIE: 0x40, SET: 0x80 } as const;
 
 /** Reads and writes CMOS registers. */
 export class Cmos {

@@ -2,8 +2,9 @@
  * Power-on self-test: programs the board's chips, lays down interrupt vectors and the BIOS data area, and writes what
  * CMOS remembers. Source: IBM PC/AT technical reference (values), Intel data sheets of the chips.
  */
+import { RegB } from "../devices/mc146818.ts";
 import { Bda, Ebda, KeyboardMode } from "./bda.ts";
-import { Cmos, CmosReg, RegB } from "./cmos.ts";
+import { Cmos, CmosReg } from "./cmos.ts";
 import type { FixedDisk } from "./fixed_disk.ts";
 import type { LinearMemory } from "./linear_memory.ts";
 import { usableLow } from "./memory_map.ts";

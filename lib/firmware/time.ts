@@ -1,7 +1,8 @@
 /** INT 1Ah (tick count, real-time clock, alarm), INT 08h and INT 70h. Source: IBM BIOS interface technical reference, "System timer". */
 import { Bda } from "./bda.ts";
 import type { Call } from "./call.ts";
-import { Cmos, CmosReg, RegB } from "./cmos.ts";
+import { RegB } from "../devices/mc146818.ts";
+import { Cmos, CmosReg } from "./cmos.ts";
 import type { BiosPorts } from "./wires.ts";
 
 /** Ticks of 65536 / 1193182 s in a day. */
@@ -97,7 +98,7 @@ export class TimeServices {
         call.ch = cmos.read(CmosReg.CENTURY);
         call.cl = cmos.read(CmosReg.YEAR);
         call.dh = cmos.read(CmosReg.MONTH);
-        call.dl = cmos.read(CmosReg.DAY);
+        call.dl = cmos.read(CmosReg.DATE);
         call.succeed();
         return;
       case 0x05:
@@ -105,7 +106,7 @@ export class TimeServices {
           cmos.write(CmosReg.CENTURY, call.ch);
           cmos.write(CmosReg.YEAR, call.cl);
           cmos.write(CmosReg.MONTH, call.dh);
-          cmos.write(CmosReg.DAY, call.dl);
+          cmos.write(CmosReg.DATE, call.dl);
         });
         call.succeed();
         return;

@@ -3,6 +3,7 @@
  * Sources: IBM Technical Reference, Personal Computer AT (1984); registers 34h–35h, 38h, 3Dh and 5Bh–5Fh are the Bochs and
  * QEMU conventions that SeaBIOS reads.
  */
+import { CmosReg } from "../firmware/cmos.ts";
 import type { BootDevice, MachineConfig } from "./config.ts";
 
 const KIB = 1024, MIB = 1024 * KIB;
@@ -31,21 +32,21 @@ export function cmosContents(config: MachineConfig, { ram, floppyTypes }: CmosFa
   const floppies = floppyTypes.filter((type) => type !== 0).length;
   const order = bootOrder(config).map((device) => BOOT_CODES[device]);
   const extended = Math.min(0xffff, (ram.low - MIB) / KIB);
-  store(0x10, (floppyTypes[0] << 4) | floppyTypes[1], 1);
-  store(0x12, (config.hda ? 0xf0 : 0) | (config.hdb ? 0x0f : 0), 1);
+  store(CmosReg.FLOPPY_TYPES, (floppyTypes[0] << 4) | floppyTypes[1], 1);
+  store(CmosReg.DISK_TYPES, (config.hda ? 0xf0 : 0) | (config.hdb ? 0x0f : 0), 1);
   // Coprocessor and mouse are there; the display is a VGA.
-  store(0x14, 0x06 | (floppies > 0 ? 1 | ((floppies - 1) << 6) : 0), 1);
-  store(0x15, 640, 2);
-  store(0x17, extended, 2);
-  store(0x19, config.hda ? 47 : 0, 1);
-  store(0x1a, config.hdb ? 47 : 0, 1);
-  const sum = contents.reduce((total, [index, value]) => index <= 0x2d ? total + value : total, 0);
-  contents.push([0x2e, (sum >> 8) & 0xff], [0x2f, sum & 0xff]);
-  store(0x30, extended, 2);
-  store(0x34, Math.min(0xffff, Math.max(0, ram.low - 16 * MIB) / (64 * KIB)), 2);
-  // Bit 0 of 38h lets floppies without a boot signature boot.
-  store(0x38, 0x01 | ((order[2] ?? 0) << 4), 1);
-  store(0x3d, (order[0] ?? 0) | ((order[1] ?? 0) << 4), 1);
-  store(0x5b, ram.high / (64 * KIB), 3);
+  store(CmosReg.EQUIPMENT, 0x06 | (floppies > 0 ? 1 | ((floppies - 1) << 6) : 0), 1);
+  store(CmosReg.BASE_LOW, 640, 2);
+  store(CmosReg.EXTENDED_LOW, extended, 2);
+  store(CmosReg.DISK_0_TYPE, config.hda ? 47 : 0, 1);
+  store(CmosReg.DISK_1_TYPE, config.hdb ? 47 : 0, 1);
+  const sum = contents.reduce((total, [index, value]) => index < CmosReg.CHECKSUM_HIGH ? total + value : total, 0);
+  contents.push([CmosReg.CHECKSUM_HIGH, (sum >> 8) & 0xff], [CmosReg.CHECKSUM_LOW, sum & 0xff]);
+  store(CmosReg.EXTENDED_ACTUAL_LOW, extended, 2);
+  store(CmosReg.ABOVE_16M_LOW, Math.min(0xffff, Math.max(0, ram.low - 16 * MIB) / (64 * KIB)), 2);
+  // Bit 0 lets floppies without a boot signature boot.
+  store(CmosReg.BOOT_THIRD, 0x01 | ((order[2] ?? 0) << 4), 1);
+  store(CmosReg.BOOT_FIRST_SECOND, (order[0] ?? 0) | ((order[1] ?? 0) << 4), 1);
+  store(CmosReg.ABOVE_4G_LOW, ram.high / (64 * KIB), 3);
   return contents;
 }
