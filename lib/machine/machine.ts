@@ -25,6 +25,8 @@ export type StopReason =
   | "idle"
   /** The processor sleeps and nothing can wake it any more, except an input from outside. */
   | "halted"
+  /** The guest has reset itself many times, which takes much longer than instructions do; run again to go on. */
+  | "resets"
   | MachineExit["reason"];
 
 /** How a machine came to its end. It runs no further until {@link Machine.reset}. */
@@ -70,6 +72,8 @@ export interface SavedMachine {
 const VERSION = 1;
 /** Events without an instruction between them after which a sleeping machine is called idle. */
 const IDLE_EVENTS = 4096;
+/** Resets by the guest after which a run ends. */
+const RESETS = 8;
 /** Longest undisturbed run in instructions; fits a 32-bit budget. */
 const MAX_BUDGET = 0x3fffffff;
 
@@ -157,8 +161,12 @@ export class Machine {
     const { cpu, clock } = this;
     const end = cpu.instructions + instructions;
     let asleepForGood = false;
+    let resets = 0;
     for (;;) {
-      if (this.#state.resetPending) this.#restart();
+      if (this.#state.resetPending) {
+        this.#restart();
+        if (++resets === RESETS) return "resets";
+      }
       this.#dispatch();
       if (this.#state.exit !== null) return this.#state.exit.reason;
       if (this.#stopRequested) {
@@ -180,7 +188,7 @@ export class Machine {
       clock.sliceEnd = -Infinity;
       if (result === "shutdown") {
         if (this.config.onTripleFault === "stop") this.#state.exit = { reason: "shutdown" };
-        else this.#restart();
+        else this.#state.resetPending = true;
       } else if (result === "halted" && cpu.instructions === before && this.board.interruptPending) {
         // An interrupt is waiting and HLT goes on: interrupts are disabled. Time passes all the same.
         asleepForGood = true;
@@ -291,7 +299,7 @@ export class Machine {
     checkState(this.clock.state, saved.clock, "clock");
     checkState(this.#state, saved.machine, "machine");
     checkState(this.cpu.save() as DeviceState, saved.cpu, "cpu");
-    checkClockState(saved.clock as ClockState, saved.cpu.instructions as number);
+    checkClockState(saved.clock as ClockState, (saved.cpu.instructions ?? 0) as number);
     const { pages, data } = saved.memory;
     if (data.length !== pages.length * PAGE_SIZE) {
       throw new StateError(`memory: ${pages.length} pages, but ${data.length} bytes`);

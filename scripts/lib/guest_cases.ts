@@ -114,12 +114,12 @@ const linux: GuestCase = {
     append: "console=ttyS0",
   },
   needs: [path(".cache/images/vmlinuz-686"), path(".cache/images/initramfs-i386.cpio.gz")],
-  instructions: 3_000_000_000,
-  inputs: [{ at: 2_900_000_000, serial: "root\n" }, { at: 2_940_000_000, serial: "uname -a; cat /proc/cpuinfo\n" }],
+  instructions: 7_400_000_000,
+  inputs: [{ at: 7_150_000_000, serial: "root\r" }, { at: 7_200_000_000, serial: "uname -a; cat /proc/cpuinfo\r" }],
   stretches: [
     { from: 1_000_000, length: 300_000 },
-    { from: 500_000_000, length: 400_000 },
-    { from: 2_899_900_000, length: 400_000 },
+    { from: 2_700_000_000, length: 300_000 },
+    { from: 7_149_900_000, length: 400_000 },
   ],
 };
 

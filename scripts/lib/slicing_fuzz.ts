@@ -239,6 +239,14 @@ export interface Difference {
   readonly fields: readonly string[];
 }
 
+/** Slicings that tell most. */
+export const SLICINGS: readonly Slicing[] = [
+  { lengths: [1] },
+  { lengths: [7] },
+  { lengths: [3, 1, 64, 2, 17] },
+  { lengths: [5, 90, 1], dropCaches: true },
+];
+
 const WHOLE: Slicing = { lengths: [2 ** 28] };
 
 /** Compares runs of random cases. */
