@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { Random } from "../../scripts/lib/random.ts";
 import { BlockError } from "../machine/types.ts";
 import { ImageError, MemoryDisk, OverlayDisk, PaddedDisk, RawImage, type WriteAt } from "./mod.ts";
 
@@ -69,12 +70,11 @@ Deno.test("OverlayDisk: never writes to its base and reads back what was written
   const base = new MemoryDisk(original.slice(), { readOnly: true });
   const disk = new OverlayDisk(base);
   const model = original.slice();
-  let seed = 7;
-  const random = (limit: number) => (seed = Math.imul(seed, 48271) >>> 0) % limit;
+  const random = new Random(7);
   for (let i = 0; i < 300; i++) {
-    const at = random(80) * 512, length = Math.min(disk.size - at, (1 + random(20)) * 512);
-    if (random(2)) {
-      const data = new Uint8Array(length).fill(random(256));
+    const at = random.below(80) * 512, length = Math.min(disk.size - at, (1 + random.below(20)) * 512);
+    if (random.below(2)) {
+      const data = new Uint8Array(length).fill(random.below(256));
       disk.write(at, data);
       model.set(data, at);
     } else assertEquals(readAll(disk, at, length), model.slice(at, at + length));

@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { Random } from "../../scripts/lib/random.ts";
 import {
   biosGeometry,
   FLOPPY_FORMATS,
@@ -104,13 +105,10 @@ Deno.test("readBootCatalog: no catalogue, a damaged one, random bytes", () => {
   const damaged = cd();
   damaged[20 * 2048 + 5] ^= 1;
   assertThrows(() => readBootCatalog(new MemoryDisk(damaged)), ImageError, "damaged");
-  let seed = 1;
+  const random = new Random(1);
   for (let round = 0; round < 300; round++) {
     const bytes = cd();
-    for (let i = 0; i < 20; i++) {
-      seed = Math.imul(seed, 1664525) + 1013904223 >>> 0;
-      bytes[16 * 2048 + (seed >>> 4) % (5 * 2048)] = seed >>> 24;
-    }
+    for (let i = 0; i < 20; i++) bytes[16 * 2048 + random.below(5 * 2048)] = random.below(256);
     try {
       readBootCatalog(new MemoryDisk(bytes));
     } catch (error) {

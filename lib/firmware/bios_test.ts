@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { Random } from "../../scripts/lib/random.ts";
 import { MemoryDisk } from "../disk/mod.ts";
 import { BiosBench } from "./testing.ts";
 
@@ -282,15 +283,14 @@ Deno.test("INT 14h and 17h send bytes", () => {
 Deno.test("services with random registers neither throw nor hang", () => {
   const bench = new BiosBench({ hda: new MemoryDisk(pattern(1 << 20)), fda: new MemoryDisk(pattern(1474560)) });
   const { machine, cpu: { r } } = bench;
-  let seed = 7;
-  const random = () => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) >>> 8;
+  const random = new Random(7);
   for (let round = 0; round < 2000; round++) {
     // PUSH service; OUT B1h, AL; JMP to itself.
-    machine.memory.write(0x600, Uint8Array.of(0x6a, random() % 0x70, 0xe6, 0xb1, 0xeb, 0xfe));
-    for (const register of [0, 1, 2, 3, 5, 6, 7]) r.set32(register, random() & 0xffff);
+    machine.memory.write(0x600, Uint8Array.of(0x6a, random.below(0x70), 0xe6, 0xb1, 0xeb, 0xfe));
+    for (const register of [0, 1, 2, 3, 5, 6, 7]) r.set32(register, random.below(0x10000));
     r.set32(4, 0x7000);
     for (const segment of [1, 2]) r.setRealSegment(segment, 0);
-    for (const segment of [0, 3]) r.setRealSegment(segment, random() & 0xffff);
+    for (const segment of [0, 3]) r.setRealSegment(segment, random.below(0x10000));
     r.eflags = 2;
     r.ip = 0x600;
     bench.cpu.modeChanged();

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { Random } from "../../scripts/lib/random.ts";
 import { CD_SECTOR, MemoryDisk } from "../disk/mod.ts";
 import type { MachineConfig } from "../machine/config.ts";
 import { Machine } from "../machine/machine.ts";
@@ -118,13 +119,12 @@ Deno.test("El Torito emulates floppies and hard disks, and INT 13h AH=4Bh ends i
 });
 
 Deno.test("boot media of random bytes never get out of the BIOS", () => {
-  let seed = 12345;
-  const random = () => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) >>> 24;
+  const random = new Random(12345);
   for (let round = 0; round < 4; round++) {
-    const noise = Uint8Array.from({ length: 64 << 10 }, random);
+    const noise = random.bytes(64 << 10);
     noise.set([0x55, 0xaa], 510);
-    const catalog = disc(random() % 6, noise, random(), random());
-    for (let i = 0; i < 16; i++) catalog[17 * CD_SECTOR + 64 + random() % 32] = random();
+    const catalog = disc(random.below(6), noise, random.below(256), random.below(256));
+    for (let i = 0; i < 16; i++) catalog[17 * CD_SECTOR + 64 + random.below(32)] = random.below(256);
     boot(
       { fda: new MemoryDisk(noise.slice(0, 40960)), cdrom: new MemoryDisk(catalog), hda: new MemoryDisk(noise) },
       20_000,

@@ -1,16 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Random } from "../../scripts/lib/random.ts";
 import { hostCodec } from "../host/snapshot_codec.ts";
 import type { StateValue } from "../machine/types.ts";
 import { decodeSnapshot, encodeSnapshot, inspectSnapshot, SnapshotError, type SnapshotProblem } from "./mod.ts";
 
 /** Bytes that do not pack well, from a seed. */
 function noise(length: number, seed: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  for (let i = 0; i < length; i++) {
-    seed = Math.imul(seed, 1664525) + 1013904223 >>> 0;
-    bytes[i] = seed >>> 24;
-  }
-  return bytes;
+  return new Random(seed).bytes(length);
 }
 
 function machine(): StateValue {
@@ -108,26 +104,18 @@ Deno.test("snapshot: foreign, newer, truncated and changed files say what they a
 
 Deno.test("snapshot: damaged in thousands of ways, always a SnapshotError", () => {
   const file = encodeSnapshot(machine(), hostCodec);
-  let seed = 2024;
-  const random = (limit: number) => {
-    seed = Math.imul(seed, 1664525) + 1013904223 >>> 0;
-    return Math.floor(seed / 2 ** 32 * limit);
-  };
+  const random = new Random(2024);
   for (let round = 0; round < 1500; round++) {
-    problem(() => decodeSnapshot(file.subarray(0, random(file.length)), hostCodec));
+    problem(() => decodeSnapshot(file.subarray(0, random.below(file.length)), hostCodec));
     const flipped = file.slice();
-    flipped[random(file.length)] ^= 1 << random(8);
+    flipped[random.below(file.length)] ^= 1 << random.below(8);
     problem(() => decodeSnapshot(flipped, hostCodec));
   }
 });
 
 Deno.test("snapshot: forged files with a right checksum are SnapshotErrors or harmless", () => {
   const file = encodeSnapshot(machine(), hostCodec);
-  let seed = 77;
-  const random = (limit: number) => {
-    seed = Math.imul(seed, 1664525) + 1013904223 >>> 0;
-    return Math.floor(seed / 2 ** 32 * limit);
-  };
+  const random = new Random(77);
   const attempt = (bytes: Uint8Array) => {
     try {
       decodeSnapshot(seal(bytes), hostCodec, { limit: 2 ** 24 });
@@ -137,7 +125,7 @@ Deno.test("snapshot: forged files with a right checksum are SnapshotErrors or ha
   };
   for (let round = 0; round < 1500; round++) {
     const forged = file.slice();
-    for (let i = random(4); i >= 0; i--) forged[20 + random(forged.length - 52)] = random(256);
+    for (let i = random.below(4); i >= 0; i--) forged[20 + random.below(forged.length - 52)] = random.below(256);
     attempt(forged);
   }
   // The same inside the manifest, which packing hides from flips.
@@ -146,7 +134,7 @@ Deno.test("snapshot: forged files with a right checksum are SnapshotErrors or ha
   const manifest = hostCodec.unpack(file.slice(start, start + packed), 1 << 24);
   for (let round = 0; round < 1500; round++) {
     const forged = manifest.slice();
-    for (let i = random(4); i >= 0; i--) forged[random(forged.length)] = random(256);
+    for (let i = random.below(4); i >= 0; i--) forged[random.below(forged.length)] = random.below(256);
     const repacked = hostCodec.pack(forged);
     const whole = new Uint8Array(start + repacked.length + rest.length);
     whole.set(file.subarray(0, start));

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { Random } from "../../../scripts/lib/random.ts";
 import type { CodeSize, Instruction, MemoryOperand } from "./instruction.ts";
 import { decode, newInstruction } from "./decoder.ts";
 import { disassemble } from "./disassembler.ts";
@@ -216,13 +217,9 @@ Deno.test("decode: default segments and operand details", () => {
 });
 
 Deno.test("decode: random bytes decode to something no longer than 15 bytes", () => {
-  const bytes = new Uint8Array(64), out = newInstruction();
-  let seed = 1;
+  const random = new Random(1), out = newInstruction();
   for (let round = 0; round < 3000; round++) {
-    for (let i = 0; i < bytes.length; i++) {
-      seed = Math.imul(seed, 1664525) + 1013904223 >>> 0;
-      bytes[i] = seed >>> 24;
-    }
+    const bytes = random.bytes(64);
     for (const size of [16, 32, 64] as const) {
       assertEquals(decode(bytes, 3, bytes.length, size, out), "ok");
       assert(out.length >= 1 && out.length <= 15);

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { S } from "../state.ts";
 import { kernelSourceDigest } from "../../../scripts/kernel_sources.ts";
+import { Random } from "../../../scripts/lib/random.ts";
 import {
   add,
   decodeBits,
@@ -21,17 +22,6 @@ const BASE = 0x1000;
 const memory = new WebAssembly.Memory({ initial: 1 }), view = new DataView(memory.buffer, BASE);
 type Kernel = (...args: (number | bigint)[]) => number;
 const kernels = new WebAssembly.Instance(kernelModule(), { env: { memory } }).exports as Record<string, Kernel>;
-
-/** A small generator: xorshift, seeded. */
-function* randoms(seed: number): Generator<number, never> {
-  let state = seed;
-  for (;;) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    yield state >>> 0;
-  }
-}
 
 const SINGLE: Format = { precision: 24, largest: 127 }, DOUBLE: Format = { precision: 53, largest: 1023 };
 const OPERATIONS = { add: 0, mul: 1, sub: 2, div: 4 };
@@ -63,7 +53,7 @@ Deno.test("the compiled kernels are those of the sources", async () => {
 
 for (const [format, width, kernel] of [[SINGLE, 32, "sse_arithmetic32"], [DOUBLE, 64, "sse_arithmetic64"]] as const) {
   Deno.test(`${kernel}: exact results and flags in every rounding mode`, () => {
-    const source = randoms(width), next = () => source.next().value;
+    const random = new Random(width), next = () => random.u32();
     const put = (at: number, bits: bigint) =>
       width === 32 ? view.setUint32(at, Number(bits), true) : view.setBigUint64(at, bits, true);
     const get = (at: number) => width === 32 ? BigInt(view.getUint32(at, true)) : view.getBigUint64(at, true);
@@ -121,7 +111,7 @@ function extended(value: ReturnType<typeof round>): string {
 }
 
 Deno.test("x87_arithmetic: exact results and flags in every rounding mode and precision", () => {
-  const source = randoms(80), next = () => source.next().value;
+  const random = new Random(80), next = () => random.u32();
   const operations = { add: 0, mul: 1, sub: 4, div: 6 };
   for (let i = 0; i < 100; i++) {
     const a = randomExtended(next), b = randomExtended(next);
@@ -152,7 +142,7 @@ Deno.test("x87_arithmetic: exact results and flags in every rounding mode and pr
 });
 
 Deno.test("x87_square_root: exact in every rounding mode", () => {
-  const source = randoms(7), next = () => source.next().value;
+  const random = new Random(7), next = () => random.u32();
   for (let i = 0; i < 60; i++) {
     const { sig, se, exact } = randomExtended(next);
     for (const rounding of MODES) {

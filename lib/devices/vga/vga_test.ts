@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { Random } from "../../../scripts/lib/random.ts";
 import { PageKind, PhysicalMemory } from "../../machine/memory.ts";
 import { copyState, restoreState } from "../../machine/state.ts";
 import { standardPalette } from "./palettes.ts";
@@ -185,21 +186,20 @@ Deno.test("Vga: a restored state maps what it had mapped, and one out of range i
 
 Deno.test("Vga: a picture of random registers and memory never fails", () => {
   const { vga, ports, memory } = vgaBoard(0x40000);
-  let seed = 1;
-  const random = (limit: number) => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) % 65521 % limit;
+  const random = new Random(1);
   for (let i = 0; i < 60; i++) {
-    for (let k = 0; k < 200; k++) ports.write(0x3b4 + random(0x2c), random(256), 1);
+    for (let k = 0; k < 200; k++) ports.write(0x3b4 + random.below(0x2c), random.below(256), 1);
     for (let k = 0; k < 20; k++) {
-      ports.write(0x1ce, random(12), 2);
-      ports.write(0x1cf, random(0x10000), 2);
+      ports.write(0x1ce, random.below(12), 2);
+      ports.write(0x1cf, random.below(0x10000), 2);
     }
     if (i % 3 !== 0) writeDispiRegister(ports, Dispi.ENABLE, 0);
     for (let k = 0; k < 200; k++) {
-      const address = 0xa0000 + random(0x20000);
-      memory.write32(address & ~3, random(0x10000));
+      const address = 0xa0000 + random.below(0x20000);
+      memory.write32(address & ~3, random.below(0x10000));
       memory.read32(address & ~3);
     }
-    const { width, height, data } = vga.rasterize(random(0x10000) * 1e6);
+    const { width, height, data } = vga.rasterize(random.below(0x10000) * 1e6);
     assertEquals(data.length, width * height * 4);
     vga.textScreen()?.line(0);
     ports.read(0x3da, 1);

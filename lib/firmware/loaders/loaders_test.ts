@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Random } from "../../../scripts/lib/random.ts";
 import { PhysicalMemory } from "../../machine/memory.ts";
 import { memoryMap } from "../memory_map.ts";
 import {
@@ -200,8 +201,7 @@ Deno.test("loadKernel starts ELF kernels at their PVH or their own entry point",
 });
 
 Deno.test("kernels of random bytes give a KernelError or load", () => {
-  let seed = 99;
-  const random = () => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) >>> 16;
+  const random = new Random(99);
   const seeds: KernelImage[] = [
     { image: bzImage(3000) },
     { image: elf(multiboot(3)) },
@@ -210,9 +210,9 @@ Deno.test("kernels of random bytes give a KernelError or load", () => {
   ];
   const at = target(4);
   for (let round = 0; round < 3000; round++) {
-    const image = seeds[round % seeds.length].image.slice(0, round % 7 === 0 ? random() % 4000 : undefined);
-    for (let i = 0; i < 1 + random() % 8; i++) {
-      if (image.length > 0) image[random() % Math.min(image.length, 700)] = random();
+    const image = seeds[round % seeds.length].image.slice(0, round % 7 === 0 ? random.below(4000) : undefined);
+    for (let i = 0; i < 1 + random.below(8); i++) {
+      if (image.length > 0) image[random.below(Math.min(image.length, 700))] = random.below(256);
     }
     try {
       loadKernel(at, { image, initrd: Uint8Array.of(1, 2, 3), commandLine: "x" });
