@@ -7,6 +7,7 @@
  */
 import { parseArgs } from "@std/cli";
 import { fileURLToPath } from "node:url";
+import { exists } from "./lib/files.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const KERNEL = `${ROOT}.cache/images/vmlinuz-686`, INITRD = `${ROOT}.cache/images/initramfs-i386.cpio.gz`;
@@ -22,16 +23,6 @@ interface Contestant {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Record<string, string>;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 function found(command: string): boolean {

@@ -8,6 +8,7 @@
 import { parseArgs } from "@std/cli";
 import { fileURLToPath } from "node:url";
 import { Snapshot, type SnapshotContents } from "../lib/guest/snapshot.ts";
+import { exists } from "./lib/files.ts";
 import { GUEST_CASES, type GuestCase } from "./lib/guest_cases.ts";
 import { findParting, type Slices, Subject } from "./lib/lockstep.ts";
 
@@ -22,14 +23,6 @@ interface Reference {
   readonly checkpoints: readonly { at: number; hash: string }[];
   readonly middle: SnapshotContents;
   readonly stretches: readonly { contents: SnapshotContents; end: number; hash: string }[];
-}
-
-function exists(file: string): boolean {
-  try {
-    return Deno.statSync(file).isFile;
-  } catch {
-    return false;
-  }
 }
 
 function checkpointsOf(test: GuestCase): number[] {

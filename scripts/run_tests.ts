@@ -5,6 +5,7 @@
  * table at the end; the exit code is 0 if everything passed.
  */
 import { fileURLToPath } from "node:url";
+import { exists } from "./lib/files.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** Instruction vectors: a sample that comes with the project, and the whole set where it lies beside it. */
@@ -25,19 +26,8 @@ interface Outcome {
   readonly counts: { readonly passed: number; readonly failed: number };
 }
 
-function existing(folders: readonly string[]): string[] {
-  return folders.filter((folder) => {
-    try {
-      return Deno.statSync(ROOT + folder).isDirectory;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return false;
-      throw error;
-    }
-  });
-}
-
 function stages(): Stage[] {
-  const vectors = existing(VECTOR_FOLDERS);
+  const vectors = VECTOR_FOLDERS.filter((folder) => exists(ROOT + folder));
   return [
     { name: "format", args: ["fmt", "--check"] },
     { name: "lint", args: ["lint"] },

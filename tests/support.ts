@@ -1,6 +1,7 @@
 /** What the integration tests share: where images are, and what happens where they are not. */
 import { fileURLToPath } from "node:url";
 import { Guest, type GuestOptions } from "../mod.ts";
+import { exists } from "../scripts/lib/files.ts";
 
 /** Path of a file below the project's folder, or beside it. */
 export function projectPath(path: string): string {
@@ -9,16 +10,6 @@ export function projectPath(path: string): string {
 
 /** The fixture guest's disk image. */
 export const FIXTURE_IMAGE = projectPath("fixtures/guest.img");
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
 
 /** A file that a test needs, and how to get it. */
 export interface Requirement {
@@ -81,15 +72,4 @@ export function bootSector(...code: number[]): Uint8Array {
   image[510] = 0x55;
   image[511] = 0xaa;
   return image;
-}
-
-/** Pseudo-random numbers in [0, 1) from a seed: the same in every run (mulberry32). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -8,6 +8,7 @@ import { recognizeText } from "../lib/guest/glyphs.ts";
 import { decodePng, type Picture } from "../lib/guest/png.ts";
 import type { MachineConfig } from "../lib/machine/config.ts";
 import { Machine } from "../lib/machine/machine.ts";
+import { exists } from "../scripts/lib/files.ts";
 
 const FIXTURES = new URL("../fixtures/vga/", import.meta.url);
 const VGA_BIOS = "/usr/share/seabios/vgabios-stdvga.bin";
@@ -56,15 +57,7 @@ async function compare(machine: Machine, scene: string): Promise<void> {
   assert(at < 0, `the dot at (${at % want.width}, ${Math.floor(at / want.width)}) differs`);
 }
 
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-const vgaBiosInstalled = await exists(VGA_BIOS);
+const vgaBiosInstalled = exists(VGA_BIOS);
 
 /** Boots a scene from a floppy under our firmware. */
 async function bootScene(scene: string): Promise<Machine> {
