@@ -80,7 +80,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       bus.memory,
       this.#state,
       (frame) => this.#mmu.watchFrame(frame, FrameFlag.CODE),
-      (frame) => bus.memory.frameFlags[frame] &= ~FrameFlag.CODE,
+      (frame) => this.#mmu.unwatchFrame(frame, FrameFlag.CODE),
     );
     this.#debug = new DebugUnit(this.r);
     bus.memory.watcher = this.#mmu.watcher;
@@ -528,6 +528,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   }
   holdsCode(frame: number, offset: number, length: number): boolean {
     return this.#blocks.holdsCode(frame, offset, length);
+  }
+  codeMarks(frame: number): number {
+    return this.#blocks.marksAddress(frame);
   }
   mappingChanged(): void {
     this.#epoch = (this.#epoch + 1) & 0xff_ffff;

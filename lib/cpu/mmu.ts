@@ -26,6 +26,8 @@ export interface MmuHost {
   codeWritten(frame: number, offset: number, length: number): void;
   /** True if one of these bytes of a frame was decoded. */
   holdsCode(frame: number, offset: number, length: number): boolean;
+  /** Address in state memory of the marks of a frame's decoded bytes; 0 if there are none. */
+  codeMarks(frame: number): number;
   /** Mappings that code was fetched through were dropped: cached jumps are void, and so is the way to the next instruction. */
   mappingChanged(): void;
   /** A linear address is accessed on the slow path: alignment is checked (raises #AC), breakpoints are noted. */
@@ -97,13 +99,21 @@ export class Mmu {
   }
 
   /** Lets compiled code use the entry for reading, writing or neither. */
-  #setTags(entry: number, read: boolean, write: boolean): void {
+  #setTags(entry: number, read: boolean, write: boolean, beside = false): void {
     const word = this.#tagWord(entry), linear = this.#page[entry] * PAGE_SIZE;
     const low = linear % 2 ** 32 | 0, high = Math.floor(linear / 2 ** 32);
     this.#words[word] = read ? low : 1;
     this.#words[word + 1] = read ? high : 1;
     this.#words[word + 2] = write ? low : 1;
     this.#words[word + 3] = write ? high : 1;
+    this.#words[word + 6] = beside ? low : 1;
+    this.#words[word + 7] = beside ? high : 1;
+  }
+
+  /** True if compiled code may write through the entry, anywhere or beside code. */
+  #isWriter(entry: number): boolean {
+    const word = this.#tagWord(entry);
+    return this.#words[word + 2] !== 1 || this.#words[word + 6] !== 1;
   }
 
   #hasWriteTag(entry: number): boolean {
@@ -112,7 +122,7 @@ export class Mmu {
 
   #drop(entry: number): void {
     if (this.#page[entry] === EMPTY) return;
-    if (this.#hasWriteTag(entry)) this.#writers[this.#frame[entry]]--;
+    if (this.#isWriter(entry)) this.#writers[this.#frame[entry]]--;
     this.#setTags(entry, false, false);
     this.#page[entry] = EMPTY;
   }
@@ -121,11 +131,13 @@ export class Mmu {
   #refresh(entry: number): void {
     const frame = this.#frame[entry], permission = this.#permission[entry];
     const plain = frame >= 0 && !this.#host.watchesPage(this.#page[entry], entry >= N);
-    const write = plain && (permission & Permission.WRITE) !== 0 && (permission & Permission.RAM) !== 0 &&
-      this.#memory.frameFlags[frame] === 0;
-    if (this.#hasWriteTag(entry) !== write && frame >= 0) this.#writers[frame] += write ? 1 : -1;
-    this.#setTags(entry, plain && (permission & Permission.READ) !== 0, write);
+    const writable = plain && (permission & Permission.WRITE) !== 0 && (permission & Permission.RAM) !== 0;
+    const flags = frame >= 0 ? this.#memory.frameFlags[frame] : 0, write = writable && flags === 0;
+    const marks = writable && flags === FrameFlag.CODE ? this.#host.codeMarks(frame) : 0, writer = write || marks !== 0;
+    if (this.#isWriter(entry) !== writer && frame >= 0) this.#writers[frame] += writer ? 1 : -1;
+    this.#setTags(entry, plain && (permission & Permission.READ) !== 0, write, marks !== 0);
     const word = this.#tagWord(entry);
+    this.#words[word + (TLB.MARKS >> 2)] = marks;
     if (plain) {
       this.#words[word + (TLB.ADDEND >> 2)] = (frame * PAGE_SIZE - this.#page[entry] * PAGE_SIZE) % 2 ** 32 | 0;
     }
@@ -159,7 +171,7 @@ export class Mmu {
     const physicalPage = physical / PAGE_SIZE, kind = this.#memory.kind(physicalPage);
     if (kind === PageKind.RAM) granted |= Permission.RAM;
     const frame = kind === PageKind.RAM || kind === PageKind.ROM ? this.#memory.frame(physicalPage) : -1;
-    if (this.#hasWriteTag(entry)) {
+    if (this.#isWriter(entry)) {
       this.#writers[this.#frame[entry]]--;
       this.#setTags(entry, false, false);
     }
@@ -191,6 +203,17 @@ export class Mmu {
     const flags = this.#memory.frameFlags;
     if ((flags[frame] & flag) !== 0) return;
     flags[frame] |= flag;
+    this.#refreshFrame(frame);
+  }
+
+  /** Takes a flag of a frame away. */
+  unwatchFrame(frame: number, flag: number): void {
+    this.#memory.frameFlags[frame] &= ~flag;
+    this.#refreshFrame(frame);
+  }
+
+  /** Recomputes the entries through which a frame could be written. */
+  #refreshFrame(frame: number): void {
     if (this.#writers[frame] === 0) return;
     for (let i = 0; i < this.#usedCount; i++) {
       const entry = this.#used[i];
@@ -230,7 +253,7 @@ export class Mmu {
       if (this.#page[entry] !== page) continue;
       executable ||= (this.#permission[entry] & Permission.EXECUTE) !== 0;
       // The entry stays in the list of used ones, as an empty one: emptying twice is harmless, listing twice is not.
-      if (this.#hasWriteTag(entry)) this.#writers[this.#frame[entry]]--;
+      if (this.#isWriter(entry)) this.#writers[this.#frame[entry]]--;
       this.#permission[entry] = 0;
       this.#setTags(entry, false, false);
     }

@@ -108,8 +108,29 @@ export class MemoryAccess {
     this.#hit(linear, entry, size / 8, TLB.WRITE).emit(e.code);
     e.code.if(
       () => this.#guestStore(this.#host(linear, entry), value, size),
-      () => this.#slowStore(linear, value, size),
+      () => {
+        // Stacks and variables of 16-bit programs often share a page with code.
+        this.#hit(linear, entry, size / 8, TLB.BESIDE).and(this.#unmarked(linear, entry, size)).emit(e.code);
+        e.code.if(
+          () => this.#guestStore(this.#host(linear, entry), value, size),
+          () => this.#slowStore(linear, value, size),
+        );
+      },
     );
+  }
+
+  /** Do all bytes of the access lie outside of decoded code? i32; true only makes sense for an entry with a BESIDE tag. */
+  #unmarked(linear: Value, entry: Value, size: Size): Value {
+    const marks = new Value("i32", (code) => {
+      entry.emit(code);
+      code.memory(Op.I32_LOAD, TLB.MARKS);
+    });
+    const at = marks.add(linear.wrap().and(4095));
+    const marked = new Value(size === 64 ? "i64" : "i32", (code) => {
+      at.emit(code);
+      code.memory(LOAD[size], 0);
+    });
+    return marked.eqz();
   }
 
   /** Reads with write permission; the write that follows cannot fault. */

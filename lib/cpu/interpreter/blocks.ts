@@ -10,7 +10,7 @@ import type { CodeMode } from "../emit/emitter.ts";
 import { definitionFor } from "../semantics/mod.ts";
 import { endingOf } from "../semantics/registry.ts";
 import { type HandlerLibrary, Pseudo } from "./handlers.ts";
-import { ARENA_BASE, HEADER, REC, STATE_MEMORY_BYTES } from "./layout.ts";
+import { ARENA_BASE, ARENA_END, CODE_MARKS, HEADER, REC } from "./layout.ts";
 import { writeRecord } from "./records.ts";
 
 /** Most instructions in a block. */
@@ -68,6 +68,8 @@ export class BlockCache {
   readonly #inFrame: (Block[] | undefined)[] = [];
   /** By frame: 1 for each byte that belongs to a block, so that writes to data beside code cost little. */
   readonly #codeBytes: (Uint8Array | undefined)[] = [];
+  /** Numbers of {@link CODE_MARKS} entries that are free. */
+  readonly #freeMarks: number[] = Array.from({ length: CODE_MARKS.FRAMES }, (_, i) => i);
   /** How often writes have hit code, by frame. */
   readonly #rewrites = new Map<number, number>();
   readonly #leaveSlot: number;
@@ -107,7 +109,7 @@ export class BlockCache {
 
   /** True if the arena could overflow with one more block: {@link clear} first. */
   get full(): boolean {
-    return this.#next + (MAX_BLOCK + 3) * REC.SIZE > STATE_MEMORY_BYTES;
+    return this.#next + (MAX_BLOCK + 3) * REC.SIZE > ARENA_END;
   }
 
   /** Forgets all blocks. */
@@ -205,11 +207,27 @@ export class BlockCache {
   }
 
   #markBytes(block: Block, frame: number): void {
-    const base = frame * PAGE_SIZE, bytes = this.#codeBytes[frame] ??= new Uint8Array(PAGE_SIZE);
+    const base = frame * PAGE_SIZE, bytes = this.#codeBytes[frame] ??= this.#newMarks();
     bytes.fill(1, Math.max(block.host, base) - base, Math.min(block.host + block.bytes, base + PAGE_SIZE) - base);
   }
 
+  /** Marks in state memory, where compiled code can look at them; when those are used up, others. */
+  #newMarks(): Uint8Array {
+    const index = this.#freeMarks.pop();
+    if (index === undefined) return new Uint8Array(PAGE_SIZE);
+    const at = CODE_MARKS.BASE + index * PAGE_SIZE;
+    return this.#state.subarray(at, at + PAGE_SIZE).fill(0);
+  }
+
+  /** Address in state memory of the marks of a frame's code bytes, 0 if compiled code cannot look at them. */
+  marksAddress(frame: number): number {
+    const bytes = this.#codeBytes[frame];
+    return bytes !== undefined && bytes.buffer === this.#state.buffer ? bytes.byteOffset : 0;
+  }
+
   #emptied(frame: number): void {
+    const address = this.marksAddress(frame);
+    if (address !== 0) this.#freeMarks.push((address - CODE_MARKS.BASE) / PAGE_SIZE);
     this.#inFrame[frame] = undefined;
     this.#codeBytes[frame] = undefined;
     this.#unwatch(frame);

@@ -17,6 +17,10 @@ export const TLB = {
   WRITE: 8,
   /** Field: what to add to a linear address to get the host offset, i32. */
   ADDEND: 16,
+  /** Field: address of the marks of the frame's code bytes, i32; meaningful with a BESIDE tag. */
+  MARKS: 20,
+  /** Field: page address that may be written where no code byte is marked, i64. */
+  BESIDE: 24,
 } as const;
 
 /** The jump cache: linear address → first record. */
@@ -31,8 +35,12 @@ export const JUMP_CACHE = {
   RECORD: 12,
 } as const;
 
-/** Decoded records and block headers fill the rest. */
+/** Decoded records and block headers. */
 export const ARENA_BASE = 0x80000;
+export const ARENA_END = 0x500_0000;
+
+/** For frames that hold code: a byte for each of their bytes, not 0 if it belongs to a block. */
+export const CODE_MARKS = { BASE: ARENA_END, FRAMES: 4096 } as const;
 export const STATE_MEMORY_BYTES = 0x600_0000;
 
 /** A decoded instruction; 32 bytes. Register fields are byte offsets into the state block. */
