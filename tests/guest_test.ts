@@ -211,7 +211,8 @@ Deno.test("snapshot: one that does not fit or is damaged leaves the guest as it 
     await using larger = await bootFixture({ memory: "16M" });
     await using other = await Guest.boot({ memory: "8M", fda: bootSector(0xeb, 0xfe) });
     await using empty = await Guest.boot({ memory: "8M" });
-    const hash = guest.hash();
+    const hash = guest.hash(), notSnapshot: object = {};
+    await assertRejects(() => guest.restore(notSnapshot as Snapshot), OptionError, "Snapshot.open");
     for (const foreign of [larger, other, empty]) {
       const snapshot = await foreign.snapshot();
       await assertRejects(() => guest.restore(snapshot), SnapshotError);
@@ -331,6 +332,8 @@ Deno.test("boot: options that make no sense are one clear error", async () => {
     [{ snapshot: "/nowhere/x.snapshot" }, SnapshotError, "not found"],
     [{ snapshot: "x", memory: "8M" }, OptionError, "memory"],
     [{ cdrom: "a.iso", hdc: "b.img" }, OptionError, "hdd"],
+    [{ fda: 5 }, OptionError, "neither a path nor"],
+    [{ snapshot: {} }, OptionError, "neither a path nor"],
   ];
   for (const [options, type, text] of cases) {
     const error = await assertRejects(() => Guest.boot(options as GuestOptions), type);

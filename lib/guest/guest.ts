@@ -213,7 +213,12 @@ export class Guest implements AsyncDisposable {
    * {@link SnapshotError} if it does not fit; the guest is then as it was.
    */
   restore(snapshot: Snapshot): Promise<void> {
-    return new Promise((resolve) => resolve(this.#load(snapshot)));
+    return new Promise((resolve) => {
+      if (!(snapshot instanceof Snapshot)) {
+        throw new OptionError("restore takes a Snapshot: Snapshot.open reads a file");
+      }
+      resolve(this.#load(snapshot));
+    });
   }
 
   /** Switches the guest off and gives its files and memory back. What still waits fails. */

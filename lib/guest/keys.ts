@@ -122,6 +122,7 @@ export function unknownKey(name: string): UnknownKeyError {
 /** Splits a chord such as `"Control+Alt+Delete"`, `"ctrl-alt-delete"` or `"Shift++"` into the names of its keys. */
 export function splitChord(chord: string): string[] {
   if (findKey(chord) !== undefined || chord.length === 1) return [chord];
+  if (chord === "") throw new UnknownKeyError("a key without a name cannot be pressed");
   const names: string[] = [];
   for (let start = 0; start < chord.length;) {
     // A separator stands between two names; one at the start of a name is the name of a key.

@@ -38,6 +38,7 @@ Deno.test("splitChord: both separators, and separators that are keys", () => {
   assertEquals(splitChord("Shift++"), ["Shift", "+"]);
   assertEquals(splitChord("-"), ["-"]);
   assertThrows(() => splitChord("ctrl+"), UnknownKeyError);
+  assertThrows(() => splitChord(""), UnknownKeyError);
 });
 
 Deno.test("strokesFor: every printable ASCII character on every layout", () => {
