@@ -9,7 +9,7 @@ import { ExitCode } from "./exit_codes.ts";
 import { print } from "./output.ts";
 
 /** Help for `disasm`. */
-export const DISASM_HELP = `Usage: bootwright disasm [OPTION]... FILE
+const DISASM_HELP = `Usage: bootwright disasm [OPTION]... FILE
        bootwright disasm [OPTION]... --hex "b8 01 00 cd 10"
 
 Disassembles machine code in Intel syntax.

@@ -7,7 +7,7 @@ import { OptionError } from "../guest/errors.ts";
 import { print } from "./output.ts";
 
 /** Help for `exec`. */
-export const EXEC_HELP = `Usage: bootwright exec SCRIPT [ARGUMENT]...
+const EXEC_HELP = `Usage: bootwright exec SCRIPT [ARGUMENT]...
 
 Runs a TypeScript or JavaScript module; it imports the API from "@bootwright/bootwright".
 If it exports a default function, that is called with the arguments, and the number that it returns is the exit code.

@@ -10,7 +10,7 @@ import { Entry, SYSTEM_ROM } from "./system_rom.ts";
 import type { BiosFloppy } from "./wires.ts";
 
 /** The format of a medium: the PC format of its size, or the smallest one that holds it. */
-export function floppyGeometry(size: number): FloppyFormat {
+function floppyGeometry(size: number): FloppyFormat {
   return FLOPPY_FORMATS.find((format) => formatSize(format) >= size) ?? FLOPPY_FORMATS[FLOPPY_FORMATS.length - 1];
 }
 

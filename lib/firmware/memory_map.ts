@@ -18,7 +18,7 @@ export interface RamSizes {
 }
 
 /** Room for the ACPI tables at the top of low memory, of which the last page is for the FACS. */
-export const ACPI_SIZE = 0x10000;
+const ACPI_SIZE = 0x10000;
 const FACS_SIZE = 0x1000;
 const MIB = 0x100000;
 

@@ -9,7 +9,7 @@ export const PCI_SLOTS = 31;
 export const PIIX_PIRQ = 0x60;
 
 /** Address of the PIIX's ISA bridge: device 1, function 0. */
-export const PIIX_ISA = 1 << 3;
+const PIIX_ISA = 1 << 3;
 
 /** The PIRQ (0–3 for A–D) that interrupt pin `pin` (0–3 for INTA#–INTD#) of `device` is wired to. */
 export function pirqOf(device: number, pin: number): number {

@@ -69,7 +69,7 @@ const VIDEO_PARAMETERS = [
 ];
 
 /** Diskette parameters for 1.44 MB: step and head times, motor off after 37 ticks, 512-byte sectors, 18 a track, gaps, fill byte, settle, start. */
-export const FLOPPY_PARAMETERS = [0xaf, 0x02, 0x25, 2, 18, 0x1b, 0xff, 0x6c, 0xf6, 15, 8];
+const FLOPPY_PARAMETERS = [0xaf, 0x02, 0x25, 2, 18, 0x1b, 0xff, 0x6c, 0xf6, 15, 8];
 
 /** INT 15h AH=C0h: model FC (AT), second 8259, RTC, INT 15h/4Fh, EBDA; INT 16h/09h. */
 const CONFIGURATION = [8, 0, 0xfc, 0, 1, 0x74, 0x40, 0, 0, 0];

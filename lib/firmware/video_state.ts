@@ -7,7 +7,7 @@ import type { VideoScreen } from "./video_screen.ts";
 import { VIDEO_ROM, type VideoRom } from "./vga_rom.ts";
 
 /** What AH=1Ch and VESA function 04h save; a set of bits. */
-export const SavePart = { HARDWARE: 1, DATA: 2, DAC: 4 } as const;
+const SavePart = { HARDWARE: 1, DATA: 2, DAC: 4 } as const;
 
 const BLOCK = 64;
 const SEQUENCER = { port: VgaPort.SEQUENCER, count: 5 },

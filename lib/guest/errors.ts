@@ -76,7 +76,7 @@ export class FailOnError extends GuestError {
 }
 
 /** The screen and the last serial lines in a frame, for messages. */
-export function formatEvidence(evidence: Evidence): string {
+function formatEvidence(evidence: Evidence): string {
   const out: string[] = [];
   const used = evidence.screen.slice(0, evidence.screen.findLastIndex((line) => line.trim() !== "") + 1);
   if (used.length > 0) out.push("screen:", ...used.map((line) => `  | ${line.trimEnd()}`));

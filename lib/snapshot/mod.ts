@@ -6,7 +6,6 @@ export {
   inspectSnapshot,
   type ReadOptions,
   type Snapshot,
-  SNAPSHOT_FORMAT,
   type SnapshotCodec,
   type SnapshotOptions,
 } from "./snapshot_file.ts";

@@ -32,7 +32,7 @@ export interface SnapshotCodec {
 }
 
 /** Version of the format. */
-export const SNAPSHOT_FORMAT = 1;
+const SNAPSHOT_FORMAT = 1;
 
 /** Like PNG's: an unprintable byte, the name, and line ends that show up damage by text transfers. */
 const MAGIC = Uint8Array.of(0x89, 0x42, 0x57, 0x53, 0x0d, 0x0a, 0x1a, 0x0a);

@@ -10,7 +10,7 @@ import type { GuestCase } from "./guest_cases.ts";
 export type Slices = readonly number[];
 
 /** One run is as good as any: no slices at all. */
-export const WHOLE: Slices = [Infinity];
+const WHOLE: Slices = [Infinity];
 
 /** Longest that a guest without anything to do may go on sleeping between two instructions: rounds of many events. */
 const MOST_IDLE_ROUNDS = 100;
@@ -126,7 +126,7 @@ function placeOf({ machine }: SnapshotContents): string {
 }
 
 /** Fields of two snapshots that differ: path, then both values. */
-export function differences(one: SnapshotContents, other: SnapshotContents): string[] {
+function differences(one: SnapshotContents, other: SnapshotContents): string[] {
   const found: string[] = [];
   const { memory: pages, ...machine } = one.machine, { memory: otherPages, ...otherMachine } = other.machine;
   compare({ machine, disks: one.disks }, { machine: otherMachine, disks: other.disks }, "", found);

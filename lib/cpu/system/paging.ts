@@ -15,7 +15,7 @@ const XD = 1 << 31;
 const TWO_32 = 2 ** 32;
 
 /** Bits of a page fault's error code. Figure 4-12. */
-export const PageFaultCode = { P: 1, W: 2, U: 4, RSVD: 8, I: 16 } as const;
+const PageFaultCode = { P: 1, W: 2, U: 4, RSVD: 8, I: 16 } as const;
 
 /** The outcome of {@link walk}. One object is reused: read it before the next walk. */
 export class Translation {

@@ -5,14 +5,14 @@
 import type { DmaMemory } from "../../machine/types.ts";
 
 /** Bus master IDE command register. */
-export const BmCommand = {
+const BmCommand = {
   START: 0x01,
   /** Data flows from the drive to memory (the bus master writes). */
   TO_MEMORY: 0x08,
 } as const;
 
 /** Bus master IDE status register. */
-export const BmStatus = {
+const BmStatus = {
   ACTIVE: 0x01,
   ERROR: 0x02,
   INTERRUPT: 0x04,

@@ -5,7 +5,7 @@
 import { Dispi, DISPI_MAXIMUM, DispiBit, dispiEnabled, VBE_BANK_SIZE, type VgaState } from "./registers.ts";
 
 /** Bits that a pixel of `bitsPerPixel` takes in memory; 0 for a depth that does not exist. */
-export function pixelBits(bitsPerPixel: number): number {
+function pixelBits(bitsPerPixel: number): number {
   switch (bitsPerPixel) {
     case 4:
     case 8:

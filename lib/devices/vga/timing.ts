@@ -11,7 +11,7 @@ const CURSOR_BLINK_FRAMES = 8;
 const CHARACTER_BLINK_FRAMES = 16;
 
 /** The durations of the programmed picture. */
-export interface Timing {
+interface Timing {
   /** Nanoseconds a scan line. */
   readonly line: number;
   /** Nanoseconds of a scan line that are displayed. */
@@ -43,7 +43,7 @@ export function lineCompare(crtc: Uint8Array): number {
 }
 
 /** Durations of the picture that the CRT controller is programmed for. */
-export function timing(state: VgaState): Timing {
+function timing(state: VgaState): Timing {
   const { crtc, sequencer, miscellaneous } = state;
   const clocking = sequencer[Sequencer.CLOCKING_MODE];
   const dots = (clocking & SequencerBit.EIGHT_DOTS) !== 0 ? 8 : 9;
