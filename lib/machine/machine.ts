@@ -72,6 +72,8 @@ export interface SavedMachine {
 const VERSION = 1;
 /** Events without an instruction between them after which a sleeping machine is called idle. */
 const IDLE_EVENTS = 4096;
+/** Guest time in ns that a reset by the guest takes: a POST is not for nothing, and waits for a guest in a reset loop end. */
+const RESET_TIME = 100e6;
 /** Resets by the guest after which a run ends. */
 const RESETS = 8;
 /** Longest undisturbed run in instructions; fits a 32-bit budget. */
@@ -164,6 +166,8 @@ export class Machine {
     let resets = 0;
     for (;;) {
       if (this.#state.resetPending) {
+        clock.clear();
+        clock.skipTo(clock.now + RESET_TIME);
         this.#restart();
         if (++resets === RESETS) return "resets";
       }

@@ -53,6 +53,11 @@ function awkward(random: Random): number {
   ]) >>> 0;
 }
 
+/** `value`, or something awkward now and then. */
+function mostly(random: Random, ...values: number[]): number {
+  return random.oneIn(8) ? awkward(random) : random.pick(values);
+}
+
 /** Ports that have a device behind them. */
 const PORTS = [
   ...[0x00, 0x04, 0x05, 0x08, 0x0a, 0x0b, 0x0c, 0x81, 0x20, 0x21, 0xa0, 0xa1, 0x40, 0x42, 0x43, 0x60, 0x61, 0x64],
@@ -157,68 +162,77 @@ function cd(random: Random): GuestOptions {
 
 /** The header of a kernel of some kind with absurd fields, and random code. */
 function kernel(random: Random): GuestOptions {
-  const image = random.bytes(random.pick([10, 600, 4096, 70_000]));
+  const image = random.bytes(random.oneIn(6) ? random.below(4096) : 70_000);
   image.set(codeBytes(random, Math.min(image.length, 4096)).subarray(0, Math.max(0, image.length - 2048)), 0);
-  const kind = random.below(5);
-  const setup = image.length >= 4096 ? [elf, linux, multiboot, multiboot2][kind] : undefined;
-  setup?.(random, image);
+  const header = random.pick([elf, linux, multiboot, multiboot2]);
+  if (image.length >= 4096) header(random, image);
   return { kernel: image, initrd: random.oneIn(3) ? random.bytes(random.below(5000)) : undefined };
 }
 
 function linux(random: Random, image: Uint8Array): void {
-  image[0x1f1] = random.pick([0, 1, 4, 255]);
+  image[0x1f1] = mostly(random, 0, 1, 4);
+  set32(image, 0x1f4, mostly(random, 0x100, 0x1000));
   set16(image, 0x1fe, 0xaa55);
-  setText(image, 0x202 - 0, "HdrS");
   setText(image, 0x202, "HdrS");
-  set16(image, 0x206, random.pick([0x200, 0x202, 0x204, 0x206, 0x20c, 0x20f, random.below(65536)]));
-  image[0x211] = random.pick([0, 1, 0x81, random.below(256)]);
-  for (const field of [0x1f4, 0x214, 0x218, 0x21c, 0x22c, 0x230, 0x238, 0x248, 0x24c, 0x258, 0x25c, 0x260, 0x264]) {
-    if (random.oneIn(2)) set32(image, field, awkward(random));
-  }
+  set16(image, 0x206, mostly(random, 0x200, 0x202, 0x204, 0x206, 0x20c, 0x20f));
+  image[0x211] = mostly(random, 1, 0x81);
+  set32(image, 0x214, mostly(random, 0x10_0000));
+  for (const field of [0x218, 0x21c, 0x228]) set32(image, field, mostly(random, 0));
+  set32(image, 0x22c, mostly(random, 0x7fff_ffff));
+  set32(image, 0x230, mostly(random, 0x1000, 0x20_0000));
+  image[0x234] = random.below(2);
+  set32(image, 0x238, mostly(random, 255, 2047));
+  for (const field of [0x248, 0x24c, 0x250]) set32(image, field, mostly(random, 0));
+  set32(image, 0x258, mostly(random, 0x10_0000));
+  set32(image, 0x25c, mostly(random, 0));
+  set32(image, 0x260, mostly(random, 0x2_0000));
+  set32(image, 0x264, mostly(random, 0));
 }
 
 function multiboot(random: Random, image: Uint8Array): void {
-  const at = random.below(200) * 4, flags = random.pick([0, 3, 0x10003, 0x10000, 7, random.u32()]);
+  const at = random.below(200) * 4, flags = mostly(random, 0x10000, 0x10003, 3), base = 0x10_0000;
   set32(image, at, 0x1badb002);
   set32(image, at + 4, flags);
   set32(image, at + 8, -0x1badb002 - flags);
-  const base = 0x10_0000;
-  set32(image, at + 12, random.pick([base + at, awkward(random)]));
-  set32(image, at + 16, random.pick([base, awkward(random)]));
-  set32(image, at + 20, random.pick([0, base + 4096, awkward(random)]));
-  set32(image, at + 24, random.pick([0, base + 65536, awkward(random)]));
-  set32(image, at + 28, random.pick([base + at + 48, awkward(random)]));
+  set32(image, at + 12, mostly(random, base + at));
+  set32(image, at + 16, mostly(random, base));
+  set32(image, at + 20, mostly(random, 0, base + 4096));
+  set32(image, at + 24, mostly(random, 0, base + 8192));
+  set32(image, at + 28, mostly(random, base + at + 48));
 }
 
 function multiboot2(random: Random, image: Uint8Array): void {
-  const at = random.below(100) * 8, length = random.pick([24, 64, awkward(random)]);
+  const at = random.below(100) * 8, base = 0x10_0000;
+  const tags = [[2, 24, base + at, base, 0, 0], [3, 12, base + at + 96], [1, 12, 6], [5, 20, 0, 0, 0], [6, 8], [0, 8]];
+  let end = at + 16;
+  for (const [type, size, ...values] of tags) {
+    if (random.oneIn(3)) continue;
+    set16(image, end, random.oneIn(10) ? random.below(12) : type);
+    set16(image, end + 2, random.below(2));
+    set32(image, end + 4, mostly(random, size));
+    values.forEach((value, i) => set32(image, end + 8 + i * 4, mostly(random, value)));
+    end += (size + 7) & ~7;
+  }
+  const length = mostly(random, end - at);
   set32(image, at, 0xe85250d6);
   set32(image, at + 4, 0);
   set32(image, at + 8, length);
   set32(image, at + 12, -(0xe85250d6 + length));
-  for (let tag = at + 16; tag < at + 80; tag += 16) {
-    set16(image, tag, random.below(12));
-    set16(image, tag + 2, random.below(2));
-    set32(image, tag + 4, random.pick([8, 16, 24, awkward(random)]));
-    set32(image, tag + 8, awkward(random));
-  }
 }
 
 function elf(random: Random, image: Uint8Array): void {
-  image.set([0x7f, 0x45, 0x4c, 0x46, random.pick([1, 1, 2]), 1, 1]);
+  image.set([0x7f, 0x45, 0x4c, 0x46, mostly(random, 1), 1, 1]);
   set16(image, 16, 2);
-  set16(image, 18, random.pick([3, 3, 62, random.below(256)]));
-  set32(image, 24, random.pick([0x10_0100, awkward(random)]));
-  set32(image, 28, random.pick([52, 64, awkward(random)]));
-  set16(image, 42, random.pick([32, 56, random.below(65536)]));
-  set16(image, 44, random.pick([1, 3, random.below(65536)]));
-  for (let header = 52; header < 52 + 4 * 32; header += 32) {
-    set32(image, header, random.pick([1, 1, 4, random.below(8)]));
-    for (let field = 4; field < 32; field += 4) set32(image, header + field, awkward(random));
-    if (random.oneIn(2)) set32(image, header + 12, 0x10_0000);
-    if (random.oneIn(2)) set32(image, header + 16, 4096);
-    if (random.oneIn(2)) set32(image, header + 20, random.pick([4096, 65536]));
-    if (random.oneIn(2)) set32(image, header + 4, 0);
+  set16(image, 18, mostly(random, 3));
+  set32(image, 24, mostly(random, 0x10_0100));
+  set32(image, 28, mostly(random, 52));
+  set16(image, 42, mostly(random, 32));
+  set16(image, 44, mostly(random, 1, 2));
+  for (let header = 52; header < 52 + 2 * 32; header += 32) {
+    const values = [[1, 1, 4], [0, 4096], [0x10_0000, 0x10_8000], [0x10_0000, 0x10_8000], [4096, 8192], [8192], [7], [
+      0,
+    ]];
+    values.forEach((choices, field) => set32(image, header + field * 4, mostly(random, ...choices)));
   }
 }
 
