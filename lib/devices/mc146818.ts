@@ -26,6 +26,17 @@ export const Reg = {
   D: 13,
   CENTURY: 0x32,
 } as const;
+/** Registers that hold the time. */
+const TIME_REGISTERS: ReadonlySet<number> = new Set([
+  Reg.SECONDS,
+  Reg.MINUTES,
+  Reg.HOURS,
+  Reg.DAY_OF_WEEK,
+  Reg.DATE,
+  Reg.MONTH,
+  Reg.YEAR,
+  Reg.CENTURY,
+]);
 const A = { RS: 0x0f, DV: 0x70, UIP: 0x80 };
 /** Bits of register B. */
 export const RegB = { DSE: 0x01, H24: 0x02, DM: 0x04, SQWE: 0x08, UIE: 0x10, AIE: 0x20, PIE: 0x40, SET: 0x80 } as const;
@@ -129,17 +140,8 @@ export class Mc146818 implements Device {
         this.#changed();
         return value;
       }
-      case Reg.SECONDS:
-      case Reg.MINUTES:
-      case Reg.HOURS:
-      case Reg.DAY_OF_WEEK:
-      case Reg.DATE:
-      case Reg.MONTH:
-      case Reg.YEAR:
-      case Reg.CENTURY:
-        if (running) this.#showTime();
-        return ram[index];
       default:
+        if (running && TIME_REGISTERS.has(index)) this.#showTime();
         return ram[index];
     }
   }
@@ -169,22 +171,15 @@ export class Mc146818 implements Device {
         this.#check();
         ram[index] = value;
         break;
-      case Reg.SECONDS:
-      case Reg.MINUTES:
-      case Reg.HOURS:
-      case Reg.DAY_OF_WEEK:
-      case Reg.DATE:
-      case Reg.MONTH:
-      case Reg.YEAR:
-      case Reg.CENTURY:
+      default:
+        if (!TIME_REGISTERS.has(index)) {
+          ram[index] = value;
+          return;
+        }
         this.#check();
         if (this.state.running) this.#showTime();
         ram[index] = value;
         if (this.state.running) this.#takeTime(this.#fraction());
-        break;
-      default:
-        ram[index] = value;
-        return;
     }
     this.#changed();
   }

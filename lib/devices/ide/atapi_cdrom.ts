@@ -78,6 +78,19 @@ const NEEDS_MEDIUM: ReadonlySet<number> = new Set([
   Packet.READ_DISC_INFORMATION,
 ]);
 
+/** No packet has been executed. */
+function newPacketState(): Pick<CdromState, "packet" | "byDma" | "byteLimit" | "filled" | "lba" | "left" | "sense"> {
+  return {
+    packet: new Array(PACKET_LENGTH).fill(0),
+    byDma: false,
+    byteLimit: 0,
+    filled: 0,
+    lba: 0,
+    left: 0,
+    sense: [0, 0, 0],
+  };
+}
+
 /** An ATAPI drive that reads ISO images: media of 2048-byte sectors. */
 export class AtapiCdrom extends IdeDrive<CdromState> {
   #medium: BlockBackend | null;
@@ -85,13 +98,7 @@ export class AtapiCdrom extends IdeDrive<CdromState> {
   constructor(host: DriveHost, medium: BlockBackend | null) {
     super(host, {
       ...newDriveState(BUFFER_SECTORS * SECTOR),
-      packet: new Array(PACKET_LENGTH).fill(0),
-      byDma: false,
-      byteLimit: 0,
-      filled: 0,
-      lba: 0,
-      left: 0,
-      sense: [0, 0, 0],
+      ...newPacketState(),
       unitAttention: false,
       trayOpen: false,
       locked: false,
@@ -160,16 +167,7 @@ export class AtapiCdrom extends IdeDrive<CdromState> {
 
   protected override resetSettings(soft: boolean): void {
     if (soft) return;
-    Object.assign(this.state, {
-      packet: new Array(PACKET_LENGTH).fill(0),
-      byDma: false,
-      byteLimit: 0,
-      filled: 0,
-      lba: 0,
-      left: 0,
-      sense: [0, 0, 0],
-      locked: false,
-    });
+    Object.assign(this.state, newPacketState(), { locked: false });
   }
 
   get dmaToMemory(): boolean {
