@@ -62,7 +62,8 @@ const FIRST_PACK = 40;
 
 /** Makes and keeps handlers. */
 export class HandlerLibrary {
-  readonly #imports: ImportTable;
+  /** A module with the imports and functions that all have in common. */
+  readonly #template = new ModuleBuilder();
   readonly #linkage: Linkage;
   readonly #slots = new Map<string, number>();
   readonly #groups = new Map<number, HandlerGroup>();
@@ -71,8 +72,7 @@ export class HandlerLibrary {
   #nextOverflowSlot = OVERFLOW_SLOTS;
 
   constructor(imports: ImportTable) {
-    this.#imports = imports;
-    this.#linkage = linkModule(new ModuleBuilder(), imports);
+    this.#linkage = linkModule(this.#template, imports);
   }
 
   /** Number of handlers: a machine that has seen fewer must look at {@link modules} before it runs. */
@@ -142,8 +142,8 @@ export class HandlerLibrary {
   }
 
   #module(define: (module: ModuleBuilder, linkage: Linkage) => void): HandlerModule {
-    const module = new ModuleBuilder();
-    define(module, linkModule(module, this.#imports));
+    const module = this.#template.fork();
+    define(module, this.#linkage);
     return { id: this.#nextId++, module: new WebAssembly.Module(module.toBytes()) };
   }
 }
