@@ -13,7 +13,7 @@ export type Ending =
   | "jump"
   /**
    * Execution returns to the run loop, which looks at RIP, the mode and pending interrupts afresh. For what mostly changes
-   * the mode, the mapping, the interrupt state or the event queue (MOV to CR and SS, STI, IN, OUT, HLT …). RIP moves to the
+   * the mode, the mapping, the interrupt state or the event queue (MOV to CR and SS, STI, OUT, HLT …). RIP moves to the
    * next instruction.
    */
   | "exit"
