@@ -109,13 +109,14 @@ export function parseRun(args: readonly string[]): RunPlan {
     alias: { help: "h", memory: "m" },
     unknown: (argument, key) => {
       if (key === undefined) {
-        throw new OptionError(`unexpected argument "${argument}": images are given by --hda, --fda …`);
+        throw unexpected(argument);
       }
       throw new OptionError(
         `unknown option ${argument.split("=")[0]}${suggestion(key, KNOWN.map((name) => `--${name}`))}`,
       );
     },
   });
+  if (parsed._.length > 0) throw unexpected(String(parsed._[0])); // after "--"
   const value = (name: string): string | undefined => {
     const found = parsed[name];
     if (found === undefined) return undefined;
@@ -137,6 +138,10 @@ export function parseRun(args: readonly string[]): RunPlan {
     hash: parsed.hash === true,
     stats: parsed.stats === true,
   };
+}
+
+function unexpected(argument: string): OptionError {
+  return new OptionError(`unexpected argument "${argument}": images are given by --hda, --fda …`);
 }
 
 /** Turns the options whose order counts into one repeated option: parseArgs keeps the order within one name only. */

@@ -67,6 +67,7 @@ Deno.test("parseRun: drives, serial lines, limits", () => {
 Deno.test("parseRun: what makes no sense is one clear message", () => {
   assertStringIncludes(messageOf("--memroy", "1M"), "--memory");
   assertStringIncludes(messageOf("disk.img"), "--hda");
+  assertStringIncludes(messageOf("--", "--fda", "disk.img"), "unexpected argument");
   assertStringIncludes(messageOf("--kernel"), "--kernel needs a value");
   assertStringIncludes(messageOf("--type"), "--type needs a value");
   assertStringIncludes(messageOf("--until-serial", "("), "--until-serial");
