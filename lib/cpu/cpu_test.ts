@@ -245,3 +245,38 @@ Deno.test("PAUSE: time passes without instructions, the same in every slicing", 
   assertEquals(whole.slice(0, 2), [1 + 20 * 4 + 1, 1 + 20 * 4 + 1 + 20 * 140]);
   for (const slice of [1, 2, 7, 139, 500]) assertEquals(outcome(slice), whole, `slices of ${slice}`);
 });
+
+Deno.test("paging: code is not found through a mapping that has gone, even when its translation was forgotten before", () => {
+  const board = testBoard();
+  board.memory.write32(0x10000, 0x11003);
+  for (let i = 0; i < 1024; i++) board.memory.write32(0x11000 + i * 4, i * 4096 + 3);
+  // 16 MiB further on, pages share entries of the TLB with those of the first table.
+  board.memory.write32(0x10010, 0x12003);
+  board.memory.write32(0x12014, 0x20003);
+  board.cpu.r.setNumber(S.CR3, 0x10000);
+  board.cpu.r.setI32(S.CR0, CR0.PE | CR0.PG);
+  board.cpu.flushTlb();
+  board.load(0x5000, 0xb0, 1, 0xc3); // mov al,1; ret
+  board.load(0x6000, 0xb0, 2, 0xc3); // mov al,2; ret
+  board.load(0x1000, 0xe8, 0xfb, 0x3f, 0, 0, 0x88, 0xc3); // call 0x5000; mov bl,al
+  board.load(0x1007, 0x8a, 0x0d, 0, 0x50, 0, 1); // mov cl,[0x1005000]
+  board.load(0x100d, 0xc7, 0x05, 0x14, 0x10, 1, 0, 0x03, 0x60, 0, 0); // mov dword [0x11014],0x6003
+  board.load(0x1017, 0xe8, 0xe4, 0x3f, 0, 0, 0xf4); // call 0x5000; hlt
+  assertEquals(board.cpu.run(100), "halted");
+  assertEquals(board.cpu.r.get8(R.BX), 1);
+  assertEquals(board.cpu.r.get8(R.AX), 2);
+});
+
+Deno.test("code in device memory is fetched anew for every instruction, also across pages", () => {
+  const board = testBoard();
+  const fetched = new Set<number>(), code = [0x40, 0xb8, 1, 2, 3, 4, 0xf4];
+  board.memory.mapMmio(0x30_0000, 0x2000, {
+    read: (address) => (fetched.add(address), code[address - 0x30_0ffe] ?? 0x90),
+    write: () => {},
+  });
+  board.cpu.r.ip = 0x30_0ffe; // inc eax; mov eax,0x04030201 across the page's end; hlt
+  assertEquals(board.cpu.run(100), "halted");
+  assertEquals(board.cpu.instructions, 3);
+  assertEquals(board.cpu.r.get32(R.AX), 0x04030201);
+  assert(!fetched.has(0x30_0ffd) && !fetched.has(0x30_1100));
+});
