@@ -164,7 +164,7 @@ export function irq(number: number): Aml {
   return [0x22, ...word(1 << number)];
 }
 
-/** IRQ (Level, ActiveLow, Shared): any of the interrupts in the mask. */
+/** IRQ (Level, ActiveLow, Shared): one of the interrupts in the mask. */
 export function sharedIrqs(mask: number): Aml {
   return [0x23, ...word(mask), 0x18];
 }

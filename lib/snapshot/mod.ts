@@ -1,4 +1,4 @@
-/** The file format of snapshots: any plain value, its memory as pages by content. */
+/** The file format of snapshots: a plain value, its memory as pages by content. */
 export { SnapshotError, type SnapshotProblem } from "./errors.ts";
 export {
   decodeSnapshot,

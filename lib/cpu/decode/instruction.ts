@@ -1,4 +1,4 @@
-/** What the decoder says of one instruction: the form shared by the interpreter, the translator and the disassembler. */
+/** What the decoder says of one instruction: the form shared by the interpreter and the disassembler. */
 
 /** Width of code, addresses or the stack in bits. */
 export type CodeSize = 16 | 32 | 64;

@@ -1,6 +1,6 @@
 /**
  * What an instruction's definition is written against. The interpreter hands it operands that are looked up in a
- * decoded record at run time, the translator hands it the concrete ones; a definition cannot tell.
+ * decoded record at run time; whoever translates code would hand it the concrete ones. A definition cannot tell.
  *
  * Sizes are in bits. Values of 8, 16 and 32 bits are i32, zero-extended when read; bits above the size are ignored when
  * written. Values of 64 bits are i64.

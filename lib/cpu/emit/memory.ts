@@ -1,5 +1,5 @@
 /**
- * Memory accesses in emitted code: the inline TLB test with its slow path in TypeScript. Shared by both tiers.
+ * Memory accesses in emitted code: the inline TLB test with its slow path in TypeScript.
  *
  * The tag compare includes the page-crossing test: the address of the last byte, rounded to its page, must equal the tag
  * of the first byte's page.

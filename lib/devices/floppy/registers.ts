@@ -105,7 +105,7 @@ const COMMANDS: readonly CommandRow[] = [
 
 const INVALID: CommandRow = { name: "invalid", code: 0, mask: 0, length: 1 };
 
-/** The command that begins with `code`; the part number command of later chips is as invalid here as any other unknown one. */
+/** The command that begins with `code`; the part number command of later chips is invalid here, like all unknown ones. */
 export function commandOf(code: number): { readonly name: CommandName; readonly length: number } {
   return COMMANDS.find((row) => (code & row.mask) === row.code) ?? INVALID;
 }
