@@ -21,12 +21,6 @@ import { deliver } from "./system/interrupts.ts";
 import { type CpuModel, defaultCpuModel } from "./system/model.ts";
 import { walk } from "./system/paging.ts";
 
-/** Options of {@link Cpu}. */
-export interface CpuOptions {
-  /** What CPUID reports. */
-  model?: CpuModel;
-}
-
 /** Subtracted from the budget to leave compiled code at the next block. */
 const HOLD = 2 ** 30;
 /** Largest budget of one run. */
@@ -35,7 +29,7 @@ const LARGEST_BUDGET = 2 ** 29;
 /** One x86 processor. */
 export class Cpu implements Processor, CpuCore, MmuHost {
   readonly r: Registers;
-  readonly model: CpuModel;
+  readonly model: CpuModel = defaultCpuModel;
   readonly #state: WebAssembly.Memory;
   readonly #view: DataView;
   readonly #mmu: Mmu;
@@ -66,8 +60,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   /** User code's accesses must be aligned. */
   #alignment = false;
 
-  constructor(readonly bus: ProcessorBus, options: CpuOptions = {}) {
-    this.model = options.model ?? defaultCpuModel;
+  constructor(readonly bus: ProcessorBus) {
     const pages = STATE_MEMORY_BYTES / 65536;
     this.#state = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.#view = new DataView(this.#state.buffer);
