@@ -70,7 +70,13 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof Deno.errors.NotCapable) {
     return { code: ExitCode.FILE, message: `permission is missing: ${message}` };
   }
-  const isHostError = Object.values(Deno.errors).some((type) => error instanceof type);
-  if (isHostError) return { code: ExitCode.FILE, message };
+  if (isHostError(error)) return { code: ExitCode.FILE, message };
   return { code: ExitCode.INTERNAL, message: `internal error: ${message}` };
+}
+
+/** True for an error of the host's system, such as a file that is missing or a disk that is full. */
+function isHostError(error: unknown): boolean {
+  if (Object.values(Deno.errors).some((type) => error instanceof type)) return true;
+  // Some are plain errors with the system's name for it.
+  return error instanceof Error && "code" in error && /^E[A-Z\d]+$/.test(String(error.code));
 }
