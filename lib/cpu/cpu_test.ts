@@ -280,3 +280,11 @@ Deno.test("code in device memory is fetched anew for every instruction, also acr
   assertEquals(board.cpu.r.get32(R.AX), 0x04030201);
   assert(!fetched.has(0x30_0ffd) && !fetched.has(0x30_1100));
 });
+
+Deno.test("stores across the end of a page with code are no matter for the first such page, either", () => {
+  const board = testBoard();
+  // mov dword [0x1ffd],0x04030201; hlt
+  board.load(0x1000, 0xc7, 0x05, 0xfd, 0x1f, 0, 0, 1, 2, 3, 4, 0xf4);
+  assertEquals(board.cpu.run(10), "halted");
+  assertEquals(board.memory.read32(0x1ffd), 0x04030201);
+});

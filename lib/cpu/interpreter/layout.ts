@@ -39,8 +39,11 @@ export const JUMP_CACHE = {
 export const ARENA_BASE = 0x80000;
 export const ARENA_END = 0x500_0000;
 
-/** For frames that hold code: a byte for each of their bytes, not 0 if it belongs to a block. */
-export const CODE_MARKS = { BASE: ARENA_END, FRAMES: 4096 } as const;
+/**
+ * For frames that hold code: a byte for each of their bytes, not 0 if it belongs to a block. The last page of the memory is
+ * left over, because compiled code looks at marks behind a frame's last byte before it knows that an access crosses pages.
+ */
+export const CODE_MARKS = { BASE: ARENA_END, FRAMES: 4095 } as const;
 export const STATE_MEMORY_BYTES = 0x600_0000;
 
 /** A decoded instruction; 32 bytes. Register fields are byte offsets into the state block. */
