@@ -25,8 +25,9 @@ export async function run(args: readonly string[], signal: AbortSignal): Promise
   const stop = AbortSignal.any([signal, quit.signal]);
   await using guest = await Guest.boot({ ...plan.options, signal: stop, realTime: isConsole(plan.serials) });
   for (const pattern of plan.failOn) guest.failOn(pattern);
-  const interactive = connectSerials(guest, plan.serials, resources, () => quit.abort(new Quit()));
-  if (Deno.stderr.isTerminal() && !interactive) resources.use(new StatusLine(guest));
+  connectSerials(guest, plan.serials, resources, () => quit.abort(new Quit()));
+  const guestHasTerminal = plan.serials.some(({ kind }) => kind === "stdio") && Deno.stdout.isTerminal();
+  if (Deno.stderr.isTerminal() && !guestHasTerminal) resources.use(new StatusLine(guest));
   const begin = { time: guest.time, instructions: guest.instructions };
   try {
     await follow(guest, plan, stop);
@@ -54,25 +55,23 @@ function isConsole(targets: readonly SerialTarget[]): boolean {
   return targets.some(({ kind }) => kind === "stdio") && Deno.stdin.isTerminal();
 }
 
-/** Connects the serial lines to files, standard input and output. True if a person sits at a console. */
+/** Connects the serial lines to files, standard input and output. */
 function connectSerials(
   guest: Guest,
   targets: readonly SerialTarget[],
   resources: DisposableStack,
   quit: () => void,
-): boolean {
+): void {
   if (targets.length > guest.serials.length) throw new OptionError(`there are ${guest.serials.length} serial lines`);
   if (targets.filter((target) => target.kind === "stdio").length > 1) {
     throw new OptionError("only one serial line can have stdio");
   }
-  let interactive = false;
   targets.forEach((target, line) => {
     if (target.kind === "file") {
       const file = resources.use(new ByteFile(target.path));
       guest.on("serial", (event) => event.line === line && event.bytes.forEach((byte) => file.write(byte)));
     } else if (target.kind === "stdio") {
       const terminal = resources.use(new StdioConsole());
-      interactive = terminal.interactive;
       guest.on("serial", (event) => event.line === line && terminal.show(event.bytes));
       // Ends with the program; what the guest does not read any more is lost, as on a cable.
       terminal.listen((command) => {
@@ -83,7 +82,6 @@ function connectSerials(
       }).catch(() => undefined);
     }
   });
-  return interactive;
 }
 
 /** Does the steps of the plan; without any, runs until the guest ends or time is up. */

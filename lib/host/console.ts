@@ -67,11 +67,6 @@ export class StdioConsole implements Disposable {
     if (this.#raw) Deno.stdin.setRaw(true);
   }
 
-  /** True if a person sits at the other end. */
-  get interactive(): boolean {
-    return this.#raw;
-  }
-
   /** Calls `handle` for everything that is typed or piped in, until {@link close} or the end of the input. */
   async listen(handle: (command: ConsoleCommand) => void): Promise<void> {
     this.#reader = Deno.stdin.readable.getReader();
