@@ -64,7 +64,8 @@ const KNOWN = [...VALUES, ...REPEATED, ...FLAGS, ...STEPS];
 export const RUN_HELP = `Usage: bootwright run [OPTION]...
 
 Boots a machine, waits and acts in the order of the command line, and prints what is asked for at the end.
-Without a condition the machine runs until it ends or --timeout is over. REs are JavaScript's, ^ and $ match at lines.
+Without a condition the machine runs until it ends or --timeout is over. REs are JavaScript's, ^ and $ match at lines;
+the screen's lines are without the blanks at their ends: a prompt is '^> $' on a serial line, but '^>$' on the screen.
 
 Machine:
   --memory SIZE            RAM (default 128M)
