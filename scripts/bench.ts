@@ -97,7 +97,11 @@ function median(values: readonly number[]): number {
 }
 
 async function main(): Promise<number> {
-  const options = parseArgs(Deno.args, { string: ["runs", "only"], boolean: ["json"], default: { runs: "3" } });
+  const options = parseArgs(Deno.args.filter((arg) => arg !== "--"), {
+    string: ["runs", "only"],
+    boolean: ["json"],
+    default: { runs: "3" },
+  });
   const runs = Number(options.runs);
   if (!Number.isInteger(runs) || runs < 1) {
     console.error(`--runs: expected a whole number from 1, found ${options.runs}`);
