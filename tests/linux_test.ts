@@ -1,5 +1,5 @@
 /**
- * Debian's i386 kernels with busybox: booted, logged in to by keyboard and by serial line, asked, switched off.
+ * Debian's kernels with busybox: booted, logged in to by keyboard and by serial line, asked, switched off.
  *
  * Each kernel has both consoles at once: getty waits on the VGA and on COM1, so that one boot is enough for the two.
  */
@@ -56,11 +56,12 @@ async function logIn(guest: Guest): Promise<void> {
 }
 
 /** Boots a kernel, asks it on both consoles, switches it off and, from a snapshot, resets it. */
-async function drive(flavour: "686" | "686-pae", append: string): Promise<void> {
+async function drive(flavour: "686" | "686-pae" | "amd64", append: string): Promise<void> {
+  const [architecture, machine] = flavour === "amd64" ? ["amd64", "x86_64"] : ["i386", "i686"];
   await using guest = await Guest.boot({
     memory: "128M",
     kernel: cachedImage(`vmlinuz-${flavour}`).path,
-    initrd: cachedImage("initramfs-i386.cpio.gz").path,
+    initrd: cachedImage(`initramfs-${architecture}.cpio.gz`).path,
     append,
     onReset: "stop",
     onTripleFault: "stop",
@@ -74,7 +75,7 @@ async function drive(flavour: "686" | "686-pae", append: string): Promise<void> 
   await expect(guest.screen).toContainText(/^model name\t* *: \S/m);
   assertMatch(
     await answer(guest, "uname -a"),
-    new RegExp(`^Linux bootwright 6\\.\\S+-${flavour} #1 SMP .* i686 GNU/Linux$`),
+    new RegExp(`^Linux bootwright 6\\.\\S+-${flavour} #1 SMP .* ${machine} GNU/Linux$`),
   );
   const cpu = await answer(guest, "cat /proc/cpuinfo");
   assertMatch(cpu, /^processor\t: 0$/m);
@@ -105,4 +106,10 @@ testWith(
   ["vmlinuz-686-pae", "initramfs-i386.cpio.gz"].map(cachedImage),
   // The cryptographic self-tests take half of the time, and the other kernel does them.
   () => drive("686-pae", "console=ttyS0 console=tty1 cryptomgr.notests"),
+);
+
+testWith(
+  "Debian's amd64 kernel boots to a shell on COM1 and on the VGA",
+  ["vmlinuz-amd64", "initramfs-amd64.cpio.gz"].map(cachedImage),
+  () => drive("amd64", "console=tty1 console=ttyS0 cryptomgr.notests"),
 );
