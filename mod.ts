@@ -51,3 +51,4 @@ export {
   type ExpectStillOptions,
 } from "./lib/testing/expect.ts";
 export type { BootDevice } from "./lib/machine/config.ts";
+export type { Tier } from "./lib/cpu/options.ts";

@@ -7,8 +7,9 @@
  */
 import { parseArgs } from "@std/cli";
 import { decode, disassemble, newInstruction } from "../lib/cpu/decode/mod.ts";
+import { DEFAULT_TIER, TIERS } from "../lib/cpu/options.ts";
 import { compare } from "./lib/vector_compare.ts";
-import { newVectorTarget, TIERS, type VectorTarget } from "./lib/vector_target.ts";
+import { newVectorTarget, type VectorTarget } from "./lib/vector_target.ts";
 import {
   CODE_BASE,
   CODE_OFFSET,
@@ -87,7 +88,7 @@ async function main(): Promise<number> {
       if (argument.startsWith("-")) unknown.push(argument);
     },
   });
-  const tier = args.tier === undefined ? TIERS[0] : String(args.tier);
+  const name = args.tier === undefined ? DEFAULT_TIER : String(args.tier), tier = TIERS.find((known) => known === name);
   const show = { left: args.show === undefined ? 0 : Number(args.show) };
   const complain = (message: string) => {
     console.error(`${message}\n${USAGE}`);
@@ -96,7 +97,7 @@ async function main(): Promise<number> {
   if (unknown.length > 0) return complain(`unknown option ${unknown.join(" ")}`);
   if (args._.length === 0) return complain("no folder given");
   if (!Number.isInteger(show.left) || show.left < 0) return complain(`--show takes a number, not ${args.show}`);
-  if (!TIERS.includes(tier)) return complain(`unknown tier ${tier}`);
+  if (tier === undefined) return complain(`unknown tier ${name}`);
 
   let files = [];
   try {
@@ -107,7 +108,7 @@ async function main(): Promise<number> {
   if (args.only !== undefined) files = files.filter((file) => selects(String(args.only), file));
   if (files.length === 0) return complain("no vector file found");
 
-  const target = newVectorTarget(tier), total = { passed: 0, failed: 0, unsupported: 0 };
+  const target = newVectorTarget({ tier }), total = { passed: 0, failed: 0, unsupported: 0 };
   const started = performance.now();
   for (const file of files) {
     const cases = (await readLines(file.path)).map((line) => parseCase(line, file.codeSize));

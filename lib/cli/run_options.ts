@@ -1,5 +1,6 @@
 /** The command line of `run`: what the machine is, what is done with it in order, and what is asked for at the end. */
 import { parseArgs } from "@std/cli";
+import { TIERS } from "../cpu/options.ts";
 import { OptionError } from "../guest/errors.ts";
 import { suggestion } from "../guest/nearest.ts";
 import type { GuestOptions, ImageInput } from "../guest/options.ts";
@@ -76,7 +77,7 @@ Machine:
   --firmware FILE [--vga-bios FILE]    firmware images instead of the built-in BIOS
   --serial stdio|file:PATH|none        COM1; a second --serial is COM2. On a terminal, stdio is a console: Ctrl-A h for help
   --parallel FILE          what the parallel port prints
-  --seed N, --start-time DATE, --tier interpreter, --on-triple-fault reset|stop, --on-reset reset|stop
+  --seed N, --start-time DATE, --tier auto|interpreter|single|regions, --on-triple-fault reset|stop, --on-reset reset|stop
   --restore FILE           continue a saved machine; only drives may be given with it
 
 Conditions and actions, in order:
@@ -234,7 +235,7 @@ function machineOptions(value: (name: string) => string | undefined): GuestOptio
   set("firmware", value("firmware"));
   set("vgaBios", value("vga-bios"));
   set("parallel", value("parallel"));
-  set("tier", choice(value("tier"), ["interpreter"], "--tier"));
+  set("tier", choice(value("tier"), TIERS, "--tier"));
   set("seed", wholeNumber(value("seed"), "--seed"));
   set("startTime", value("start-time"));
   set("onTripleFault", choice(value("on-triple-fault"), ["reset", "stop"], "--on-triple-fault"));

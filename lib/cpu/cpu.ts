@@ -12,6 +12,7 @@ import { ARENA_BASE, CPU_BASE, Exit, HEADER, REC, STATE_MEMORY_BYTES, TLB } from
 import { JumpCache } from "./interpreter/jump_cache.ts";
 import { Mmu, type MmuHost, type WalkResult } from "./mmu.ts";
 import { codeMode, ModeBit, modeKey } from "./mode.ts";
+import type { CpuOptions } from "./options.ts";
 import { Registers } from "./registers.ts";
 import { resetRegisters } from "./reset.ts";
 import { loadRegisters, saveRegisters } from "./saved_state.ts";
@@ -60,7 +61,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   /** User code's accesses must be aligned. */
   #alignment = false;
 
-  constructor(readonly bus: ProcessorBus) {
+  constructor(readonly bus: ProcessorBus, readonly options: CpuOptions = {}) {
     const pages = STATE_MEMORY_BYTES / 65536;
     this.#state = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.#view = new DataView(this.#state.buffer);

@@ -2,6 +2,7 @@
 import { PhysicalMemory } from "../machine/memory.ts";
 import type { ProcessorBus } from "../machine/processor.ts";
 import { Cpu } from "./cpu.ts";
+import type { CpuOptions } from "./options.ts";
 import { Access } from "./registers.ts";
 import { CR0, S, Seg } from "./state.ts";
 
@@ -19,7 +20,7 @@ export interface TestBoard {
 }
 
 /** 4 MiB of RAM from address 0, a processor in flat 32-bit protected mode at privilege 0, IP 0x1000, stack at 0x8000. */
-export function testBoard(): TestBoard {
+export function testBoard(options: CpuOptions = {}): TestBoard {
   const memory = new PhysicalMemory({ ram: RAM, extra: 0x10000 });
   memory.mapRam(0, RAM, 0);
   const writes: [number, number, number][] = [];
@@ -31,7 +32,7 @@ export function testBoard(): TestBoard {
     timestamp: () => cpu.instructions,
     floatingPointError: () => {},
   };
-  const cpu: Cpu = new Cpu(bus);
+  const cpu: Cpu = new Cpu(bus, options);
   for (const segment of [Seg.ES, Seg.SS, Seg.DS, Seg.FS, Seg.GS]) cpu.r.setSegment(segment, 0x10, 0, 0xffff_ffff, FLAT);
   cpu.r.setSegment(Seg.CS, 0x08, 0, 0xffff_ffff, FLAT | Access.CODE);
   cpu.r.setI32(S.CR0, CR0.PE | CR0.ET);

@@ -1,5 +1,4 @@
 /** Puts a guest together: machine, media, far ends of its lines; and takes it apart into what a snapshot keeps. */
-import { Cpu } from "../cpu/cpu.ts";
 import { ImageError, type OverlayContent, type OverlayDisk } from "../disk/mod.ts";
 import type { Raster, RasterOptions, TextScreen } from "../devices/vga/mod.ts";
 import { KernelError } from "../firmware/loaders/errors.ts";
@@ -14,7 +13,7 @@ import type { GuestExit, GuestMachine } from "./context.ts";
 import { OptionError, SnapshotError } from "./errors.ts";
 import { fingerprint, type Medium, openMedium } from "./media.ts";
 import type { Settings } from "./options.ts";
-import { type Drive, DRIVES, type MachineSettings } from "./settings.ts";
+import { type Drive, DRIVES } from "./settings.ts";
 import type { SnapshotContents } from "./snapshot.ts";
 import { Transcript } from "./transcript.ts";
 
@@ -134,7 +133,7 @@ function openMedia(images: Settings["images"]): Map<Drive, Medium> {
 
 /** The machine's own configuration. */
 function configure(
-  settings: MachineSettings,
+  { machine: settings, cpu }: Settings,
   media: ReadonlyMap<Drive, Medium>,
   ends: Pick<MachineConfig, "serial" | "debug" | "parallel">,
 ): MachineConfig {
@@ -142,6 +141,7 @@ function configure(
   for (const [drive, medium] of media) drives[drive] = medium.backend;
   const { kernel, firmware } = settings;
   return {
+    ...cpu,
     memory: settings.memory,
     ...drives,
     ...ends,
@@ -171,13 +171,13 @@ class GuestAssembly implements Assembly {
     this.#media = media;
     this.#printer = printer;
     this.transcripts = Array.from({ length: SERIAL_LINES }, () => new Transcript());
-    const config = configure(settings.machine, media, {
+    const config = configure(settings, media, {
       serial: this.transcripts,
       debug: this.debug,
       parallel: printer && { print: (byte) => printer.write(byte) },
     });
     try {
-      this.#machine = new Machine(config, (bus) => new Cpu(bus));
+      this.#machine = new Machine(config);
     } catch (error) {
       // The machine checks its configuration itself; what it refuses came from an option.
       if (error instanceof KernelError) throw new ImageError(`kernel: ${error.message}`, { cause: error });

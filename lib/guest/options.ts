@@ -1,4 +1,5 @@
 /** What a guest is made of, as scripts write it, and the same with files read and quantities understood. */
+import { type CpuOptions, type Tier, TIERS } from "../cpu/options.ts";
 import type { BootDevice } from "../machine/config.ts";
 import { checkOptions } from "./context.ts";
 import { ImageError, OptionError } from "./errors.ts";
@@ -61,8 +62,11 @@ export interface GuestOptions {
   seed?: number;
   /** What the real-time clock shows at power-on; default 2024-01-01T00:00:00Z, so that runs are alike. */
   startTime?: Date | string | number;
-  /** How instructions are executed; results do not depend on it. */
-  tier?: "interpreter";
+  /**
+   * How instructions are executed; results do not depend on it, and a snapshot may be continued with another one.
+   * `"auto"`, the default, interprets first and translates what runs often; the others are for tests and measurements.
+   */
+  tier?: Tier;
   /** What a triple fault does: `"reset"`, as on a PC (the default), or `"stop"`. */
   onTripleFault?: "reset" | "stop";
   /** What a reset that the guest asks for does: `"reset"` (the default) or `"stop"`. */
@@ -97,6 +101,8 @@ const OPTIONS: readonly string[] = [
 export interface Settings {
   readonly machine: MachineSettings;
   readonly images: { readonly [drive in Drive]?: ImageSettings };
+  /** How instructions are executed: no part of what the machine is. */
+  readonly cpu: CpuOptions;
   readonly parallel?: string;
   readonly snapshot?: Snapshot;
 }
@@ -155,7 +161,7 @@ function startTime(value: Date | string | number): number {
 
 function checkValues(options: GuestOptions): void {
   checkOptions(options, OPTIONS, "a guest");
-  oneOf(options.tier, ["interpreter"], "tier");
+  oneOf(options.tier, TIERS, "tier");
   oneOf(options.onTripleFault, ["reset", "stop"], "onTripleFault");
   oneOf(options.onReset, ["reset", "stop"], "onReset");
   layout(options.layout ?? DEFAULTS.layout);
@@ -201,6 +207,7 @@ export async function settingsOf(options: GuestOptions): Promise<Settings> {
     const image = options[drive];
     if (image !== undefined) images[drive] = imageSettings(image, drive);
   }
+  const cpu: CpuOptions = { tier: options.tier };
   const parallel = options.parallel === undefined ? undefined : pathOf(options.parallel);
   if (options.snapshot !== undefined) {
     const fixed = MACHINE_OPTIONS.find((name) => options[name] !== undefined);
@@ -211,11 +218,12 @@ export async function settingsOf(options: GuestOptions): Promise<Settings> {
     return {
       machine: snapshot.contents.settings,
       images: { ...snapshot.contents.images, ...images },
+      cpu,
       parallel,
       snapshot,
     };
   }
-  return { machine: await machineSettings(options), images, parallel };
+  return { machine: await machineSettings(options), images, cpu, parallel };
 }
 
 async function machineSettings(options: GuestOptions): Promise<MachineSettings> {

@@ -1,4 +1,5 @@
 /** What a machine is made of: everything that enters it from outside, given once and explicitly. */
+import type { CpuOptions } from "../cpu/options.ts";
 import type { BlockBackend, ParallelBackend, SerialBackend } from "./types.ts";
 import type { ClockRate } from "./clock.ts";
 
@@ -27,8 +28,8 @@ export interface KernelConfig {
 /** A kind of boot device, in the order in which the firmware tries them. */
 export type BootDevice = "floppy" | "disk" | "cdrom";
 
-/** Configuration of a {@link Machine}. */
-export interface MachineConfig {
+/** Configuration of a {@link Machine}. How instructions are executed is part of it, but not of what a saved machine must fit. */
+export interface MachineConfig extends CpuOptions {
   /** RAM in bytes: a multiple of 1 MiB, from 1 MiB up to what the host's WebAssembly can hold. */
   readonly memory: number;
   /** Floppy drives A and B. */
@@ -62,8 +63,6 @@ export interface MachineConfig {
   readonly onTripleFault?: "reset" | "stop";
   /** What a reset that the guest asks for does (8042, port 92h, port CF9h). Default `"reset"`. */
   readonly onReset?: "reset" | "stop";
-  /** How instructions are executed; results do not depend on it. Default `"interpreter"`. */
-  readonly tier?: "interpreter";
 }
 
 /** 2024-01-01T00:00:00Z, the time at which a machine is switched on unless told otherwise. */

@@ -96,10 +96,13 @@ export class Machine {
    * Builds the machine and switches it on.
    *
    * @param config what the machine is made of.
-   * @param createProcessor makes the processor for a bus; default: the interpreter's.
+   * @param createProcessor makes the processor for a bus; default: a {@link Cpu}.
    * @throws RangeError if the configuration makes no sense; KernelError if its kernel cannot be loaded.
    */
-  constructor(config: MachineConfig, createProcessor: (bus: ProcessorBus) => Processor = (bus) => new Cpu(bus)) {
+  constructor(
+    config: MachineConfig,
+    createProcessor: (bus: ProcessorBus) => Processor = (bus) => new Cpu(bus, config),
+  ) {
     this.config = config;
     this.board = new Pc(config, createProcessor, {
       exit: (exit) => this.#exit(exit),

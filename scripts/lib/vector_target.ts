@@ -6,6 +6,7 @@
  */
 import type { CodeSize, Instruction } from "../../lib/cpu/decode/mod.ts";
 import { Cpu } from "../../lib/cpu/cpu.ts";
+import type { CpuOptions } from "../../lib/cpu/options.ts";
 import { Access } from "../../lib/cpu/registers.ts";
 import { definitionName } from "../../lib/cpu/semantics/mod.ts";
 import { definitionOf } from "../../lib/cpu/semantics/registry.ts";
@@ -26,13 +27,9 @@ export interface VectorTarget {
   readState(): ProcessorState;
 }
 
-/** The tiers that can run vectors; the first is the default. */
-export const TIERS = ["interpreter"];
-
-/** Makes a target that runs on `tier`, one of {@link TIERS}. */
-export function newVectorTarget(tier: string): VectorTarget {
-  if (!TIERS.includes(tier)) throw new RangeError(`unknown tier ${tier}`);
-  return new VectorMachines();
+/** Makes a target that runs on a processor with these options. */
+export function newVectorTarget(options: CpuOptions): VectorTarget {
+  return new VectorMachines(options);
 }
 
 const MEGABYTE = 0x10_0000;
@@ -64,6 +61,11 @@ const REPETITION_LIMIT = 0x1_0000;
 class VectorMachines implements VectorTarget {
   readonly #machines = new Map<CodeSize, VectorMachine>();
   #current: VectorMachine | null = null;
+  readonly #options: CpuOptions;
+
+  constructor(options: CpuOptions) {
+    this.#options = options;
+  }
 
   supports(_test: VectorCase, instruction: Instruction): boolean {
     if (instruction.mnemonic.startsWith("ud")) return true;
@@ -73,7 +75,7 @@ class VectorMachines implements VectorTarget {
   setState(test: VectorCase): void {
     let machine = this.#machines.get(test.codeSize);
     if (machine === undefined) {
-      machine = new VectorMachine(test.codeSize);
+      machine = new VectorMachine(test.codeSize, this.#options);
       this.#machines.set(test.codeSize, machine);
     }
     this.#current = machine;
@@ -99,7 +101,7 @@ class VectorMachine {
   readonly #cpu: Cpu;
   readonly #codeSize: CodeSize;
 
-  constructor(codeSize: CodeSize) {
+  constructor(codeSize: CodeSize, options: CpuOptions) {
     this.#codeSize = codeSize;
     this.#memory.mapRam(0, MEGABYTE, 0);
     const bus: ProcessorBus = {
@@ -110,7 +112,7 @@ class VectorMachine {
       timestamp: () => 0,
       floatingPointError: () => {},
     };
-    this.#cpu = new Cpu(bus);
+    this.#cpu = new Cpu(bus, options);
     this.#setEnvironment(codeSize === 64);
   }
 

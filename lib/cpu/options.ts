@@ -1,0 +1,33 @@
+/** How a processor executes instructions. Results never depend on it: neither states nor hashes nor snapshots. */
+
+/**
+ * - `"interpreter"`: decoded records and handlers only.
+ * - `"single"`: every instruction is translated alone, before it runs for the first time.
+ * - `"regions"`: every block is translated into a full region before it runs for the first time.
+ * - `"auto"`: interpreted at first, translated where it is worth it.
+ */
+export type Tier = "interpreter" | "single" | "regions" | "auto";
+
+/** Every {@link Tier}. */
+export const TIERS: readonly Tier[] = ["interpreter", "single", "regions", "auto"];
+
+/** What a processor does unless told otherwise. */
+export const DEFAULT_TIER: Tier = "auto";
+
+/** Makes rare things frequent, so that tests meet them. */
+export interface StressOptions {
+  /** Entries of each software TLB: a power of two from 2 to the usual size. */
+  readonly tlbEntries?: number;
+  /** All translated code is thrown away after every so many translated regions. */
+  readonly evictEvery?: number;
+  /** With `"auto"`: how often a place must have run before it is translated is drawn from this seed, each time anew. */
+  readonly compileSeed?: number;
+}
+
+/** Options of a processor. */
+export interface CpuOptions {
+  /** Default {@link DEFAULT_TIER}. */
+  readonly tier?: Tier;
+  /** Default: none. */
+  readonly stress?: StressOptions;
+}
