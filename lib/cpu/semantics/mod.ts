@@ -1,5 +1,6 @@
 /** What every instruction means: loads all definitions and finds the one for a decoded instruction. */
 import type { Instruction } from "../decode/instruction.ts";
+import "./aes.ts";
 import "./arithmetic.ts";
 import "./bcd.ts";
 import "./bits.ts";
@@ -11,6 +12,7 @@ import "./move.ts";
 import "./multiply_divide.ts";
 import "./packed.ts";
 import "./rep_strings.ts";
+import "./sha.ts";
 import "./shifts.ts";
 import "./sse4.ts";
 import "./sse_float.ts";

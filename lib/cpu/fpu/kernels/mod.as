@@ -1,4 +1,5 @@
 /** All kernels. */
+export * from "./crypto";
 export * from "./packed";
 export * from "./packed_sse4";
 export * from "./sse_float";
