@@ -102,10 +102,11 @@ export class Code {
     this.#out.u32(offset);
   }
 
-  /** A vector instruction without immediate. */
-  simd(subOpcode: number): void {
+  /** A vector instruction that does not access memory, with its immediate bytes (lane numbers). */
+  simd(subOpcode: number, ...immediates: readonly number[]): void {
     this.#out.u8(Op.PREFIX_SIMD);
     this.#out.u32(subOpcode);
+    this.#out.raw(immediates);
   }
 
   /** A 16-byte vector constant. */

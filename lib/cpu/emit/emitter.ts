@@ -93,6 +93,22 @@ export interface Emitter {
   segmentNumber(): Value;
   /** The register number of a register operand (segment, control and debug registers; also x87 `st`). */
   registerNumber(operand: number): Value;
+  /**
+   * A vector operand as v128: an SSE register whole, an MMX register's 64 bits, or `bytes` bytes of memory (default 16); what is
+   * left of the 128 bits is zero. A memory operand of 16 bytes must be aligned (#GP(0)) unless told otherwise.
+   */
+  vector(operand: number, bytes?: 4 | 8 | 16, aligned?: boolean): Value;
+  /**
+   * Writes a v128: an SSE register whole, an MMX register's 64 bits (what the x87 unit sees as sign and exponent becomes all
+   * ones), or 16 bytes of memory, aligned unless told otherwise.
+   */
+  setVector(operand: number, value: Value, aligned?: boolean): void;
+  /** Replaces the low `bytes` bytes of an SSE register, or writes them to memory. */
+  setVectorLow(operand: number, value: Value, bytes: 4 | 8): void;
+  /** The SSE register of the given number, for operands that the encoding does not name. */
+  vectorRegister(number: number): Value;
+  /** To be called before a kernel that gets addresses of SSE registers: they must be up to date in the state memory, and are read anew afterwards. */
+  vectorsInMemory(): void;
   /** Where an SSE or MMX register operand lies in the state memory (register n of `S.XMM` or `S.X87`), i32: argument for kernels. */
   registerAddress(operand: number): Value;
   /** The low (0) or high (1) 64 bits of an SSE register operand, or an MMX register's 64 bits (0), i64. */

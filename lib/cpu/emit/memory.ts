@@ -4,7 +4,7 @@
  * The tag compare includes the page-crossing test: the address of the last byte, rounded to its page, must equal the tag
  * of the first byte's page.
  */
-import { type Code, Op } from "../../wasm/mod.ts";
+import { type Code, Op, OpSimd } from "../../wasm/mod.ts";
 import { TLB } from "../interpreter/layout.ts";
 import { S } from "../state.ts";
 import type { Place, Size } from "./emitter.ts";
@@ -27,6 +27,8 @@ export interface MemoryHost {
 }
 
 const LOAD: Record<Size, number> = { 8: Op.I32_LOAD8_U, 16: Op.I32_LOAD16_U, 32: Op.I32_LOAD, 64: Op.I64_LOAD };
+/** Loads into a v128 whose other bytes become zero. */
+const LOAD_VECTOR = { 4: OpSimd.V128_LOAD32_ZERO, 8: OpSimd.V128_LOAD64_ZERO, 16: OpSimd.V128_LOAD };
 const STORE: Record<Size, number> = { 8: Op.I32_STORE8, 16: Op.I32_STORE16, 32: Op.I32_STORE, 64: Op.I64_STORE };
 
 /** Emits accesses to linear addresses (i32, or i64 in 64-bit code). */
@@ -160,6 +162,41 @@ export class MemoryAccess {
         );
       },
     };
+  }
+
+  /** `bytes` bytes as the low ones of a v128. */
+  loadVector(address: Value, bytes: 4 | 8 | 16): Value {
+    const e = this.#e, linear = e.let(address), entry = this.#entry(linear);
+    const result = e.code.local("v128");
+    this.#hit(linear, entry, bytes, TLB.READ).emit(e.code);
+    e.code.if(() => {
+      this.#host(linear, entry).emit(e.code);
+      e.code.simdMemory(LOAD_VECTOR[bytes], 0, GUEST_MEMORY);
+      e.code.set(result);
+    }, () => {
+      const found = e.slow(`load${8 * bytes}`, e.asNumber(linear));
+      if (bytes === 4) e.setState(S.SCRATCH, "i32", found);
+      e.base().emit(e.code);
+      e.code.simdMemory(LOAD_VECTOR[bytes], S.SCRATCH);
+      e.code.set(result);
+    });
+    return Value.local("v128", result);
+  }
+
+  /** All 16 bytes of a v128. */
+  storeVector(address: Value, data: Value): void {
+    const e = this.#e, linear = e.let(address), value = e.let(data), entry = this.#entry(linear);
+    this.#hit(linear, entry, 16, TLB.WRITE).emit(e.code);
+    e.code.if(() => {
+      this.#host(linear, entry).emit(e.code);
+      value.emit(e.code);
+      e.code.simdMemory(OpSimd.V128_STORE, 0, GUEST_MEMORY);
+    }, () => {
+      e.base().emit(e.code);
+      value.emit(e.code);
+      e.code.simdMemory(OpSimd.V128_STORE, S.SCRATCH);
+      e.slow("store128", e.asNumber(linear));
+    });
   }
 
   /** Two halves of 16 bytes; one fast path when they lie in one page. */

@@ -2,9 +2,22 @@
  * Values in emitted code: pure expression trees over locals and constants. Whatever has an effect or reads state that
  * may change (registers, memory) is evaluated into a local when it is read, so a tree may be placed anywhere later.
  */
-import { type Code, Op, type ValueType } from "../../wasm/mod.ts";
+import { type Code, Op, OpSimd, type ValueType } from "../../wasm/mod.ts";
 
 type Int = "i32" | "i64";
+
+/** How a v128 is divided into lanes. */
+export type Lanes = "i8" | "i16" | "i32" | "i64" | "f32" | "f64";
+
+/** Instructions that read (without sign) and replace a lane, and the lane's type. */
+const LANES: Readonly<Record<Lanes, { extract: number; replace: number; type: ValueType }>> = {
+  i8: { extract: OpSimd.I8X16_EXTRACT_LANE_U, replace: OpSimd.I8X16_REPLACE_LANE, type: "i32" },
+  i16: { extract: OpSimd.I16X8_EXTRACT_LANE_U, replace: OpSimd.I16X8_REPLACE_LANE, type: "i32" },
+  i32: { extract: OpSimd.I32X4_EXTRACT_LANE, replace: OpSimd.I32X4_REPLACE_LANE, type: "i32" },
+  i64: { extract: OpSimd.I64X2_EXTRACT_LANE, replace: OpSimd.I64X2_REPLACE_LANE, type: "i64" },
+  f32: { extract: OpSimd.F32X4_EXTRACT_LANE, replace: OpSimd.F32X4_REPLACE_LANE, type: "f32" },
+  f64: { extract: OpSimd.F64X2_EXTRACT_LANE, replace: OpSimd.F64X2_REPLACE_LANE, type: "f64" },
+};
 
 /** One value: how to compute it, its type, and its number where it is known. */
 export class Value {
@@ -32,6 +45,69 @@ export class Value {
   /** The value of a local. */
   static local(type: ValueType, index: number): Value {
     return new Value(type, (code) => code.get(index), undefined, true);
+  }
+
+  /** A v128 constant, 16 bytes. */
+  static v128(bytes: readonly number[]): Value {
+    const constant = Uint8Array.from(bytes);
+    return new Value("v128", (code) => code.v128(constant));
+  }
+
+  /** A numeric instruction with a one-byte opcode: arithmetic, comparisons and conversions of f32 and f64. */
+  static numeric(type: ValueType, opcode: number, ...args: readonly Value[]): Value {
+    return new Value(type, (code) => {
+      for (const arg of args) arg.emit(code);
+      code.op(opcode);
+    });
+  }
+
+  /** A vector instruction (of {@link OpSimd}) that takes no immediate. Shifts and splats take a scalar as last argument. */
+  static simd(opcode: number, ...args: readonly Value[]): Value {
+    return Value.#vector("v128", opcode, args);
+  }
+
+  static #vector(type: ValueType, opcode: number, args: readonly Value[], immediates: readonly number[] = []): Value {
+    return new Value(type, (code) => {
+      for (const arg of args) arg.emit(code);
+      code.simd(opcode, ...immediates);
+    });
+  }
+
+  /** A v128's ANY_TRUE, ALL_TRUE or BITMASK: i32. */
+  simdTest(opcode: number): Value {
+    return Value.#vector("i32", opcode, [this]);
+  }
+
+  /** One lane of a v128; 8 and 16 bits are zero-extended to i32. */
+  lane(lanes: Lanes, index: number): Value {
+    const { extract, type } = LANES[lanes];
+    return Value.#vector(type, extract, [this], [index]);
+  }
+
+  /** A v128 with one lane replaced. */
+  withLane(lanes: Lanes, index: number, value: Value): Value {
+    return Value.#vector("v128", LANES[lanes].replace, [this, value], [index]);
+  }
+
+  /** 16 bytes picked from two v128: 0–15 from this one, 16–31 from `other`. */
+  shuffle(other: Value, bytes: readonly number[]): Value {
+    return Value.#vector("v128", OpSimd.I8X16_SHUFFLE, [this, other], bytes);
+  }
+
+  /** The same bits as another type of the same width. */
+  reinterpret(): Value {
+    switch (this.type) {
+      case "i32":
+        return this.#convert(Op.F32_REINTERPRET_I32, "f32");
+      case "i64":
+        return this.#convert(Op.F64_REINTERPRET_I64, "f64");
+      case "f32":
+        return this.#convert(Op.I32_REINTERPRET_F32, "i32");
+      case "f64":
+        return this.#convert(Op.I64_REINTERPRET_F64, "i64");
+      default:
+        throw new TypeError(`${this.type} cannot be reinterpreted`);
+    }
   }
 
   #int(): Int {

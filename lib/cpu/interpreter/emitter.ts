@@ -1,5 +1,5 @@
 /** The interpreter's side of the Emitter contract: operands are looked up in a decoded record at run time. */
-import { type Code, Op, type ValueType } from "../../wasm/mod.ts";
+import { type Code, Op, OpSimd, type ValueType } from "../../wasm/mod.ts";
 import type { Instruction, MemoryOperand, Operand } from "../decode/instruction.ts";
 import type { CodeMode, Emitter, FlagName, Place, SegmentRef, Size, StateKind, Variable } from "../emit/emitter.ts";
 import { LazyFlags } from "../emit/flags.ts";
@@ -224,6 +224,47 @@ export class InterpreterEmitter implements Emitter {
   }
   registerNumber(index: number): Value {
     return this.let(this.#field(REGISTER_FIELD[index], "u16"));
+  }
+  vector(index: number, bytes: 4 | 8 | 16 = 16, aligned = bytes === 16): Value {
+    if (this.isMemory(index)) {
+      return this.#memory.loadVector(this.#aligned(this.#linear(index, bytes, false), aligned), bytes);
+    }
+    const load = this.#isMmx(index) ? OpSimd.V128_LOAD64_ZERO : OpSimd.V128_LOAD;
+    return this.let(this.#vectorAt(this.#at(REGISTER_FIELD[index]), load, 0));
+  }
+  setVector(index: number, value: Value, aligned = true): void {
+    if (this.isMemory(index)) {
+      const data = this.let(value);
+      return this.#memory.storeVector(this.#aligned(this.#linear(index, 16, true), aligned), data);
+    }
+    if (this.#isMmx(index)) {
+      const address = this.registerAddress(index);
+      this.#storeAt(address, "i64", value.lane("i64", 0));
+      return this.#storeAt(address, "u16", Value.i32(0xffff), 8);
+    }
+    this.#at(REGISTER_FIELD[index]).emit(this.code);
+    value.emit(this.code);
+    this.code.simdMemory(OpSimd.V128_STORE, 0);
+  }
+  setVectorLow(index: number, value: Value, bytes: 4 | 8): void {
+    const low = value.lane(bytes === 4 ? "i32" : "i64", 0);
+    if (!this.isMemory(index)) return this.#storeAt(this.#at(REGISTER_FIELD[index]), bytes === 4 ? "i32" : "i64", low);
+    const data = this.let(low);
+    this.#memory.store(this.#linear(index, bytes, true), data, bytes === 4 ? 32 : 64);
+  }
+  vectorRegister(number: number): Value {
+    return this.let(this.#vectorAt(this.base(), OpSimd.V128_LOAD, S.XMM + number * 32));
+  }
+  vectorsInMemory(): void {}
+  #isMmx(index: number): boolean {
+    const operand = this.#operand(index);
+    return operand.kind === "reg" && operand.file === "mm";
+  }
+  #vectorAt(address: Value, load: number, offset: number): Value {
+    return new Value("v128", (code) => {
+      address.emit(code);
+      code.simdMemory(load, offset);
+    });
   }
   registerAddress(index: number): Value {
     return this.let(this.#at(REGISTER_FIELD[index]));
