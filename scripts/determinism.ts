@@ -10,7 +10,8 @@ import { fileURLToPath } from "node:url";
 import { Snapshot, type SnapshotContents } from "../lib/guest/snapshot.ts";
 import { exists } from "./lib/files.ts";
 import { GUEST_CASES, type GuestCase } from "./lib/guest_cases.ts";
-import { findParting, type Slices, Subject } from "./lib/lockstep.ts";
+import { findParting } from "./lib/lockstep.ts";
+import { type Slices, Subject } from "./lib/subject.ts";
 
 const args = parseArgs(Deno.args, { string: ["scale", "only", "continue"] });
 const only = args.only === undefined ? "" : String(args.only);
@@ -68,9 +69,10 @@ async function sliced(test: GuestCase, expected: Reference, slices: Slices): Pro
 }
 
 async function explain(test: GuestCase, start: SnapshotContents, end: number, slices: Slices): Promise<string> {
-  const parting = await findParting(test, start, end, slices);
+  const parting = await findParting(test, start, end, [{}, { slices }]);
   if (parting === null) return `differs by instruction ${end}, but not when run from the checkpoint before`;
-  return [`differs after ${parting.instructions} at ${parting.place}`, ...parting.fields].join("\n    ");
+  const { instructions, trace, differences } = parting;
+  return [`differs after ${instructions}`, ...trace.slice(-3), ...differences].join("\n    ");
 }
 
 async function inStretches(test: GuestCase, expected: Reference, slices: Slices): Promise<string> {

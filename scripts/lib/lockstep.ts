@@ -1,155 +1,240 @@
-/** Runs a guest with its inputs in slices of any size, and finds the first instruction after which two runs differ. */
-import { decode, disassemble, newInstruction } from "../../lib/cpu/decode/mod.ts";
-import { assemble, type Assembly } from "../../lib/guest/boot.ts";
-import { settingsOf } from "../../lib/guest/options.ts";
+/** Runs a guest in two ways side by side, and finds the first instruction after which they differ. */
 import type { SnapshotContents } from "../../lib/guest/snapshot.ts";
-import type { StateValue } from "../../lib/machine/types.ts";
 import type { GuestCase } from "./guest_cases.ts";
+import { SavedView } from "./saved_view.ts";
+import { Subject, type Way } from "./subject.ts";
 
-/** Slice lengths that are used in turn. */
-export type Slices = readonly number[];
+/** Where two runs of a guest part. */
+export interface Parting {
+  /** Instructions after which the machines differ for the first time. */
+  readonly instructions: number;
+  /**
+   * The last instructions in common, each with its number and the registers that it changed; the last one retired first
+   * on the way to the difference. Compiled code that is stopped within a block is stepped to there: the culprit can be
+   * any instruction of the last block.
+   */
+  readonly trace: readonly string[];
+  /** The next instruction of each machine. */
+  readonly next: readonly [string, string];
+  /** Every register: name and both values. */
+  readonly registers: readonly (readonly [string, string, string])[];
+  /** What else differs: path or address, and both values. */
+  readonly differences: readonly string[];
+}
 
-/** One run is as good as any: no slices at all. */
-const WHOLE: Slices = [Infinity];
+/** Options of {@link runInLockstep} and {@link findParting}. */
+export interface LockstepOptions {
+  /** Instructions in the trace; default 32. */
+  readonly trace?: number;
+  /** Instructions between two comparisons; default 20 million. */
+  readonly chunk?: number;
+  /** Called after each chunk that was equal, with the instructions so far. */
+  readonly progress?: (instructions: number) => void;
+}
 
-/** Longest that a guest without anything to do may go on sleeping between two instructions: rounds of many events. */
-const MOST_IDLE_ROUNDS = 100;
+const TRACE = 32, CHUNK = 20_000_000, MOST_DIFFERENCES = 40, PAGE = 4096;
 
-/** A guest that follows its case's script. */
-export class Subject {
-  readonly assembly: Assembly;
-  readonly #test: GuestCase;
-  /** The instruction count up to which inputs have been applied. */
-  #applied = -1;
+/** Where {@link runInLockstep} came to. */
+export interface LockstepResult {
+  /** Instructions at the end, or up to where both were equal. */
+  readonly instructions: number;
+  readonly parting: Parting | null;
+  /** Set if the difference did not come again: both states at the end of the chunk, compared. */
+  readonly fleeting: readonly string[];
+}
 
-  private constructor(test: GuestCase, assembly: Assembly) {
-    this.#test = test;
-    this.assembly = assembly;
-  }
-
-  /** A new guest, switched on. */
-  static async boot(test: GuestCase): Promise<Subject> {
-    return new Subject(test, assemble(await settingsOf(test.options)));
-  }
-
-  get instructions(): number {
-    return this.assembly.machine.instructions;
-  }
-
-  /** Puts the guest to where a run of the same case ended. */
-  load(contents: SnapshotContents): void {
-    this.assembly.load(contents);
-    this.#applied = this.instructions - 1;
-  }
-
-  /** Runs up to instruction `end` in slices; inputs come when they are due. Stops early if the guest has ended or sleeps for good. */
-  run(end: number, slices: Slices = WHOLE): void {
-    const { machine } = this.assembly;
-    let turn = 0, idle = 0;
-    while (machine.instructions < end && machine.ended === undefined && idle < MOST_IDLE_ROUNDS) {
-      const now = machine.instructions;
-      for (const input of this.#test.inputs) if (input.at === now && now > this.#applied) this.#apply(input);
-      this.#applied = now;
-      const next = this.#test.inputs.reduce((least, { at }) => at > now && at < least ? at : least, end);
-      const going = machine.run(Math.min(slices[turn++ % slices.length], next - now), Infinity);
-      if (!going) return;
-      idle = machine.instructions === now ? idle + 1 : 0;
+/**
+ * Runs `test` in both ways from instruction `from` (or its start) to `until` and compares after every chunk. Both begin
+ * with what the first one computed by `from`.
+ */
+export async function runInLockstep(
+  test: GuestCase,
+  ways: readonly [Way, Way],
+  { from = 0, until, ...options }: LockstepOptions & { readonly from?: number; readonly until: number },
+): Promise<LockstepResult> {
+  const { chunk = CHUNK, progress } = options;
+  using pair = await Pair.boot(test, ways);
+  pair.one.run(from);
+  const start = pair.one.assembly.save();
+  pair.load(start);
+  let equal = start;
+  for (let at = pair.one.instructions; at < until;) {
+    const end = Math.min(until, at + chunk);
+    pair.run(end);
+    if (!pair.equal) {
+      const fleeting = compareSaved(pair.one.assembly.save(), pair.other.assembly.save());
+      const parting = await findParting(test, equal, end, ways, options) ??
+        await replay(test, start, at, end, ways, options);
+      return { instructions: at, parting, fleeting };
     }
+    if (pair.one.instructions < end) return { instructions: pair.one.instructions, parting: null, fleeting: [] };
+    at = end;
+    equal = pair.one.assembly.save();
+    progress?.(at);
+  }
+  return { instructions: until, parting: null, fleeting: [] };
+}
+
+/** Two machines of the same case. */
+class Pair {
+  private constructor(readonly one: Subject, readonly other: Subject) {}
+
+  static async boot(test: GuestCase, [first, second]: readonly [Way, Way]): Promise<Pair> {
+    return new Pair(await Subject.boot(test, first), await Subject.boot(test, second));
   }
 
-  #apply(input: GuestCase["inputs"][number]): void {
-    const { machine } = this.assembly;
-    if ("serial" in input) machine.serials[0].enqueue(new TextEncoder().encode(input.serial));
-    else machine.keyboard.key(input.key, input.down);
+  load(contents: SnapshotContents): void {
+    this.one.load(contents);
+    this.other.load(contents);
+  }
+
+  run(end: number): void {
+    this.one.run(end);
+    this.other.run(end);
+  }
+
+  get equal(): boolean {
+    return this.one.assembly.hash() === this.other.assembly.hash();
   }
 
   [Symbol.dispose](): void {
-    this.assembly.close();
+    this.one[Symbol.dispose]();
+    this.other[Symbol.dispose]();
   }
 }
 
-/** Where two runs of a stretch part. */
-export interface Parting {
-  /** Instructions after which the hashes differ for the first time. */
-  readonly instructions: number;
-  /** The instruction that retired last in common. */
-  readonly place: string;
-  /** Fields that differ, with both values. */
-  readonly fields: readonly string[];
-}
-
-/** Compares two ways to run a case from `start` to instruction `end`: the first instruction after which they differ, or null. */
+/**
+ * The first instruction after which two ways to run a case from `start` to instruction `end` differ; null if they do not.
+ * Every try starts at `start`, with nothing translated but what outlives loading a snapshot.
+ */
 export async function findParting(
   test: GuestCase,
   start: SnapshotContents,
   end: number,
-  slices: Slices,
+  ways: readonly [Way, Way],
+  { trace = TRACE }: LockstepOptions = {},
 ): Promise<Parting | null> {
-  using one = await Subject.boot(test);
-  using other = await Subject.boot(test);
+  using pair = await Pair.boot(test, ways);
   const equalAt = (instructions: number) => {
-    one.load(start);
-    other.load(start);
-    one.run(instructions);
-    other.run(instructions, slices);
-    return one.assembly.hash() === other.assembly.hash();
+    pair.load(start);
+    pair.run(instructions);
+    return pair.equal;
   };
-  if (equalAt(end)) return null;
+  return await bisect(test, start, end, equalAt, pair, trace);
+}
+
+/** As {@link findParting}, but every try runs new machines from the very start by the same chunks: slow, but exactly what happened. */
+async function replay(
+  test: GuestCase,
+  start: SnapshotContents,
+  equal: number,
+  end: number,
+  ways: readonly [Way, Way],
+  { trace = TRACE, chunk = CHUNK }: LockstepOptions,
+): Promise<Parting | null> {
+  let pair = await Pair.boot(test, ways);
+  try {
+    const equalAt = async (instructions: number) => {
+      pair[Symbol.dispose]();
+      pair = await Pair.boot(test, ways);
+      pair.load(start);
+      for (let at = pair.one.instructions; at < equal;) pair.run(at = Math.min(equal, at + chunk));
+      const before = pair.one.assembly.save();
+      pair.run(instructions);
+      return { equal: pair.equal, before };
+    };
+    const { equal: same, before } = await equalAt(end);
+    if (same) return null;
+    return await bisect(test, before, end, async (instructions) => (await equalAt(instructions)).equal, {
+      get one() {
+        return pair.one;
+      },
+      get other() {
+        return pair.other;
+      },
+    }, trace);
+  } finally {
+    pair[Symbol.dispose]();
+  }
+}
+
+async function bisect(
+  test: GuestCase,
+  start: SnapshotContents,
+  end: number,
+  equalAt: (instructions: number) => boolean | Promise<boolean>,
+  pair: Pick<Pair, "one" | "other">,
+  trace: number,
+): Promise<Parting | null> {
+  if (await equalAt(end)) return null;
   let equal = start.machine.cpu.instructions as number, different = end;
   while (different - equal > 1) {
     const middle = Math.floor((equal + different) / 2);
-    if (equalAt(middle)) equal = middle;
+    if (await equalAt(middle)) equal = middle;
     else different = middle;
   }
-  equalAt(equal);
-  const place = placeOf(one.assembly.save());
-  equalAt(different);
-  return { instructions: different, place, fields: differences(one.assembly.save(), other.assembly.save()) };
+  await equalAt(different);
+  const one = pair.one.assembly.save(), other = pair.other.assembly.save();
+  const view = new SavedView(one.machine), otherView = new SavedView(other.machine), registers = otherView.registers();
+  return {
+    instructions: different,
+    trace: await traceTo(test, start, different, trace),
+    next: [view.place, otherView.place],
+    registers: [...view.registers()].map(([name, value]) => [name, value, registers.get(name) ?? "?"] as const),
+    differences: compareSaved(one, other),
+  };
 }
 
-function numberAt(fields: StateValue, index: number): number {
-  return Number((fields as BigUint64Array)[index]);
+/** The last `count` instructions before instruction `end`, as the interpreter runs them. */
+async function traceTo(test: GuestCase, start: SnapshotContents, end: number, count: number): Promise<string[]> {
+  using subject = await Subject.boot(test, { cpu: { tier: "interpreter" } });
+  subject.load(start);
+  subject.run(Math.max(subject.instructions, end - count));
+  const lines: string[] = [];
+  let before = new SavedView(subject.assembly.save().machine);
+  for (let at = subject.instructions; at < end && subject.instructions === at;) {
+    subject.run(++at);
+    const after = new SavedView(subject.assembly.save().machine), was = before.registers();
+    const changed = [...after.registers()].filter(([name, value]) =>
+      was.get(name) !== value && name !== "eip" && name !== "rip"
+    );
+    lines.push(`${at}  ${before.place.padEnd(72)} ${changed.map(([name, value]) => `${name}=${value}`).join(" ")}`);
+    before = after;
+  }
+  return lines;
 }
 
-/** RIP and the instruction there, as far as a saved machine without paging shows it. */
-function placeOf({ machine }: SnapshotContents): string {
-  const { rip, segments, cr0 } = machine.cpu as Record<string, StateValue>;
-  const ip = numberAt(rip, 0), base = numberAt(segments, 8), wide = (numberAt(segments, 13) >> 14 & 1) !== 0;
-  const where = `linear ${(base + ip).toString(16)}`;
-  if ((numberAt(cr0, 0) & 0x8000_0000) !== 0) return `${where} (paging is on)`;
-  const page = machine.memory.pages.indexOf(Math.floor((base + ip) / 4096));
-  if (page < 0) return where;
-  const offset = page * 4096 + (base + ip) % 4096;
-  const instruction = newInstruction();
-  decode(machine.memory.data, offset, machine.memory.data.length, wide ? 32 : 16, instruction);
-  return `${where}: ${disassemble(instruction, ip)}`;
-}
-
-/** Fields of two snapshots that differ: path, then both values. */
-function differences(one: SnapshotContents, other: SnapshotContents): string[] {
+/** What differs between two snapshots: path or address, then both values. */
+export function compareSaved(one: SnapshotContents, other: SnapshotContents): string[] {
   const found: string[] = [];
-  const { memory: pages, ...machine } = one.machine, { memory: otherPages, ...otherMachine } = other.machine;
+  const { memory, ...machine } = one.machine, { memory: otherMemory, ...otherMachine } = other.machine;
   compare({ machine, disks: one.disks }, { machine: otherMachine, disks: other.disks }, "", found);
-  const index = new Map(Array.from(otherPages.pages, (page, i) => [page, i]));
-  pages.pages.forEach((page, i) => {
-    const a = pages.data.subarray(i * 4096, (i + 1) * 4096), at = index.get(page);
-    const b = at === undefined ? new Uint8Array(4096) : otherPages.data.subarray(at * 4096, (at + 1) * 4096);
-    const byte = a.findIndex((value, n) => value !== b[n]);
-    if (byte >= 0) found.push(`memory ${(page * 4096 + byte).toString(16)}: ${hex(a, byte)} / ${hex(b, byte)}`);
-  });
-  return found.slice(0, 40);
-}
-
-function hex(bytes: Uint8Array, from: number): string {
-  return Array.from(bytes.subarray(from, from + 8), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  const pagesOf = ({ pages, data }: typeof memory) =>
+    new Map(Array.from(pages, (page, i) => [page, data.subarray(i * PAGE, (i + 1) * PAGE)]));
+  const a = pagesOf(memory), b = pagesOf(otherMemory), zero = new Uint8Array(PAGE);
+  for (const page of [...new Set([...a.keys(), ...b.keys()])].sort((x, y) => x - y)) {
+    const mine = a.get(page) ?? zero, theirs = b.get(page) ?? zero;
+    for (let at = 0; at < PAGE; at += 16) {
+      const x = mine.subarray(at, at + 16), y = theirs.subarray(at, at + 16);
+      if (x.some((value, i) => value !== y[i])) {
+        found.push(`memory ${(page * PAGE + at).toString(16)}: ${x.toHex()} / ${y.toHex()}`);
+      }
+    }
+    if (found.length > MOST_DIFFERENCES) break;
+  }
+  return found.slice(0, MOST_DIFFERENCES);
 }
 
 function compare(a: unknown, b: unknown, path: string, found: string[]): void {
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) {
-    if (a !== b) found.push(`${path}: ${a} / ${b}`);
+    if (a !== b) found.push(`${path}: ${shown(a)} / ${shown(b)}`);
     return;
   }
   for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
     compare((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key], `${path}.${key}`, found);
   }
+}
+
+function shown(value: unknown): string {
+  return typeof value === "bigint" ? value.toString(16) + "h" : String(value);
 }
