@@ -25,16 +25,23 @@ function readInteger(e: Emitter): { kind: Value; bits: Value } {
   return { kind: e.i32(KIND.INTEGER), bits: e.let(bits) };
 }
 
-/** Operations by the opcode's bits 3–5. */
-const ARITHMETIC = { add: 0, mul: 1, sub: 4, subr: 5, div: 6, divr: 7 };
+/** Operations: their kernel and the opcode's bits 3–5. */
+const ARITHMETIC: Record<string, [kernel: string, code: number]> = {
+  add: ["x87_add", 0],
+  mul: ["x87_multiply", 1],
+  sub: ["x87_add", 4],
+  subr: ["x87_add", 5],
+  div: ["x87_divide", 6],
+  divr: ["x87_divide", 7],
+};
 
-for (const [name, code] of Object.entries(ARITHMETIC)) {
+for (const [name, [kernel, code]] of Object.entries(ARITHMETIC)) {
   const onStack = (e: Emitter, popCount: number) => {
     const registers = [e.registerNumber(0), e.registerNumber(1)];
-    e.kernel("x87_arithmetic", e.base(), e.i32(code), ...registers, e.i32(popCount));
+    e.kernel(kernel, e.base(), e.i32(code), ...registers, e.i32(popCount));
   };
   const onMemory = (e: Emitter, { kind, bits }: { kind: Value; bits: Value }) =>
-    e.kernel("x87_arithmetic_memory", e.base(), e.i32(code), kind, bits);
+    e.kernel(`${kernel}_memory`, e.base(), e.i32(code), kind, bits);
   define(`f${name}`, (e) => {
     beginX87(e);
     if (e.isMemory(0)) onMemory(e, readFloat(e));
@@ -51,7 +58,7 @@ for (const [name, code] of Object.entries(ARITHMETIC)) {
 }
 
 function compareRegister(e: Emitter, i: Value, quiet: boolean, popCount: number): void {
-  e.kernel("x87_compare", e.base(), i, e.i32(quiet ? 1 : 0), e.i32(popCount));
+  e.kernel("x87_order", e.base(), i, e.i32(quiet ? 1 : 0), e.i32(popCount));
 }
 
 /** Pops by the number of trailing p's: FCOM, FCOMP, FCOMPP. */
@@ -63,12 +70,12 @@ define("fcom fcomp", (e, mnemonic) => {
   beginX87(e);
   if (!e.isMemory(0)) return compareRegister(e, e.registerNumber(0), false, popsOf(mnemonic));
   const { kind, bits } = readFloat(e);
-  e.kernel("x87_compare_memory", e.base(), kind, bits, e.i32(popsOf(mnemonic)));
+  e.kernel("x87_order_memory", e.base(), kind, bits, e.i32(popsOf(mnemonic)));
 });
 define("ficom ficomp", (e, mnemonic) => {
   beginX87(e);
   const { kind, bits } = readInteger(e);
-  e.kernel("x87_compare_memory", e.base(), kind, bits, e.i32(popsOf(mnemonic)));
+  e.kernel("x87_order_memory", e.base(), kind, bits, e.i32(popsOf(mnemonic)));
 });
 define("fucom fucomp", (e, mnemonic) => {
   beginX87(e);
@@ -83,7 +90,7 @@ define("fcompp fucompp", (e, mnemonic) => {
 define("fcomi fcomip fucomi fucomip", (e, mnemonic) => {
   beginX87(e);
   const quiet = mnemonic.startsWith("fu") ? 1 : 0, popCount = mnemonic.endsWith("p") ? 1 : 0;
-  const image = e.kernel("x87_comi", e.base(), e.registerNumber(1), e.i32(quiet), e.i32(popCount));
+  const image = e.kernel("x87_order_flags", e.base(), e.registerNumber(1), e.i32(quiet), e.i32(popCount));
   e.if(image.ne(-1), () => e.setArithmeticFlags(image));
 });
 
@@ -103,13 +110,13 @@ define("fld", (e) => {
     e.kernel("x87_load80", e.base(), ...readWide(e));
   } else {
     const { kind, bits } = readFloat(e);
-    e.kernel("x87_load", e.base(), kind, bits);
+    e.kernel("x87_push", e.base(), kind, bits);
   }
 });
 define("fild", (e) => {
   beginX87(e);
   const { kind, bits } = readInteger(e);
-  e.kernel("x87_load", e.base(), kind, bits);
+  e.kernel("x87_push", e.base(), kind, bits);
 });
 define("fbld", (e) => {
   beginX87(e);
