@@ -4,20 +4,22 @@
  * Into `.cache/images/` go a stock kernel for each of 686, 686-pae and amd64 (`vmlinuz-686` …), static busybox and an initial RAM
  * file system around it for i386 and amd64 (`busybox-i386`, `initramfs-i386.cpio.gz` …), the packages that they came from
  * (`packages.txt`) and their checksums (`SHA256SUMS`). What is there already with the right checksum is not downloaded again
- * without `--refresh`. apt works in a folder of its own there: the host's package lists and its
+ * without `--refresh`. Where gcc is there, the benchmarks of `fixtures/bench` are compiled for both (into `bench-i386/` …) and
+ * put into an initial RAM file system that runs them (`bench-i386.cpio.gz` …). apt works in a folder of its own there: the host's package lists and its
  * installed packages are neither used nor changed. Exit code 1 if something could not be obtained, with the reason.
  */
 import { parseArgs } from "@std/cli";
 import { fileURLToPath } from "node:url";
-import { initramfs } from "./lib/initramfs.ts";
+import { buildBenchmarks, CompileError, compiler } from "./lib/bench_build.ts";
+import type { Architecture } from "./lib/bench_programs.ts";
+import { benchmarkEntries, initramfs, initramfsEntries } from "./lib/initramfs.ts";
 
 const IMAGES = fileURLToPath(new URL("../.cache/images/", import.meta.url));
+const BENCHMARKS = fileURLToPath(new URL("../fixtures/bench", import.meta.url));
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const DEFAULT_MIRROR = "http://deb.debian.org/debian";
 const DEFAULT_SUITE = "bookworm";
 const USAGE = "usage: deno task images [--mirror URL] [--suite NAME] [--refresh]";
-
-type Architecture = "i386" | "amd64";
 
 /** Flavours of the kernel: their meta-packages are called `linux-image-FLAVOUR`. */
 const KERNELS: readonly { flavour: string; architecture: Architecture }[] = [
@@ -221,8 +223,25 @@ async function obtain(
       await Deno.remove(deb);
     }
   }
-  const archive = await initramfs(await Deno.readFile(`${IMAGES}${busybox}`));
+  const archive = await initramfs(initramfsEntries(await Deno.readFile(`${IMAGES}${busybox}`)));
   await collection.add(`initramfs-${architecture}.cpio.gz`, archive, collection.origin(busybox));
+}
+
+/** Compiles the benchmarks and makes their guests, or says why not: without a compiler everything else is of use, too. */
+async function makeBenchmarks(collection: Collection): Promise<void> {
+  try {
+    await compiler();
+  } catch (error) {
+    if (!(error instanceof CompileError)) throw error;
+    console.log(`not made: the benchmark guests, because ${error.message}`);
+    return;
+  }
+  for (const architecture of ARCHITECTURES) {
+    const programs = await buildBenchmarks(architecture, BENCHMARKS, `${IMAGES}bench-${architecture}`);
+    const busybox = `busybox-${architecture}`;
+    const archive = await initramfs(benchmarkEntries(await Deno.readFile(`${IMAGES}${busybox}`), programs));
+    await collection.add(`bench-${architecture}.cpio.gz`, archive, collection.origin(busybox));
+  }
 }
 
 async function obtainAll(source: { mirror: string; suite: string }, refresh: boolean): Promise<void> {
@@ -236,6 +255,7 @@ async function obtainAll(source: { mirror: string; suite: string }, refresh: boo
       await Deno.mkdir(folder);
       await obtain(collection, architecture, folder, source);
     }
+    await makeBenchmarks(collection);
   } finally {
     await Deno.remove(temporary, { recursive: true });
   }
@@ -259,7 +279,7 @@ async function main(): Promise<number> {
     await obtainAll({ mirror: String(args.mirror), suite: String(args.suite) }, args.refresh === true);
     return 0;
   } catch (error) {
-    if (!(error instanceof ImageError)) throw error;
+    if (!(error instanceof ImageError || error instanceof CompileError)) throw error;
     console.error(`images: ${error.message}`);
     return 1;
   }

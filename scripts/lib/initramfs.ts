@@ -1,17 +1,23 @@
-/** The initial RAM file system of the Linux test guests: static busybox, a login prompt on each console, root without password. */
+/**
+ * The initial RAM file systems of the Linux test guests around static busybox: one with a login prompt on each console,
+ * root without password, and one that runs the benchmarks.
+ */
 import { cpioArchive, type CpioEntry } from "./cpio.ts";
 
-/**
- * First program: mounts the kernel's file systems, writes an inittab with a login prompt for each `console=` of the
- * kernel's command line (tty1 if there is none), and hands over to busybox's init, so that `poweroff` and `reboot` work.
- */
-const INIT = `#!/bin/busybox sh
+/** How first programs begin. */
+const MOUNTS = `#!/bin/busybox sh
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 /bin/busybox --install -s
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
-mkdir -p /dev/pts
+`;
+
+/**
+ * First program: mounts the kernel's file systems, writes an inittab with a login prompt for each `console=` of the
+ * kernel's command line (tty1 if there is none), and hands over to busybox's init, so that `poweroff` and `reboot` work.
+ */
+const INIT = `${MOUNTS}mkdir -p /dev/pts
 mount -t devpts devpts /dev/pts
 hostname bootwright
 ttys=
@@ -36,6 +42,28 @@ done
 } > /etc/inittab
 exec /sbin/init
 `;
+
+/**
+ * First program of the benchmark guest: runs the benchmarks that `bench=NAME,NAME…` on the kernel's command line names
+ * (all of them if there is no such word) with `benchscale=PERCENT` of their work, says so, and turns the machine off.
+ */
+function benchmarkInit(names: readonly string[]): string {
+  return `${MOUNTS}names=${names.join(",")}
+scale=100
+for word in $(cat /proc/cmdline); do
+  case $word in
+    bench=*) names=\${word#bench=} ;;
+    benchscale=*) scale=\${word#benchscale=} ;;
+  esac
+done
+echo "BENCH READY"
+for name in $(echo $names | tr , ' '); do
+  /bench/$name $scale
+done
+echo "BENCH DONE"
+poweroff -f
+`;
+}
 
 const DIRECTORIES = [
   "bin",
@@ -62,8 +90,8 @@ const FILES: Record<string, string> = {
   "etc/hosts": "127.0.0.1 localhost bootwright\n",
 };
 
-/** The archive's entries around a busybox binary. */
-export function initramfsEntries(busybox: Uint8Array): CpioEntry[] {
+/** The archive's entries around a busybox binary and a first program. */
+function entries(busybox: Uint8Array, init: string): CpioEntry[] {
   return [
     ...DIRECTORIES.map((path): CpioEntry => ({
       path,
@@ -75,13 +103,32 @@ export function initramfsEntries(busybox: Uint8Array): CpioEntry[] {
     { path: "dev/null", kind: "character device", permissions: 0o666, device: [1, 3] },
     { path: "bin/busybox", kind: "file", permissions: 0o755, data: busybox },
     ...Object.entries(FILES).map(([path, data]): CpioEntry => ({ path, kind: "file", permissions: 0o644, data })),
-    { path: "init", kind: "file", permissions: 0o755, data: INIT },
+    { path: "init", kind: "file", permissions: 0o755, data: init },
+  ];
+}
+
+/** The entries of the archive of a guest with a login prompt, around a busybox binary. */
+export function initramfsEntries(busybox: Uint8Array): CpioEntry[] {
+  return entries(busybox, INIT);
+}
+
+/** The entries of the archive of the benchmark guest, around a busybox binary and the benchmarks by name. */
+export function benchmarkEntries(busybox: Uint8Array, benchmarks: ReadonlyMap<string, Uint8Array>): CpioEntry[] {
+  return [
+    ...entries(busybox, benchmarkInit([...benchmarks.keys()])),
+    { path: "bench", kind: "directory", permissions: 0o755 },
+    ...[...benchmarks].map(([name, data]): CpioEntry => ({
+      path: `bench/${name}`,
+      kind: "file",
+      permissions: 0o755,
+      data,
+    })),
   ];
 }
 
 /** The gzipped archive. */
-export async function initramfs(busybox: Uint8Array): Promise<Uint8Array> {
-  const archive = new Blob([cpioArchive(initramfsEntries(busybox))]);
+export async function initramfs(entries: readonly CpioEntry[]): Promise<Uint8Array> {
+  const archive = new Blob([cpioArchive(entries)]);
   const stream = archive.stream().pipeThrough(new CompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { initramfs, initramfsEntries } from "./initramfs.ts";
+import { benchmarkEntries, initramfs, initramfsEntries } from "./initramfs.ts";
 
 Deno.test("initramfsEntries: every entry lies in the root or in a directory before it", () => {
   const directories = new Set<string>();
@@ -20,7 +20,17 @@ Deno.test("initramfsEntries: the first program is an executable script for the b
 });
 
 Deno.test("initramfs: is gzipped and the same every time", async () => {
-  const [a, b] = [await initramfs(new Uint8Array(1000)), await initramfs(new Uint8Array(1000))];
+  const [a, b] = [
+    await initramfs(initramfsEntries(new Uint8Array(1000))),
+    await initramfs(initramfsEntries(new Uint8Array(1000))),
+  ];
   assertEquals([a[0], a[1]], [0x1f, 0x8b]);
   assertEquals(a, b);
+});
+
+Deno.test("benchmarkEntries: the first program runs the benchmarks, which lie in a folder of their own", () => {
+  const entries = benchmarkEntries(new Uint8Array(1), new Map([["sieve", Uint8Array.of(1)], ["lz", Uint8Array.of(2)]]));
+  const init = String(entries.find(({ path }) => path === "init")?.data);
+  assert(init.includes("\nnames=sieve,lz\n"));
+  assertEquals(entries.find(({ path }) => path === "bench/lz")?.data, Uint8Array.of(2));
 });
