@@ -13,7 +13,7 @@ import { definitionOf } from "../../lib/cpu/semantics/registry.ts";
 import { CR0, CR4, EFER, Flag, R, S, Seg } from "../../lib/cpu/state.ts";
 import { PhysicalMemory } from "../../lib/machine/memory.ts";
 import type { ProcessorBus } from "../../lib/machine/processor.ts";
-import { CODE_BASE, DATA_BASE, PAGE, type ProcessorState, type VectorCase } from "./vectors.ts";
+import { CODE_BASE, CODE_OFFSET, DATA_BASE, PAGE, type ProcessorState, type VectorCase } from "./vectors.ts";
 
 /** Something that can run vectors. */
 export interface VectorTarget {
@@ -56,6 +56,9 @@ const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
 
 /** More repetitions than any case has. */
 const REPETITION_LIMIT = 0x1_0000;
+
+/** User code may not use the gate of INT3: it raises #GP with this error code. */
+const INT3 = 0xcc, INT3_CODE = 3 << 3 | 2;
 
 /** Runs each code size on a processor of its own, so that a case only has to set what the one before it changed. */
 class VectorMachines implements VectorTarget {
@@ -100,6 +103,9 @@ class VectorMachine {
   readonly #memory = new PhysicalMemory({ ram: MEGABYTE, extra: 0 });
   readonly #cpu: Cpu;
   readonly #codeSize: CodeSize;
+  /** The case goes on behind its instruction, or raises an exception: it does not jump. */
+  #straight = false;
+  #errorCode = 0;
 
   constructor(codeSize: CodeSize, options: CpuOptions) {
     this.#codeSize = codeSize;
@@ -121,12 +127,25 @@ class VectorMachine {
     this.#setSegments();
     this.#setRegisters(test.before);
     r.setI32(S.HALTED, 0);
+    this.#straight = test.exception !== "" || test.after.ip === CODE_OFFSET + test.code.length;
     this.#memory.write(DATA_BASE, test.before.data);
     this.#memory.write(CODE_BASE, test.before.code);
     this.#cpu.modeChanged();
   }
 
   runOne(instruction: Instruction): string {
+    return this.#straight ? this.#runThrough() : this.#step(instruction);
+  }
+
+  /** Runs on to the INT3 behind the instruction, so that both are translated as they are in programs. */
+  #runThrough(): string {
+    this.#cpu.run(REPETITION_LIMIT);
+    const exception = this.#takeException();
+    const stopped = exception === "#GP" && this.#errorCode === INT3_CODE && this.#memory.read8(this.#linearIp) === INT3;
+    return stopped ? "" : exception;
+  }
+
+  #step(instruction: Instruction): string {
     const cpu = this.#cpu, start = cpu.r.ip;
     for (let runs = 0; runs < REPETITION_LIMIT; runs++) {
       cpu.run(1);
@@ -160,13 +179,19 @@ class VectorMachine {
     };
   }
 
+  get #linearIp(): number {
+    return this.#cpu.r.ip + (this.#codeSize === 16 ? CODE_BASE : 0);
+  }
+
   /** If the handler of an exception was entered, goes back to the interrupted state and names the exception. */
   #takeException(): string {
     const r = this.#cpu.r, selector = r.selector(Seg.CS);
     if (selector !== KERNEL_CODE && selector !== KERNEL_CODE_64) return "";
     const vector = Math.floor((r.ip - HANDLERS) / HANDLER_SIZE), long = selector === KERNEL_CODE_64;
     const width = long ? 8 : 4;
-    const frame = r.number(S.GPR + R.SP * 8) + (WITH_ERROR_CODE.has(vector) ? width : 0);
+    const stackTop = r.number(S.GPR + R.SP * 8), hasCode = WITH_ERROR_CODE.has(vector);
+    this.#errorCode = hasCode ? this.#memory.read32(stackTop) : 0;
+    const frame = stackTop + (hasCode ? width : 0);
     const value = (index: number) => this.#memory.read32(frame + index * width);
     r.ip = value(0);
     r.eflags = value(2);

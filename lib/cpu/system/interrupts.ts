@@ -5,7 +5,7 @@
 import type { CpuCore } from "../core.ts";
 import { CpuFault } from "../fault.ts";
 import { Access } from "../registers.ts";
-import { CR4, Flag, S, Seg, Vector } from "../state.ts";
+import { CR4, Flag, R, S, Seg, Vector } from "../state.ts";
 import {
   Descriptor,
   findDescriptor,
@@ -322,7 +322,7 @@ function enter64(core: CpuCore, vector: number, errorCode: number, kind: Interru
   if (ist !== 0) pointer = innerStack64(core, 36 + (ist - 1) * 8, ext);
   else if (inner) pointer = innerStack64(core, 4 + level * 8, ext);
   const pushes = pushesOnto64(pointer - (((pointer % 16) + 16) % 16), level)
-    .add(r.selector(Seg.SS)).add(r.number(S.GPR + 4 * 8)).add(pushedFlags(core, vector, kind))
+    .add(r.selector(Seg.SS)).add(r.get64(R.SP)).add(pushedFlags(core, vector, kind))
     .add(r.selector(Seg.CS)).add(r.ip);
   if (errorCode >= 0) pushes.add(errorCode);
   const stored = pushes.store(core, 8);

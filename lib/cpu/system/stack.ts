@@ -18,17 +18,17 @@ export function stackPointer(core: CpuCore): number {
 }
 
 /** Writes the stack pointer, as wide as the stack is. */
-export function setStackPointer(core: CpuCore, value: number): void {
+export function setStackPointer(core: CpuCore, value: number | bigint): void {
   const r = core.r;
   switch (r.stackSize) {
     case 16:
-      r.set16(R.SP, value);
+      r.set16(R.SP, Number(BigInt.asUintN(16, BigInt(value))));
       break;
     case 32:
-      r.set32(R.SP, value);
+      r.set32(R.SP, Number(BigInt.asUintN(32, BigInt(value))));
       break;
     case 64:
-      r.setNumber(S.GPR + R.SP * 8, value);
+      r.set64(R.SP, BigInt.asUintN(64, BigInt(value)));
       break;
   }
 }
@@ -54,9 +54,15 @@ export function peek(core: CpuCore, delta: number, bytes: 2 | 4 | 8): number {
   return Number(BigInt.asIntN(64, core.read64(linear)));
 }
 
+/** A stack pointer that lies on the stack at SP + `delta`. All 64 bits count, whether they make a canonical address or not. */
+export function peekStackPointer(core: CpuCore, delta: number, bytes: 2 | 4 | 8): bigint {
+  const low = peek(core, delta, bytes);
+  return bytes === 8 ? core.read64(stackPointer(core) + delta) : BigInt(low);
+}
+
 /** Values on their way to a stack. {@link store} checks the whole stretch first, then writes it. */
 class Pushes {
-  #values: number[] = [];
+  #values: (number | bigint)[] = [];
   #base = 0;
   #low = 0;
   #high = 0;
@@ -106,7 +112,7 @@ class Pushes {
   }
 
   /** Adds a value to be pushed. */
-  add(value: number): this {
+  add(value: number | bigint): this {
     this.#values.push(value);
     return this;
   }
@@ -125,8 +131,8 @@ class Pushes {
     for (const value of this.#values) {
       pointer = wrap(pointer - bytes, this.#size);
       const linear = this.#linear(core, pointer);
-      if (bytes === 2) core.write16(linear, value & 0xffff, this.#user);
-      else if (bytes === 4) core.write32(linear, value >>> 0, this.#user);
+      if (bytes === 2) core.write16(linear, Number(value) & 0xffff, this.#user);
+      else if (bytes === 4) core.write32(linear, Number(value) >>> 0, this.#user);
       else core.write64(linear, BigInt.asUintN(64, BigInt(value)), this.#user);
     }
     return pointer;

@@ -30,6 +30,7 @@ import {
   innerStack,
   innerStack64,
   peek,
+  peekStackPointer,
   pushesOnto,
   pushesOnto64,
   pushesOntoCurrent,
@@ -275,7 +276,7 @@ function returnOuter(
   offset: number,
   stackSelector: number,
   stack: Descriptor | null,
-  pointer: number,
+  pointer: bigint,
 ): void {
   const cpl = selector & 3;
   markAccessed(core, code);
@@ -308,11 +309,11 @@ export function farReturn(core: CpuCore, size: TransferSize, extra: number): voi
     enterCode(core, selector, code, rpl, offset);
     return;
   }
-  const pointer = peek(core, 2 * bytes + extra, bytes);
+  const pointer = peekStackPointer(core, 2 * bytes + extra, bytes);
   const stackSelector = peek(core, 3 * bytes + extra, bytes) & 0xffff;
   const stack = checkReturnStack(core, stackSelector, rpl, code);
   checkTarget(core, code, offset);
-  returnOuter(core, selector, code, offset, stackSelector, stack, pointer + extra);
+  returnOuter(core, selector, code, offset, stackSelector, stack, pointer + BigInt(extra));
 }
 
 /** Replaces the flags in `mask` by those in `image`. */
@@ -385,7 +386,7 @@ function returnProtected(core: CpuCore, size: TransferSize): void {
     return;
   }
   // In 64-bit code SS:RSP are popped always.
-  const pointer = peek(core, 3 * bytes, bytes), stackSelector = peek(core, 4 * bytes, bytes) & 0xffff;
+  const pointer = peekStackPointer(core, 3 * bytes, bytes), stackSelector = peek(core, 4 * bytes, bytes) & 0xffff;
   const stack = checkReturnStack(core, stackSelector, rpl, code);
   checkTarget(core, code, offset);
   returnOuter(core, selector, code, offset, stackSelector, stack, pointer);
