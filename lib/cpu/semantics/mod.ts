@@ -11,6 +11,7 @@ import "./misc.ts";
 import "./move.ts";
 import "./multiply_divide.ts";
 import "./packed.ts";
+import "./packed_shuffles.ts";
 import "./rep_strings.ts";
 import "./sha.ts";
 import "./shifts.ts";

@@ -66,26 +66,28 @@ define("comiss comisd ucomiss ucomisd", (e, mnemonic) => {
 });
 
 /** Conversions between the two precisions. */
-const WIDEN = { cvtps2pd: 2, cvtss2sd: 1 }, NARROW = { cvtpd2ps: 2, cvtsd2ss: 1 };
-for (const [mnemonic, lanes] of Object.entries(WIDEN)) {
+const WIDEN = { cvtps2pd: 8, cvtss2sd: 4 } as const, NARROW = { cvtpd2ps: 16, cvtsd2ss: 8 } as const;
+for (const [mnemonic, bytes] of Object.entries(WIDEN)) {
   define(mnemonic, (e) => {
     beginSse(e);
-    const source = e.let(pointer(e, 1, lanes * 4));
-    checkedKernel(e, "sse_widen", e.registerAddress(0), source, e.i32(lanes));
+    const source = e.let(pointer(e, 1, bytes));
+    checkedKernel(e, "sse_widen", e.registerAddress(0), source, e.i32(bytes / 4));
   });
 }
-for (const [mnemonic, lanes] of Object.entries(NARROW)) {
+for (const [mnemonic, bytes] of Object.entries(NARROW)) {
   define(mnemonic, (e) => {
     beginSse(e);
-    const source = e.let(pointer(e, 1, lanes * 8));
-    checkedKernel(e, "sse_narrow", e.registerAddress(0), source, e.i32(lanes));
+    const source = e.let(pointer(e, 1, bytes));
+    checkedKernel(e, "sse_narrow", e.registerAddress(0), source, e.i32(bytes / 8));
   });
 }
 
 define("cvtsi2ss cvtsi2sd", (e, mnemonic) => {
   beginSse(e);
   const wide = mnemonic.endsWith("sd") ? 1 : 0;
-  checkedKernel(e, "sse_from_integer", e.registerAddress(0), e.let(e.read(1).extendS()), e.i32(wide));
+  const value = e.let(e.read(1).extendS());
+  e.vectorsInMemory();
+  checkedKernel(e, "sse_from_integer", e.registerAddress(0), value, e.i32(wide));
 });
 
 define("cvtss2si cvtsd2si cvttss2si cvttsd2si", (e, mnemonic) => {

@@ -1,78 +1,68 @@
 /** Moves of MMX and SSE registers. Intel SDM vol. 2, MOV…. */
+import { OpSimd } from "../../wasm/mod.ts";
 import type { Emitter } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
 import { R, S, Vector } from "../state.ts";
 import { beginMmx, beginSse } from "./fpu_checks.ts";
 import { indexOffset, NAMED_SEGMENT } from "./operands.ts";
 import { define } from "./registry.ts";
-import { beginVector, enterMmx, isMmx, read128, read32, read64, write128, writeMmx } from "./vectors.ts";
+import { beginVector, enterMmx, isMmx, zeroVector } from "./vectors.ts";
 
 define("movaps movapd movdqa movntps movntpd movntdq movntdqa", (e) => {
   beginSse(e);
-  write128(e, 0, ...read128(e, 1));
+  e.setVector(0, e.vector(1));
 });
 define("movups movupd movdqu lddqu", (e) => {
   beginSse(e);
-  write128(e, 0, ...read128(e, 1, false), false);
+  e.setVector(0, e.vector(1, 16, false), false);
 });
 
 /** MOVSS and MOVSD: from memory the rest is cleared, from a register it stays. */
-function moveScalar(size: 32 | 64): (e: Emitter) => void {
-  const read = size === 32 ? read32 : read64;
+function moveScalar(bytes: 4 | 8): (e: Emitter) => void {
   return (e) => {
     beginSse(e);
-    const value = read(e, 1);
-    if (e.isMemory(0)) return e.store(e.segment(0), e.address(0), value, size);
-    if (!e.isMemory(1)) return e.setRegisterHalf(0, 0, value);
-    e.setRegisterHalf(0, 0, value.extendU());
-    e.setRegisterHalf(0, 1, e.i64(0));
+    const value = e.vector(1, bytes);
+    if (e.isMemory(1)) e.setVector(0, value);
+    else e.setVectorLow(0, value, bytes);
   };
 }
-define("movss", moveScalar(32));
-define("movsd", moveScalar(64));
+define("movss", moveScalar(4));
+define("movsd", moveScalar(8));
 
-/** MOVLPS, MOVHPS …: one half from or to memory. */
-function moveHalf(half: 0 | 1): (e: Emitter) => void {
-  return (e) => {
-    beginSse(e);
-    if (e.isMemory(0)) e.store(e.segment(0), e.address(0), e.registerHalf(1, half), 64);
-    else e.setRegisterHalf(0, half, read64(e, 1));
-  };
-}
-define("movlps movlpd", moveHalf(0));
-define("movhps movhpd", moveHalf(1));
+/** Bytes of two vectors' halves, for {@link Value.shuffle}. */
+const LOW_LOW = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
+const HIGH_HIGH = LOW_LOW.map((byte) => byte + 8);
+
+define("movlps movlpd", (e) => {
+  beginSse(e);
+  e.setVectorLow(0, e.vector(1, 8), 8);
+});
+define("movhps movhpd", (e) => {
+  beginSse(e);
+  const value = e.vector(1, 8);
+  if (e.isMemory(0)) e.setVectorLow(0, value.shuffle(value, HIGH_HIGH), 8);
+  else e.setVector(0, e.vector(0).shuffle(value, LOW_LOW));
+});
 define("movhlps", (e) => {
   beginSse(e);
-  e.setRegisterHalf(0, 0, e.registerHalf(1, 1));
+  const value = e.vector(1);
+  e.setVector(0, value.shuffle(e.vector(0), HIGH_HIGH));
 });
 define("movlhps", (e) => {
   beginSse(e);
-  e.setRegisterHalf(0, 1, e.registerHalf(1, 0));
+  e.setVector(0, e.vector(0).shuffle(e.vector(1), LOW_LOW));
 });
 
 define("movddup", (e) => {
   beginSse(e);
-  const value = read64(e, 1);
-  write128(e, 0, value, value);
+  const value = e.vector(1, 8);
+  e.setVector(0, value.shuffle(value, LOW_LOW));
 });
-
-/** Doubles the even (low) or odd (high) doubleword of a half. */
-function doubled(e: Emitter, value: Value, odd: boolean): Value {
-  const half = e.let(odd ? value.shrU(32) : value.and(e.i64(0xffffffff)));
-  return half.or(half.shl(32));
-}
 define("movsldup movshdup", (e, mnemonic) => {
   beginSse(e);
-  const odd = mnemonic === "movshdup", [low, high] = read128(e, 1);
-  write128(e, 0, e.let(doubled(e, low, odd)), e.let(doubled(e, high, odd)));
+  const first = mnemonic === "movshdup" ? 4 : 0, value = e.vector(1);
+  e.setVector(0, value.shuffle(value, Array.from({ length: 16 }, (_, i) => first + (i & 8) + (i & 3))));
 });
-
-/** A value into a vector register, the rest cleared. */
-function load(e: Emitter, value: Value): void {
-  if (isMmx(e, 0)) return writeMmx(e, 0, value);
-  e.setRegisterHalf(0, 0, value);
-  e.setRegisterHalf(0, 1, e.i64(0));
-}
 
 /** True if the operand is a vector register. */
 function isVector(e: Emitter, operand: number): boolean {
@@ -80,23 +70,29 @@ function isVector(e: Emitter, operand: number): boolean {
   return found.kind === "reg" && (found.file === "mm" || found.file === "xmm");
 }
 
+/** The low 32 or 64 bits of a vector, memory or general-register operand as a vector, the rest zero. */
+function lowPart(e: Emitter, operand: number, bytes: 4 | 8): Value {
+  if (e.isMemory(operand)) return e.vector(operand, bytes);
+  if (isVector(e, operand)) return e.vector(operand).withLane("i64", 1, e.i64(0));
+  return zeroVector().withLane("i64", 0, e.read(operand).extendU());
+}
+
 /** MOVD and MOVQ between vector registers, general registers and memory. */
 define("movd movq", (e, mnemonic) => {
   beginVector(e);
-  const narrow = mnemonic === "movd", mmx = isMmx(e, 0) || isMmx(e, 1);
+  const bytes = mnemonic === "movd" ? 4 : 8, mmx = isMmx(e, 0) || isMmx(e, 1);
   if (isVector(e, 0)) {
-    const general = !isVector(e, 1) && !e.isMemory(1);
-    const value = general ? e.read(1) : narrow ? read32(e, 1) : read64(e, 1);
+    const value = e.let(lowPart(e, 1, bytes));
     if (mmx) enterMmx(e);
-    return load(e, e.let(value.extendU()));
+    return e.setVector(0, value);
   }
-  const value = e.registerHalf(1, 0);
-  e.write(0, narrow ? value.wrap() : value);
+  if (e.isMemory(0)) e.setVectorLow(0, e.vector(1), bytes);
+  else e.write(0, e.vector(1).lane(bytes === 4 ? "i32" : "i64", 0));
   if (mmx) enterMmx(e);
 });
 define("movntq", (e) => {
   beginVector(e);
-  e.write(0, e.registerHalf(1, 0));
+  e.setVectorLow(0, e.vector(1), 8);
   enterMmx(e);
 });
 
@@ -104,22 +100,19 @@ define("movntq", (e) => {
 define("movq2dq movdq2q", (e) => {
   beginSse(e);
   beginMmx(e);
-  const value = e.registerHalf(1, 0);
+  const value = e.vector(1);
   enterMmx(e);
-  load(e, value);
+  e.setVector(0, value);
 });
 
 /** MASKMOVQ and MASKMOVDQU: the bytes whose mask byte has its top bit set, at [rDI]. */
 define("maskmovq maskmovdqu", (e) => {
   beginVector(e);
   const bytes = isMmx(e, 0) ? 8 : 16;
-  const mask = e.kernel("packed_sign_mask8", e.registerAddress(1), e.i32(bytes));
+  const mask = e.let(e.vector(1).simdTest(OpSimd.I8X16_BITMASK)), value = e.vector(0);
   const start = indexOffset(e, R.DI);
   for (let i = 0; i < bytes; i++) {
-    const value = e.registerHalf(0, i < 8 ? 0 : 1);
-    e.if(mask.and(1 << i), () => {
-      e.store(NAMED_SEGMENT, e.let(e.advance(start, i)), e.let(value.shrU((i & 7) * 8).wrap().and(0xff)), 8);
-    });
+    e.if(mask.and(1 << i), () => e.store(NAMED_SEGMENT, e.let(e.advance(start, i)), value.lane("i8", i), 8));
   }
   if (bytes === 8) enterMmx(e);
 });

@@ -1,6 +1,6 @@
-/** Operands of MMX and SSE instructions: registers and memory as 64-bit halves, or as addresses for kernels. */
+/** Operands of MMX and SSE instructions: as v128 values, or as addresses for kernels. */
 import type { Emitter } from "../emit/emitter.ts";
-import type { Value } from "../emit/value.ts";
+import { Value } from "../emit/value.ts";
 import { S } from "../state.ts";
 import { beginMmx, beginSse, raiseSimdError } from "./fpu_checks.ts";
 
@@ -25,52 +25,61 @@ export function enterMmx(e: Emitter): void {
   e.setState(S.FTW, "i32", e.i32(0xff));
 }
 
-/** Writes an MMX register; its upper part becomes all ones. */
-export function writeMmx(e: Emitter, operand: number, value: Value): void {
-  e.setRegisterHalf(operand, 0, value);
-  e.setRegisterHalf(operand, 1, e.i64(0xffff));
-}
-
-/** The low 64 bits of a vector register, or 64 bits of memory. */
-export function read64(e: Emitter, operand: number): Value {
-  return e.isMemory(operand) ? e.load(e.segment(operand), e.address(operand), 64) : e.registerHalf(operand, 0);
-}
-
-/** The low 32 bits of a vector register, or 32 bits of memory, i32. */
-export function read32(e: Emitter, operand: number): Value {
-  if (e.isMemory(operand)) return e.load(e.segment(operand), e.address(operand), 32);
-  return e.let(e.registerHalf(operand, 0).wrap());
-}
-
-/** All 128 bits, [low, high]; memory must be aligned unless told otherwise. */
-export function read128(e: Emitter, operand: number, aligned = true): [Value, Value] {
-  if (e.isMemory(operand)) return e.load128(e.segment(operand), e.address(operand), aligned);
-  return [e.registerHalf(operand, 0), e.registerHalf(operand, 1)];
-}
-
-/** Writes 128 bits to a register or memory. */
-export function write128(e: Emitter, operand: number, low: Value, high: Value, aligned = true): void {
-  if (e.isMemory(operand)) return e.store128(e.segment(operand), e.address(operand), low, high, aligned);
-  e.setRegisterHalf(operand, 0, low);
-  e.setRegisterHalf(operand, 1, high);
-}
-
-/** Address for a kernel of an operand of 2, 4, 8 or 16 bytes; memory is read into scratch space first. */
-export function pointer(e: Emitter, operand: number, bytes: number, aligned = true): Value {
-  if (!e.isMemory(operand)) return e.registerAddress(operand);
-  if (bytes === 16) {
-    const [low, high] = read128(e, operand, aligned);
-    e.setState(SCRATCH, "i64", low);
-    e.setState(SCRATCH + 8, "i64", high);
-  } else if (bytes === 8) e.setState(SCRATCH, "i64", read64(e, operand));
-  else if (bytes === 4) e.setState(SCRATCH, "i32", read32(e, operand));
-  else e.setState(SCRATCH, "i32", e.load(e.segment(operand), e.address(operand), 16));
-  return e.base().add(SCRATCH);
-}
-
 /** Bytes of the vector that an instruction's destination is. */
 export function vectorBytes(e: Emitter): 8 | 16 {
   return isMmx(e, 0) ? 8 : 16;
+}
+
+/** 128 zeros. */
+export function zeroVector(): Value {
+  return Value.v128(new Array(16).fill(0));
+}
+
+/** 16 bytes that repeat the given ones. */
+export function repeated(...bytes: readonly number[]): Value {
+  return Value.v128(Array.from({ length: 16 }, (_, i) => bytes[i % bytes.length]));
+}
+
+/**
+ * An instruction that combines its destination with a source of the same width. Of an MMX operand the upper half is zero,
+ * and that of the result is not used.
+ */
+export function combine(
+  e: Emitter,
+  operation: (a: Value, b: Value, bytes: 8 | 16) => Value,
+  sourceBytes: 4 | 8 | 16 = vectorBytes(e),
+): void {
+  beginVector(e);
+  const bytes = vectorBytes(e), source = e.vector(1, sourceBytes);
+  if (bytes === 8) enterMmx(e);
+  e.setVector(0, operation(e.vector(0), source, bytes));
+}
+
+/** An instruction whose result depends on a source of the destination's width only. */
+export function convert(e: Emitter, operation: (source: Value) => Value): void {
+  beginVector(e);
+  const bytes = vectorBytes(e), source = e.vector(1, bytes);
+  if (bytes === 8) enterMmx(e);
+  e.setVector(0, operation(source));
+}
+
+/** The immediate, where it is known: a translator knows it, the interpreter does not. */
+export function knownImmediate(e: Emitter, operand: number): number | null {
+  const { constant } = e.read(operand);
+  return constant === undefined ? null : Number(constant & 0xffn);
+}
+
+/** Address for a kernel of an operand of 4, 8 or 16 bytes; memory is read into scratch space first. The kernel must follow at once. */
+export function pointer(e: Emitter, operand: number, bytes: 4 | 8 | 16, aligned = bytes === 16): Value {
+  if (!e.isMemory(operand)) {
+    e.vectorsInMemory();
+    return e.registerAddress(operand);
+  }
+  const value = e.vector(operand, bytes, aligned);
+  e.vectorsInMemory();
+  e.setState(SCRATCH, "i64", value.lane("i64", 0));
+  if (bytes === 16) e.setState(SCRATCH + 8, "i64", value.lane("i64", 1));
+  return e.base().add(SCRATCH);
 }
 
 /** Defines an MMX and SSE instruction by the kernel of the same name: (destination, source, bytes). */

@@ -4,11 +4,6 @@ export function get(at: usize, bytes: i32): v128 {
   return bytes == 16 ? v128.load(at) : v128.load64_zero(at);
 }
 
-export function put(at: usize, bytes: i32, value: v128): void {
-  if (bytes == 16) v128.store(at, value);
-  else put64(at, v128.extract_lane<u64>(value, 0));
-}
-
 export function put64(at: usize, value: u64): void {
   store<u64>(at, value);
   store<u16>(at, 0xffff, 8);

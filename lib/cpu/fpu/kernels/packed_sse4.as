@@ -1,113 +1,7 @@
 /**
- * SSSE3 and SSE4.1 integer operations on registers in the state memory; conventions as in packed.as. Intel SDM vol. 2.
+ * SSSE3 and SSE4 operations on registers in the state memory; conventions as in packed.as. Intel SDM vol. 2.
  */
-import { get, put, put64 } from "./lanes";
-
-/** PSHUFB. */
-export function pshufb(destination: usize, source: usize, bytes: i32): void {
-  const control = v128.and(get(source, bytes), i8x16.splat(bytes == 16 ? <i8> 0x8f : <i8> 0x87));
-  put(destination, bytes, v128.swizzle(get(destination, bytes), control));
-}
-
-/** The halves of two operands that horizontal operations pair up: even lanes of both, then odd lanes of both. */
-function evenWords(a: v128, b: v128): v128 {
-  return v128.shuffle<i16>(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
-}
-
-function oddWords(a: v128, b: v128): v128 {
-  return v128.shuffle<i16>(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
-}
-
-function evenDoublewords(a: v128, b: v128): v128 {
-  return v128.shuffle<i32>(a, b, 0, 2, 4, 6);
-}
-
-function oddDoublewords(a: v128, b: v128): v128 {
-  return v128.shuffle<i32>(a, b, 1, 3, 5, 7);
-}
-
-/** For MMX both operands are one vector, paired with itself. */
-function first(destination: usize, source: usize, bytes: i32): v128 {
-  if (bytes == 16) return v128.load(destination);
-  return v128.load64_lane(source, v128.load64_zero(destination), 1);
-}
-
-export function phaddw(destination: usize, source: usize, bytes: i32): void {
-  const a = first(destination, source, bytes), b = bytes == 16 ? v128.load(source) : a;
-  put(destination, bytes, v128.add<i16>(evenWords(a, b), oddWords(a, b)));
-}
-
-export function phaddd(destination: usize, source: usize, bytes: i32): void {
-  const a = first(destination, source, bytes), b = bytes == 16 ? v128.load(source) : a;
-  put(destination, bytes, v128.add<i32>(evenDoublewords(a, b), oddDoublewords(a, b)));
-}
-
-export function phaddsw(destination: usize, source: usize, bytes: i32): void {
-  const a = first(destination, source, bytes), b = bytes == 16 ? v128.load(source) : a;
-  put(destination, bytes, v128.add_sat<i16>(evenWords(a, b), oddWords(a, b)));
-}
-
-export function phsubw(destination: usize, source: usize, bytes: i32): void {
-  const a = first(destination, source, bytes), b = bytes == 16 ? v128.load(source) : a;
-  put(destination, bytes, v128.sub<i16>(evenWords(a, b), oddWords(a, b)));
-}
-
-export function phsubd(destination: usize, source: usize, bytes: i32): void {
-  const a = first(destination, source, bytes), b = bytes == 16 ? v128.load(source) : a;
-  put(destination, bytes, v128.sub<i32>(evenDoublewords(a, b), oddDoublewords(a, b)));
-}
-
-export function phsubsw(destination: usize, source: usize, bytes: i32): void {
-  const a = first(destination, source, bytes), b = bytes == 16 ? v128.load(source) : a;
-  put(destination, bytes, v128.sub_sat<i16>(evenWords(a, b), oddWords(a, b)));
-}
-
-/** PMADDUBSW: unsigned bytes of the destination times signed bytes of the source. */
-export function pmaddubsw(destination: usize, source: usize, bytes: i32): void {
-  const a = get(destination, bytes), b = get(source, bytes);
-  const even = v128.mul<i16>(v128.and(a, i16x8.splat(0xff)), v128.shr<i16>(v128.shl<i16>(b, 8), 8));
-  const odd = v128.mul<i16>(v128.shr<u16>(a, 8), v128.shr<i16>(b, 8));
-  put(destination, bytes, v128.add_sat<i16>(even, odd));
-}
-
-/** PMULHRSW: the product's bits 30–15, rounded. */
-export function pmulhrsw(destination: usize, source: usize, bytes: i32): void {
-  for (let at: usize = 0; at < <usize> bytes; at += 2) {
-    const product = <i32> load<i16>(destination + at) * <i32> load<i16>(source + at);
-    store<i16>(destination + at, <i16> (((product >> 14) + 1) >> 1));
-  }
-  if (bytes == 8) store<u16>(destination, 0xffff, 8);
-}
-
-export function psignb(destination: usize, source: usize, bytes: i32): void {
-  const a = get(destination, bytes), b = get(source, bytes), zero = i8x16.splat(0);
-  const negative = v128.lt<i8>(b, zero), keep = v128.ne<i8>(b, zero);
-  put(destination, bytes, v128.and(v128.sub<i8>(v128.xor(a, negative), negative), keep));
-}
-
-export function pabsb(destination: usize, source: usize, bytes: i32): void {
-  put(destination, bytes, v128.abs<i8>(get(source, bytes)));
-}
-
-export function psignw(destination: usize, source: usize, bytes: i32): void {
-  const a = get(destination, bytes), b = get(source, bytes), zero = i16x8.splat(0);
-  const negative = v128.lt<i16>(b, zero), keep = v128.ne<i16>(b, zero);
-  put(destination, bytes, v128.and(v128.sub<i16>(v128.xor(a, negative), negative), keep));
-}
-
-export function pabsw(destination: usize, source: usize, bytes: i32): void {
-  put(destination, bytes, v128.abs<i16>(get(source, bytes)));
-}
-
-export function psignd(destination: usize, source: usize, bytes: i32): void {
-  const a = get(destination, bytes), b = get(source, bytes), zero = i32x4.splat(0);
-  const negative = v128.lt<i32>(b, zero), keep = v128.ne<i32>(b, zero);
-  put(destination, bytes, v128.and(v128.sub<i32>(v128.xor(a, negative), negative), keep));
-}
-
-export function pabsd(destination: usize, source: usize, bytes: i32): void {
-  put(destination, bytes, v128.abs<i32>(get(source, bytes)));
-}
+import { get, put64 } from "./lanes";
 
 /** PALIGNR: the destination above the source, shifted right by bytes. */
 export function palignr(destination: usize, source: usize, bytes: i32, count: i32): void {
@@ -129,13 +23,6 @@ function byteOf(value: v128, i: i32): u64 {
   return (half >> ((i & 7) * 8)) & 0xff;
 }
 
-/** PBLENDVB, BLENDVPS, BLENDVPD: lanes of the source where the sign of XMM0's lane is set. */
-export function blend_variable(destination: usize, source: usize, mask: usize, lane: i32): void {
-  const m = v128.load(mask);
-  const signs = lane == 1 ? v128.shr<i8>(m, 7) : lane == 4 ? v128.shr<i32>(m, 31) : v128.shr<i64>(m, 63);
-  v128.store(destination, v128.bitselect(v128.load(source), v128.load(destination), signs));
-}
-
 /** BLENDPS, BLENDPD, PBLENDW: lanes of the source where the bit of `imm` is set. */
 export function blend_immediate(destination: usize, source: usize, imm: i32, lane: i32): void {
   for (let at = 0; at < 16; at += lane) {
@@ -143,25 +30,6 @@ export function blend_immediate(destination: usize, source: usize, imm: i32, lan
     if (lane == 2) store<u16>(destination + at, load<u16>(source + at));
     else if (lane == 4) store<u32>(destination + at, load<u32>(source + at));
     else store<u64>(destination + at, load<u64>(source + at));
-  }
-}
-
-/** PTEST: the EFLAGS image of ZF and CF. */
-export function ptest(destination: usize, source: usize): i32 {
-  const a = v128.load(destination), b = v128.load(source);
-  return (v128.any_true(v128.and(a, b)) ? 0 : 0x40) | (v128.any_true(v128.andnot(b, a)) ? 0 : 1);
-}
-
-/** PMOVSX and PMOVZX: lanes of `from` bytes widened to `to` bytes, with sign or without. */
-export function packed_extend(destination: usize, source: usize, from: i32, to: i32, signed: i32): void {
-  const low = load<u64>(source);
-  for (let i = 16 / to - 1; i >= 0; i--) {
-    const drop = 64 - from * 8, raw = low << (drop - i * from * 8);
-    const value: u64 = signed != 0 ? <u64> (<i64> raw >> drop) : raw >> drop;
-    const at = destination + i * to;
-    if (to == 2) store<u16>(at, <u16> value);
-    else if (to == 4) store<u32>(at, <u32> value);
-    else store<u64>(at, value);
   }
 }
 
@@ -210,6 +78,7 @@ export function packed_lane(source: usize, index: i32, bytes: i32): i64 {
 export function packed_set_lane(destination: usize, index: i32, bytes: i32, value: i64): void {
   const at = destination + index * bytes;
   if (bytes == 1) store<u8>(at, <u8> value);
+  else if (bytes == 2) store<u16>(at, <u16> value);
   else if (bytes == 4) store<u32>(at, <u32> value);
   else store<i64>(at, value);
 }
