@@ -1,12 +1,13 @@
 /**
- * Runs random code on the bare processor, several times with different slices, and compares what came out: the state must
- * depend on how many instructions ran and on nothing else.
+ * Runs random code on the bare processor, interpreted in one go and in some other way (tier, slices), and compares what
+ * came out: the state must depend on how many instructions ran and on nothing else.
  *
  * The code runs in 32-bit protected mode with paging, at privilege level 0 or 3, among handlers that step over what
  * faults. Pages with odd rights, page tables, its own code, a device page and ports are all within its reach; interrupts
  * and NMIs arrive at fixed instruction counts.
  */
 import { Cpu } from "../../lib/cpu/cpu.ts";
+import type { CpuOptions } from "../../lib/cpu/options.ts";
 import { Access } from "../../lib/cpu/registers.ts";
 import { CR0, CR4, Flag, S, Seg } from "../../lib/cpu/state.ts";
 import { Hasher } from "../../lib/machine/hash.ts";
@@ -18,6 +19,8 @@ import { Random } from "./random.ts";
 import { codeBytes } from "./random_code.ts";
 
 const RAM = 0x20_0000;
+/** Regions under stress. */
+const STRESSED: CpuOptions = { tier: "regions", stress: { tlbEntries: 8, evictEvery: 5 } };
 /** Where things lie, linear = physical except where a page table says otherwise. */
 const GDT = 0x1000, TSS = 0x1400, IDT = 0x2000, HANDLERS = 0x3000, KERNEL_STACK = 0x5000, USER_STACK = 0x9000;
 const DIRECTORY = 0xa000, TABLE = 0xb000;
@@ -30,10 +33,15 @@ const FLAT = Access.PRESENT | Access.S | Access.READ_WRITE | Access.ACCESSED | A
 const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
 const INTERRUPT_VECTOR = 0x40;
 
-/** How a case is run: the slice lengths in turn, and whether every cache is dropped between slices. */
-export interface Slicing {
-  readonly lengths: readonly number[];
+/** How a case is run. */
+export interface Manner {
+  readonly name: string;
+  /** Slice lengths in turn. Default: one go. */
+  readonly slices?: readonly number[];
+  /** Every cache is dropped between slices. */
   readonly dropCaches?: boolean;
+  /** How the processor executes. */
+  readonly cpu?: CpuOptions;
 }
 
 /** The processor and what it is wired to. */
@@ -44,7 +52,7 @@ class Bench {
   log: number[] = [];
   #start: Record<string, unknown>;
 
-  constructor() {
+  constructor(options: CpuOptions) {
     const { memory, log } = this;
     memory.mapRam(0, RAM, 0);
     const respond = (port: number) => {
@@ -72,7 +80,7 @@ class Bench {
       timestamp: () => this.cpu.instructions,
       floatingPointError: () => this.#note(4, this.cpu.instructions),
     };
-    this.cpu = new Cpu(bus);
+    this.cpu = new Cpu(bus, options);
     log.length = 0;
     this.#start = this.cpu.save();
   }
@@ -133,17 +141,17 @@ class Bench {
   }
 
   /** Runs until `end` instructions have retired; interrupts come at counts that `seed` decides. */
-  run(seed: number, end: number, slicing: Slicing): void {
+  run(seed: number, end: number, { slices = WHOLE, dropCaches }: Manner): void {
     const random = new Random(~seed), { cpu } = this;
     let turn = 0;
     for (let from = 0; from < end && !this.stopped;) {
       const to = Math.min(end, from + 1 + random.below(120));
       while (cpu.instructions < to && !this.stopped) {
         if (cpu.halted) cpu.raiseNmi();
-        const length = slicing.lengths[turn++ % slicing.lengths.length];
+        const length = slices[turn++ % slices.length];
         const result = cpu.run(Math.min(length, to - cpu.instructions));
         if (result === "shutdown") this.#note(5, cpu.instructions), this.stopped = true;
-        if (slicing.dropCaches) cpu.load(cpu.save());
+        if (dropCaches) cpu.load(cpu.save());
       }
       if (cpu.instructions >= to && to < end) {
         if (random.oneIn(5)) cpu.raiseNmi();
@@ -227,45 +235,61 @@ function writePaging(memory: PhysicalMemory, random: Random): void {
   memory.write32(TABLE + DEVICE / 4096 * 4, DEVICE_PHYSICAL | 7);
 }
 
-/** A case whose outcome depended on the slices. */
+/** A case whose outcome depended on how it was run. */
 export interface Difference {
   readonly seed: number;
-  readonly slicing: Slicing;
   /** Instructions after which the states differ for the first time. */
   readonly instructions: number;
   /** Where RIP was one instruction earlier, and the bytes there. */
   readonly before: string;
-  /** Fields that differ: name, value in one run, value in slices. */
+  /** Fields that differ: name, value as interpreted in one go, value in the other manner. */
   readonly fields: readonly string[];
 }
 
-/** Slicings that tell most. */
-export const SLICINGS: readonly Slicing[] = [
-  { lengths: [1] },
-  { lengths: [7] },
-  { lengths: [3, 1, 64, 2, 17] },
-  { lengths: [5, 90, 1], dropCaches: true },
+const WHOLE: readonly number[] = [2 ** 28];
+const REFERENCE: Manner = { name: "interpreted in one go" };
+
+/** Manners that tell most. */
+export const MANNERS: readonly Manner[] = [
+  { name: "interpreted in slices of 1", slices: [1], cpu: { tier: "interpreter" } },
+  { name: "interpreted in slices of 7", slices: [7], cpu: { tier: "interpreter" } },
+  { name: "interpreted in odd slices", slices: [3, 1, 64, 2, 17], cpu: { tier: "interpreter" } },
+  {
+    name: "interpreted with nothing cached between slices",
+    slices: [5, 90, 1],
+    dropCaches: true,
+    cpu: { tier: "interpreter" },
+  },
+  { name: "in one-instruction regions", cpu: { tier: "single" } },
+  { name: "in regions", cpu: { tier: "regions" } },
+  { name: "in regions and odd slices", slices: [3, 1, 64, 2, 17], cpu: { tier: "regions" } },
+  { name: "in regions that are evicted, with a tiny TLB", cpu: STRESSED },
+  { name: "translated at random", cpu: { tier: "auto", stress: { compileSeed: 1 } } },
 ];
 
-const WHOLE: Slicing = { lengths: [2 ** 28] };
-
-/** Compares runs of random cases. */
+/** Compares a manner with interpretation in one go, case by case. */
 export class SlicingFuzzer {
-  readonly #benches = [new Bench(), new Bench()];
+  readonly #benches: readonly [Bench, Bench];
+  readonly #manner: Manner;
 
-  /** Runs case `seed` for `instructions` in one go and sliced; returns the first difference, or null. */
-  compare(seed: number, instructions: number, slicing: Slicing): Difference | null {
-    if (this.#equal(seed, instructions, slicing)) return null;
+  constructor(manner: Manner) {
+    this.#manner = manner;
+    this.#benches = [new Bench({ tier: "interpreter" }), new Bench(manner.cpu ?? {})];
+  }
+
+  /** Runs case `seed` for `instructions` in both manners; returns the first difference, or null. */
+  compare(seed: number, instructions: number): Difference | null {
+    if (this.#equal(seed, instructions)) return null;
     let equal = 0, different = instructions;
     while (different - equal > 1) {
       const middle = (equal + different) >> 1;
-      if (this.#equal(seed, middle, slicing)) equal = middle;
+      if (this.#equal(seed, middle)) equal = middle;
       else different = middle;
     }
-    this.#equal(seed, equal, slicing);
+    this.#equal(seed, equal);
     const before = this.#place();
-    this.#equal(seed, different, slicing);
-    return { seed, slicing, instructions: different, before, fields: this.#differences() };
+    this.#equal(seed, different);
+    return { seed, instructions: different, before, fields: this.#differences() };
   }
 
   /** Instructions that the last run retired. */
@@ -273,11 +297,11 @@ export class SlicingFuzzer {
     return this.#benches[0].cpu.instructions;
   }
 
-  #equal(seed: number, instructions: number, slicing: Slicing): boolean {
+  #equal(seed: number, instructions: number): boolean {
     this.#benches.forEach((bench, i) => {
       bench.prepare(seed);
       bench.stopped = false;
-      bench.run(seed, instructions, i === 0 ? WHOLE : slicing);
+      bench.run(seed, instructions, i === 0 ? REFERENCE : this.#manner);
     });
     return this.#benches[0].fingerprint() === this.#benches[1].fingerprint();
   }
