@@ -21,10 +21,13 @@ export interface CpuCore {
   raise(vector: number, code?: number): never;
   /** Raises #PF for linear address `address` with the given error code; CR2 is set on delivery. */
   pageFault(address: number, code: number): never;
+  /** Raises #GP(0), or #SS(0) if the running instruction accesses `linear`, which is not canonical, through SS. */
+  notCanonical(linear: number): never;
 
   /**
    * Linear-memory access with the privilege of `user` (true: user page rights; default: by CPL). Linear addresses are
    * numbers: 0 … 2^32-1 in legacy modes, sign-extended 48-bit in long mode. Raises #PF. Any alignment.
+   * `false` is for what the processor itself looks up, such as descriptors: SMAP ignores EFLAGS.AC then.
    */
   read8(linear: number, user?: boolean): number;
   read16(linear: number, user?: boolean): number;
@@ -53,6 +56,10 @@ export interface CpuCore {
   modeChanged(): void;
   /** Stops for good until a reset: an exception could not be delivered (triple fault). */
   shutdown(): void;
+  /** The physical address that reaches the board: without bit 20 while the A20 gate is closed. */
+  physicalAddress(address: number): number;
+  /** After an access to `bytes` ports at `port`: notes a breakpoint there. */
+  portAccessed(port: number, bytes: number): void;
   /** After a write to DR0–DR7. */
   debugRegistersChanged(): void;
   /** Instructions retired before the one that is executing. */

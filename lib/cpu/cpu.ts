@@ -2,7 +2,7 @@
 import type { Processor, ProcessorBus, RunResult } from "../machine/processor.ts";
 import { FrameFlag, PAGE_SIZE } from "../machine/memory.ts";
 import type { CpuCore } from "./core.ts";
-import { MAX_LENGTH } from "./decode/mod.ts";
+import { decode, MAX_LENGTH, newInstruction } from "./decode/mod.ts";
 import { DebugUnit } from "./debug_unit.ts";
 import type { CodeMode } from "./emit/emitter.ts";
 import { CpuFault } from "./fault.ts";
@@ -16,7 +16,8 @@ import type { CpuOptions } from "./options.ts";
 import { Registers } from "./registers.ts";
 import { resetRegisters } from "./reset.ts";
 import { loadRegisters, saveRegisters } from "./saved_state.ts";
-import { CR0, CR4, EFER, Flag, S, SEG, Seg, Shadow, Vector } from "./state.ts";
+import { CR0, CR4, EFER, Flag, R, S, SEG, Seg, Shadow, Vector } from "./state.ts";
+import { accessesStack } from "./system/canonical.ts";
 import { Dr6, noteDebug } from "./system/debug.ts";
 import { deliver } from "./system/interrupts.ts";
 import { type CpuModel, defaultCpuModel } from "./system/model.ts";
@@ -60,6 +61,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   readonly #fetched = new Uint8Array(MAX_LENGTH);
   /** User code's accesses must be aligned. */
   #alignment = false;
+  /** The exception being raised is due to a non-canonical address. */
+  #notCanonical = false;
 
   constructor(readonly bus: ProcessorBus, readonly options: CpuOptions = {}) {
     const pages = STATE_MEMORY_BYTES / 65536;
@@ -225,6 +228,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   #deliver(vector: number, code: number, kind: "exception" | "hardware", address?: number): void {
     if (deliver(this, vector, code, kind, address)) this.consume(1);
     else this.#shutdown = true;
+    this.#notCanonical = false;
   }
 
   /** One instruction, with what only single-stepping can do: traps, breakpoints, RF, the interrupt shadow. */
@@ -371,7 +375,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       r.setI32(S.FAULT, 0);
       // Delivery is no part of the instruction: a change of mode must not stop a run that has already come back.
       r.setI32(S.CURRENT, 0);
-      this.#deliver(fault - 1, r.i32(S.FAULT_CODE), "exception", this.#fault.address);
+      const { address } = this.#fault, vector = this.#notCanonical ? this.#nonCanonicalVector() : fault - 1;
+      this.#deliver(vector, r.i32(S.FAULT_CODE), "exception", address);
     } else if (exit === Exit.LOOKUP) {
       const link = r.i32(S.NEXT);
       if (link >= this.#blocks.firstLinkable) {
@@ -422,6 +427,29 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   pageFault(address: number, code: number): never {
     this.#fault.address = address;
     this.raise(Vector.PF, code);
+  }
+
+  notCanonical(linear: number): never {
+    this.#fault.address = linear;
+    this.#notCanonical = true;
+    this.raise(Vector.GP, 0);
+  }
+
+  /** The vector for an access to a non-canonical address by the instruction at RIP: #SS if it went through SS. */
+  #nonCanonicalVector(): number {
+    const bytes = this.#fetched, instruction = newInstruction(), { address } = this.#fault;
+    try {
+      for (let i = 0; i < bytes.length; i++) this.#readCode(this.r.ip + i, bytes.subarray(i, i + 1));
+    } catch (fault) {
+      // What follows the instruction need not be there.
+      if (fault !== this.#fault) throw fault;
+    }
+    decode(bytes, 0, bytes.length, this.#mode.code, instruction);
+    return accessesStack(instruction, address, this.r.number(S.GPR + R.SP * 8)) ? Vector.SS : Vector.GP;
+  }
+
+  physicalAddress(address: number): number {
+    return this.#mmu.physicalAddress(address);
   }
 
   /** True if `error` is the exception that {@link raise} throws. */
@@ -476,6 +504,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     const code = r.codeSize, stack = r.stackSize, flat = code === 64 || this.#isFlat();
     const mode = modeKey(code, stack, flat, this.#user);
     r.setI32(S.TLB, this.#user ? TLB.USER : TLB.SUPERVISOR);
+    if (this.#mmu.guardsOpen && (r.i32(S.EFLAGS) & Flag.AC) === 0) this.#mmu.closeGuards();
     if ((r.i32(S.MODE) & ModeBit.BLOCK) !== (mode & ModeBit.BLOCK)) {
       this.#mode = codeMode(mode);
       this.#leaveAfterCurrent();
@@ -499,6 +528,11 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   shutdown(): void {
     this.#shutdown = true;
     this.#leaveAfterCurrent();
+  }
+
+  portAccessed(port: number, bytes: number): void {
+    if (!this.#debug.watchesPorts || (this.r.i32(S.CR4) & CR4.DE) === 0) return;
+    if (this.#debug.portBreakpoint(port, bytes)) this.#leaveAfterCurrent();
   }
 
   debugRegistersChanged(): void {
@@ -538,6 +572,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   }
   watchesPage(page: number, user: boolean): boolean {
     return (this.#alignment && user) || (this.#debug.watchesData && this.#debug.watchesPage(page));
+  }
+  get wrapsLinear(): boolean {
+    return this.#mode.code !== 64;
   }
   get entryBytes(): number {
     return (this.r.i32(S.CR4) & CR4.PAE) !== 0 ? 8 : 4;

@@ -13,11 +13,16 @@ interface Breakpoint {
   readonly kind: number;
 }
 
+function overlaps({ address, bytes }: Breakpoint, at: number, length: number): boolean {
+  return at < address + bytes && at + length > address;
+}
+
 /** What DR0–DR7 ask for, in a form that is quick to test. */
 export class DebugUnit {
   readonly #r: Registers;
   #code: Breakpoint[] = [];
   #data: Breakpoint[] = [];
+  #ports: Breakpoint[] = [];
 
   constructor(r: Registers) {
     this.#r = r;
@@ -31,18 +36,24 @@ export class DebugUnit {
     return this.#data.length > 0;
   }
 
+  get watchesPorts(): boolean {
+    return this.#ports.length > 0;
+  }
+
   /** Reads the debug registers again. */
   update(): void {
     const dr7 = this.#r.i32(S.DR + 7 * 8);
     this.#code = [];
     this.#data = [];
+    this.#ports = [];
     for (let index = 0; index < 4; index++) {
       if (((dr7 >> (index * 2)) & 3) === 0) continue;
       const kind = (dr7 >> (16 + index * 4)) & 3;
       const bytes = [1, 2, 8, 4][(dr7 >> (18 + index * 4)) & 3];
       const address = this.#r.number(S.DR + index * 8);
+      const first = address - (address & (bytes - 1));
       if (kind === Kind.EXECUTE) this.#code.push({ index, address, bytes: 1, kind });
-      else if (kind !== Kind.IO) this.#data.push({ index, address: address - (address & (bytes - 1)), bytes, kind });
+      else (kind === Kind.IO ? this.#ports : this.#data).push({ index, address: first, bytes, kind });
     }
   }
 
@@ -56,14 +67,19 @@ export class DebugUnit {
 
   /** True, with a trap noted, if the access touches a data breakpoint. */
   dataBreakpoint(linear: number, bytes: number, write: boolean): boolean {
-    let hit = 0;
-    for (const b of this.#data) {
-      if (linear < b.address + b.bytes && linear + bytes > b.address && (write || b.kind === Kind.READ_WRITE)) {
-        hit |= 1 << b.index;
-      }
-    }
-    if (hit !== 0) this.#r.setI32(S.DEBUG_TRAP, this.#r.i32(S.DEBUG_TRAP) | hit);
-    return hit !== 0;
+    return this.#note(this.#data.filter((b) => overlaps(b, linear, bytes) && (write || b.kind === Kind.READ_WRITE)));
+  }
+
+  /** True, with a trap noted, if the access touches an I/O breakpoint. They exist only while CR4.DE is set. */
+  portBreakpoint(port: number, bytes: number): boolean {
+    return this.#note(this.#ports.filter((b) => overlaps(b, port, bytes)));
+  }
+
+  #note(hits: readonly Breakpoint[]): boolean {
+    let trap = this.#r.i32(S.DEBUG_TRAP);
+    for (const { index } of hits) trap |= 1 << index;
+    if (hits.length > 0) this.#r.setI32(S.DEBUG_TRAP, trap);
+    return hits.length > 0;
   }
 
   /** True if a data breakpoint lies in a linear page. */

@@ -12,8 +12,13 @@ import { TLB } from "./interpreter/layout.ts";
 export interface WalkResult {
   physical: number;
   pageSize: number;
+  readable: boolean;
   writable: boolean;
   dirty: boolean;
+  /** A supervisor access to a page of the user's that is allowed only as long as EFLAGS.AC is set. */
+  guarded: boolean;
+  /** False if a table lies in device memory, which may change unseen. */
+  cacheable: boolean;
   readonly tables: Int32Array;
   tableCount: number;
 }
@@ -36,6 +41,8 @@ export interface MmuHost {
   watchesPage(page: number, user: boolean): boolean;
   /** Size of a page-table entry in bytes. */
   readonly entryBytes: number;
+  /** True if linear addresses wrap at 4 GiB: outside 64-bit code. */
+  readonly wrapsLinear: boolean;
 }
 
 /** What an entry allows; RAM marks frames that are plain memory and not ROM. */
@@ -61,6 +68,10 @@ export class Mmu {
   #usedCount = 0;
   /** An entry that code was fetched through has made room for another one: cached jumps may still rely on it. */
   #executableEvicted = false;
+  /** Entries for data of the user's that the supervisor may use only as long as EFLAGS.AC is set. */
+  readonly #guarded = new Set<number>();
+  /** An entry that serves one access only, or -1. */
+  #momentary = -1;
   /** How many write tags lead to a frame. */
   readonly #writers: Uint16Array;
   /** The epoch in which a frame was last read as a page table. */
@@ -89,6 +100,11 @@ export class Mmu {
     if (mask === this.#a20Mask) return;
     this.#a20Mask = mask;
     this.flush();
+  }
+
+  /** The physical address that reaches the board: without bit 20 while the A20 gate is closed. */
+  physicalAddress(address: number): number {
+    return this.#a20Mask !== -1 && (address & 0x100000) !== 0 ? address - 0x100000 : address;
   }
 
   // ---- entries
@@ -147,17 +163,18 @@ export class Mmu {
   #lookup(linear: number, permission: number, user: boolean): number {
     const page = Math.floor(linear / PAGE_SIZE);
     const entry = (page & (N - 1)) + (user ? N : 0);
-    if (this.#page[entry] === page && (this.#permission[entry] & permission) !== 0) return entry;
+    if (this.#momentary >= 0) this.#forgetMomentary();
+    else if (this.#page[entry] === page && (this.#permission[entry] & permission) !== 0) return entry;
     return this.#fill(linear, page, entry, permission, user);
   }
 
   #fill(linear: number, page: number, entry: number, permission: number, user: boolean): number {
     const write = permission === Permission.WRITE, execute = permission === Permission.EXECUTE;
     const walk = this.#host.walk(linear, write, user, execute);
-    let physical = walk.physical - (walk.physical % PAGE_SIZE);
-    if (this.#a20Mask !== -1 && (physical & 0x100000) !== 0) physical -= 0x100000;
-    let granted = Permission.READ | (execute ? Permission.EXECUTE : 0);
+    const physical = this.physicalAddress(walk.physical - (walk.physical % PAGE_SIZE));
+    let granted = (execute ? Permission.EXECUTE : 0) | (walk.readable ? Permission.READ : 0);
     if (walk.writable && walk.dirty) granted |= Permission.WRITE;
+    if (walk.guarded && walk.readable) this.#guarded.add(entry);
     if (walk.tableCount > 0) this.#markTables(linear, walk);
     if (this.#page[entry] === page) granted |= this.#permission[entry] & Permission.EXECUTE;
     else {
@@ -178,8 +195,32 @@ export class Mmu {
     this.#physical[entry] = physical;
     this.#frame[entry] = frame;
     this.#permission[entry] = granted;
-    this.#refresh(entry);
+    if (walk.cacheable) this.#refresh(entry);
+    else {
+      this.#setTags(entry, false, false);
+      this.#momentary = entry;
+    }
     return entry;
+  }
+
+  /** Drops the entry that came from tables in device memory: the next access reads them again. */
+  #forgetMomentary(): void {
+    this.#permission[this.#momentary] = 0;
+    this.#momentary = -1;
+  }
+
+  /** True while supervisor accesses to pages of the user's are remembered that EFLAGS.AC allowed. */
+  get guardsOpen(): boolean {
+    return this.#guarded.size > 0;
+  }
+
+  /** EFLAGS.AC was cleared: forgets them. */
+  closeGuards(): void {
+    for (const entry of this.#guarded) {
+      this.#permission[entry] &= ~(Permission.READ | Permission.WRITE);
+      if (this.#page[entry] !== EMPTY) this.#refresh(entry);
+    }
+    this.#guarded.clear();
   }
 
   // ---- coherence with page tables and code
@@ -240,6 +281,8 @@ export class Mmu {
   flush(): void {
     for (let i = 0; i < this.#usedCount; i++) this.#drop(this.#used[i]);
     this.#usedCount = 0;
+    this.#guarded.clear();
+    this.#momentary = -1;
     this.#executableEvicted = false;
     this.#epoch++;
     this.#host.mappingChanged();
@@ -269,11 +312,15 @@ export class Mmu {
 
   // ---- accesses from TypeScript; also the slow paths of compiled code
 
-  /** Host offset of an instruction byte, or -1 if it is not in plain memory (then {@link executePhysical} tells). */
+  /**
+   * Host offset of an instruction byte, or -1 if it is not in plain memory or got there through device memory (then
+   * {@link executePhysical} tells).
+   */
   execute(linear: number, user: boolean): number {
     const entry = this.#lookup(linear, Permission.EXECUTE, user);
     this.executePhysical = this.#physical[entry] + (linear & (PAGE_SIZE - 1));
-    return this.#frame[entry] < 0 ? -1 : this.#frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1));
+    if (this.#frame[entry] < 0 || this.#momentary >= 0) return -1;
+    return this.#frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1));
   }
   /** Physical address of the last {@link execute}. */
   executePhysical = 0;
@@ -281,7 +328,7 @@ export class Mmu {
   /** Host offset if the page is plain memory that may be read, else -1. */
   hostRead(linear: number, user: boolean): number {
     const entry = this.#lookup(linear, Permission.READ, user);
-    if (this.#frame[entry] < 0 || this.#host.watchesPage(this.#page[entry], user)) return -1;
+    if (this.#frame[entry] < 0 || this.#momentary >= 0 || this.#host.watchesPage(this.#page[entry], user)) return -1;
     return this.#frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1));
   }
 
@@ -301,9 +348,9 @@ export class Mmu {
     }
   }
 
-  /** Linear addresses wrap at 4 GiB outside 64-bit code; there they are negative or far above. */
+  /** Linear addresses wrap at 4 GiB outside 64-bit code. */
   wrap(linear: number): number {
-    return linear >= 2 ** 32 && linear < 2 ** 32 + PAGE_SIZE ? linear - 2 ** 32 : linear;
+    return linear >= 2 ** 32 && linear < 2 ** 32 + PAGE_SIZE && this.#host.wrapsLinear ? linear - 2 ** 32 : linear;
   }
 
   #pageStart(linear: number): number {
@@ -350,7 +397,9 @@ export class Mmu {
     }
     this.#memory.writeSized(this.#physical[entry] + (linear & (PAGE_SIZE - 1)), value, bytes);
     // The frame may have lost its last watch: later writes need not come here.
-    if (frame >= 0 && this.#memory.frameFlags[frame] === 0 && this.#page[entry] !== EMPTY) this.#refresh(entry);
+    if (frame >= 0 && this.#memory.frameFlags[frame] === 0 && this.#page[entry] !== EMPTY && this.#momentary < 0) {
+      this.#refresh(entry);
+    }
   }
 
   #put(offset: number, value: number, bytes: 1 | 2 | 4): void {
@@ -360,12 +409,14 @@ export class Mmu {
   }
 
   load64(linear: number, user: boolean): bigint {
+    this.#host.accessed(linear, 8, false, user);
     if (this.#crosses(linear, 8)) this.probe(linear, 8, false, user);
     const low = this.load(linear, 4, user);
     return BigInt(low) | (BigInt(this.load(this.wrap(linear + 4), 4, user)) << 32n);
   }
 
   store64(linear: number, value: bigint, user: boolean): void {
+    this.#host.accessed(linear, 8, true, user);
     if (this.#crosses(linear, 8)) this.probe(linear, 8, true, user);
     this.store(linear, Number(BigInt.asIntN(32, value)), 4, user);
     this.store(this.wrap(linear + 4), Number(BigInt.asIntN(32, value >> 32n)), 4, user);

@@ -24,7 +24,9 @@ export function checkPort(core: CpuCore, port: number, size: AccessSize): void {
 export function input(core: CpuCore, port: number, size: AccessSize): number {
   port &= 0xffff;
   checkPort(core, port, size);
-  return core.bus.ioRead(port, size);
+  const value = core.bus.ioRead(port, size);
+  core.portAccessed(port, size);
+  return value;
 }
 
 /** OUT. */
@@ -32,4 +34,5 @@ export function output(core: CpuCore, port: number, value: number, size: AccessS
   port &= 0xffff;
   checkPort(core, port, size);
   core.bus.ioWrite(port, value, size);
+  core.portAccessed(port, size);
 }

@@ -1,12 +1,15 @@
 /**
- * The page walk: 32-bit paging with PSE and PSE-36, PAE with NX, and 4-level paging. Intel SDM vol. 3A, chapter 4.
+ * The page walk: 32-bit paging with PSE and PSE-36, PAE with NX, and 4-level paging, with SMEP and SMAP. Intel SDM
+ * vol. 3A, chapter 4.
  *
  * The walk checks rights, sets accessed and dirty bits, and reports which frames hold the tables, so that the TLB can be
  * kept coherent with them. It runs on every TLB miss and allocates nothing.
  */
 import type { CpuCore } from "../core.ts";
 import { FrameFlag, PAGE_SHIFT, PAGE_SIZE, PageKind, type PhysicalMemory } from "../../machine/memory.ts";
-import { CR0, CR4, EFER, S } from "../state.ts";
+import { CR0, CR4, EFER, Flag, S } from "../state.ts";
+import { isCanonical } from "./canonical.ts";
+import { hasFeature } from "./features.ts";
 
 /** Bits of a paging-structure entry. Tables 4-5 to 4-20. */
 const P = 1 << 0, W = 1 << 1, U = 1 << 2, A = 1 << 5, D = 1 << 6, PS = 1 << 7, G = 1 << 8;
@@ -21,18 +24,24 @@ const PageFaultCode = { P: 1, W: 2, U: 4, RSVD: 8, I: 16 } as const;
 export class Translation {
   /** Physical address of the byte asked for. */
   physical = 0;
-  /** Size of the page: 4 KiB, 2 MiB, 4 MiB (or 4 GiB of identity when paging is off). */
+  /** Size of the page: 4 KiB, 2 MiB, 4 MiB, 1 GiB (or 4 GiB of identity when paging is off). */
   pageSize = PAGE_SIZE;
+  /** A read with the walk's privilege is allowed: not from a page of the user's that SMAP guards. */
+  readable = false;
   /** A write with the walk's privilege is allowed by the page's rights and CR0.WP. */
   writable = false;
   /** User-mode accesses reach the page. */
   user = false;
+  /** Supervisor accesses to this page of the user's are allowed only as long as EFLAGS.AC is set. */
+  guarded = false;
   /** Instructions may not be fetched from the page. */
   noExecute = false;
   /** The dirty bit is set, so that a cached translation may serve writes. */
   dirty = false;
   /** The page is global (and CR4.PGE is set). */
   global = false;
+  /** False if a table lies in device memory, whose contents may change unseen. */
+  cacheable = true;
   /** Host frames (see {@link PhysicalMemory.frame}) of the tables visited, for {@link FrameFlag.PAGE_TABLE}. */
   readonly tables = new Int32Array(4);
   /** How many entries of {@link tables} are valid. */
@@ -45,10 +54,12 @@ const result = new Translation();
 const entryPhysical = new Float64Array(4), entryHost = new Float64Array(4), entryLow = new Int32Array(4);
 let level = 0;
 
-/** Goes to the entry at `physical`, notes its table, and returns its low half. */
-function enter(memory: PhysicalMemory, physical: number): number {
+/** Goes to the entry at `address`, notes its table, and returns its low half. */
+function enter(core: CpuCore, address: number): number {
+  const memory = core.bus.memory, physical = core.physicalAddress(address);
   const page = Math.floor(physical / PAGE_SIZE), kind = memory.kind(page);
   let host = -1;
+  if (kind === PageKind.MMIO) result.cacheable = false;
   if (kind === PageKind.RAM || kind === PageKind.ROM) {
     const frame = memory.frame(page);
     result.tables[result.tableCount++] = frame;
@@ -91,16 +102,21 @@ function reservedHigh(core: CpuCore): number {
 
 /**
  * Translates a linear address, checking the rights of the access, and sets the accessed (and, for `write`, dirty) bits.
- * `linear` is 0 … 2^32-1, or a sign-extended 48-bit address in long mode. Raises #PF.
+ * `linear` is 0 … 2^32-1, or a signed 64-bit address in long mode. Raises #PF, or what a non-canonical address raises.
  */
 export function walk(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean): Translation {
   const r = core.r, cr0 = r.i32(S.CR0);
   result.tableCount = level = 0;
+  result.cacheable = true;
   if ((cr0 & CR0.PG) === 0) {
     result.physical = linear >>> 0;
     result.pageSize = TWO_32;
-    result.writable = result.user = result.dirty = true;
-    result.noExecute = result.global = false;
+    result.readable =
+      result.writable =
+      result.user =
+      result.dirty =
+        true;
+    result.noExecute = result.global = result.guarded = false;
     return result;
   }
   if ((r.i32(S.CR4) & CR4.PAE) === 0) walk32(core, linear, write, user, execute);
@@ -109,7 +125,9 @@ export function walk(core: CpuCore, linear: number, write: boolean, user: boolea
 }
 
 function fault(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean, cause: number): never {
-  const fetch = execute && (core.r.i32(S.CR4) & CR4.PAE) !== 0 && (core.r.i32(S.EFER) & EFER.NXE) !== 0;
+  const cr4 = core.r.i32(S.CR4);
+  const noExecute = (cr4 & CR4.PAE) !== 0 && (core.r.i32(S.EFER) & EFER.NXE) !== 0;
+  const fetch = execute && (noExecute || (cr4 & CR4.SMEP) !== 0);
   core.pageFault(
     linear,
     cause | (write ? PageFaultCode.W : 0) | (user ? PageFaultCode.U : 0) | (fetch ? PageFaultCode.I : 0),
@@ -118,8 +136,8 @@ function fault(core: CpuCore, linear: number, write: boolean, user: boolean, exe
 
 /** 32-bit paging. Section 4.3. */
 function walk32(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean): void {
-  const r = core.r, memory = core.bus.memory, cr4 = r.i32(S.CR4);
-  let entry = enter(memory, ((r.i32(S.CR3) & 0xfffff000) >>> 0) + (linear >>> 22) * 4);
+  const r = core.r, cr4 = r.i32(S.CR4);
+  let entry = enter(core, ((r.i32(S.CR3) & 0xfffff000) >>> 0) + (linear >>> 22) * 4);
   if ((entry & P) === 0) fault(core, linear, write, user, execute, 0);
   let rights = entry, frame = 0, size = PAGE_SIZE;
   if ((entry & PS) !== 0 && (cr4 & CR4.PSE) !== 0) {
@@ -131,7 +149,7 @@ function walk32(core: CpuCore, linear: number, write: boolean, user: boolean, ex
     frame = ((entry & 0xffc00000) >>> 0) + ((entry >>> 13) & 0xff) * TWO_32;
     size = 0x40_0000;
   } else {
-    entry = enter(memory, ((entry & 0xfffff000) >>> 0) + ((linear >>> 12) & 0x3ff) * 4);
+    entry = enter(core, ((entry & 0xfffff000) >>> 0) + ((linear >>> 12) & 0x3ff) * 4);
     if ((entry & P) === 0) fault(core, linear, write, user, execute, 0);
     rights &= entry;
     frame = (entry & 0xfffff000) >>> 0;
@@ -144,31 +162,37 @@ function walkWide(core: CpuCore, linear: number, write: boolean, user: boolean, 
   const r = core.r, memory = core.bus.memory;
   const aboveWidth = reservedHigh(core), low32 = linear >>> 0;
   const xdValid = (r.i32(S.EFER) & EFER.NXE) !== 0, long = r.longMode;
+  if (long && !isCanonical(linear)) core.notCanonical(linear);
   let rights = W | U, noExecute = false, low = 0, high = 0, table: number;
   // Bits 62–52 are ignored in 4-level paging and reserved in PAE paging.
   const reserved = aboveWidth | (long ? 0 : 0x7ff0_0000) | (xdValid ? 0 : XD);
   if (long) {
     table = frameOf(r.i32(S.CR3), r.i32(S.CR3 + 4));
-    const above = Math.floor(linear / TWO_32);
+    const above = Math.floor(linear / TWO_32), gigabytePages = hasFeature(core.model, "pdpe1gb");
     for (let step = 0; step < 2; step++) {
       const index = step === 0 ? (above >>> 7) & 0x1ff : ((above & 0x7f) << 2) | (low32 >>> 30);
-      low = enter(memory, table + index * 8);
+      low = enter(core, table + index * 8);
       high = highHalf(memory);
       if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
-      if ((high & reserved) !== 0 || (low & PS) !== 0) {
+      const gigabyte = step === 1 && gigabytePages && (low & PS) !== 0;
+      if ((high & reserved) !== 0 || (!gigabyte && (low & PS) !== 0) || (gigabyte && (low & 0x3fff_e000) !== 0)) {
         fault(core, linear, write, user, execute, PageFaultCode.P | PageFaultCode.RSVD);
       }
       rights &= low;
       noExecute = noExecute || (high & XD) !== 0;
+      if (gigabyte) {
+        const frame = frameOf(low & 0xc000_0000, high);
+        return finish(core, linear, write, user, execute, rights, noExecute, frame, 0x4000_0000);
+      }
       table = frameOf(low, high);
     }
   } else {
-    low = enter(memory, ((r.i32(S.CR3) & 0xffffffe0) >>> 0) + (low32 >>> 30) * 8);
+    low = enter(core, ((r.i32(S.CR3) & 0xffffffe0) >>> 0) + (low32 >>> 30) * 8);
     high = highHalf(memory);
     if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
     table = frameOf(low, high & ~aboveWidth);
   }
-  low = enter(memory, table + ((low32 >>> 21) & 0x1ff) * 8);
+  low = enter(core, table + ((low32 >>> 21) & 0x1ff) * 8);
   high = highHalf(memory);
   if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
   const large = (low & PS) !== 0;
@@ -182,7 +206,7 @@ function walkWide(core: CpuCore, linear: number, write: boolean, user: boolean, 
     frame = frameOf(low & 0xffe00000, high);
     size = 0x20_0000;
   } else {
-    low = enter(memory, frameOf(low, high) + ((low32 >>> 12) & 0x1ff) * 8);
+    low = enter(core, frameOf(low, high) + ((low32 >>> 12) & 0x1ff) * 8);
     high = highHalf(memory);
     if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
     if ((high & reserved) !== 0) fault(core, linear, write, user, execute, PageFaultCode.P | PageFaultCode.RSVD);
@@ -210,17 +234,20 @@ function finish(
   size: number,
 ): void {
   const r = core.r, memory = core.bus.memory;
-  const userPage = (rights & U) !== 0;
-  const writable = (rights & W) !== 0 || (!user && (r.i32(S.CR0) & CR0.WP) === 0);
-  if ((user && !userPage) || (write && !writable) || (execute && noExecute)) {
-    fault(core, linear, write, user, execute, PageFaultCode.P);
-  }
-  const leaf = level - 1, cr4 = r.i32(S.CR4);
+  const userPage = (rights & U) !== 0, cr4 = r.i32(S.CR4), entersUser = !user && userPage;
+  // Section 4.6.1: SMEP keeps the supervisor from running the user's code, SMAP from using its data.
+  const guarded = entersUser && (cr4 & CR4.SMAP) !== 0, readable = !guarded || (r.i32(S.EFLAGS) & Flag.AC) !== 0;
+  const writable = readable && ((rights & W) !== 0 || (!user && (r.i32(S.CR0) & CR0.WP) === 0));
+  const allowed = execute ? !noExecute && !(entersUser && (cr4 & CR4.SMEP) !== 0) : readable && (!write || writable);
+  if ((user && !userPage) || !allowed) fault(core, linear, write, user, execute, PageFaultCode.P);
+  const leaf = level - 1;
   const first = (cr4 & CR4.PAE) !== 0 && !r.longMode ? 1 : 0;
   for (let i = first; i < leaf; i++) updateEntry(memory, i, A);
   updateEntry(memory, leaf, write ? A | D : A);
   result.physical = frame + (linear >>> 0) % size;
   result.pageSize = size;
+  result.readable = readable;
+  result.guarded = guarded;
   result.writable = writable;
   result.user = userPage;
   result.noExecute = noExecute;

@@ -123,3 +123,29 @@ Deno.test("pdptesValid: reserved bits count in present entries only", () => {
   view.setBigUint64(At.PAGES, (1n << 40n) | 1n, true);
   assertEquals(pdptesValid(b.cpu, At.PAGES), false);
 });
+
+Deno.test("walk: the A20 gate holds for the tables, too", () => {
+  // The page directory is asked for at 11_0000h and read at 1_0000h.
+  const b = paged(TABLE | P | W, 0x5000 | P | W);
+  b.r.setNumber(S.CR3, At.PAGES + 0x10_0000);
+  assertEquals(faultOf(() => walk(b.cpu, LINEAR, false, false, false)), { vector: Vector.PF, code: 0 });
+  b.cpu.setA20(false);
+  assertEquals(walk(b.cpu, LINEAR, false, false, false).physical, 0x5004);
+});
+
+Deno.test("tables in device memory are read again for every access", () => {
+  const b = paged(TABLE | P | W, 0x5000 | P | W), { memory } = b.board;
+  let target = 0x5000;
+  memory.mapMmio(TABLE, 0x1000, {
+    read: (address, size) => address === TABLE + 12 && size === 4 ? target | P | W : 0,
+    write: () => {},
+  });
+  b.write32(0x5004, 5);
+  b.write32(0x6004, 6);
+  assertEquals(b.cpu.read32(LINEAR), 5);
+  target = 0x6000;
+  assertEquals(b.cpu.read32(LINEAR), 6);
+  b.cpu.write32(LINEAR, 7);
+  target = 0x5000;
+  assertEquals([b.cpu.read32(LINEAR), b.read32(0x6004)], [5, 7]);
+});

@@ -356,7 +356,9 @@ function inputStep(core: CpuCore): number {
   checkPort(core, port, bytes);
   const to = run.destinationAddress(core, true);
   core.probe(to, bytes, true);
-  writeElement(core, to, core.bus.ioRead(port, bytes), bytes);
+  const value = core.bus.ioRead(port, bytes);
+  core.portAccessed(port, bytes);
+  writeElement(core, to, value, bytes);
   run.advance(core, R.DI, 1);
   return 1;
 }
@@ -367,6 +369,7 @@ function outputStep(core: CpuCore): number {
   checkPort(core, port, bytes);
   const value = readElement(core, run.sourceAddress(core), bytes);
   core.bus.ioWrite(port, Number(value), bytes);
+  core.portAccessed(port, bytes);
   run.advance(core, R.SI, 1);
   return 1;
 }
