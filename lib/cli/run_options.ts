@@ -38,6 +38,7 @@ const DRIVE_OPTIONS = ["fda", "fdb", "hda", "hdb", "hdc", "hdd", "cdrom"] as con
 const VALUES = [
   ...DRIVE_OPTIONS,
   "memory",
+  "cpu",
   "boot",
   "kernel",
   "initrd",
@@ -70,6 +71,7 @@ the screen's lines are without the blanks at their ends: a prompt is '^> $' on a
 
 Machine:
   --memory SIZE            RAM (default 128M)
+  --cpu MODEL              i486, pentium3, x86-64, x86-64-v2 (default) or max, with more or less: x86-64-v2,+aes,-sse4.2
   --fda, --fdb FILE        floppies          --hda … --hdd FILE    hard disks       --cdrom FILE    CD-ROM
                            Writes stay in memory. FILE,write-through changes the image; FILE,readonly refuses writes.
   --boot ORDER             boot devices by QEMU's letters (a floppy, c disk, d CD-ROM), for example "dc"
@@ -228,6 +230,7 @@ function machineOptions(value: (name: string) => string | undefined): GuestOptio
     if (option !== undefined) options[name] = option;
   };
   set("memory", value("memory"));
+  set("cpu", value("cpu"));
   set("boot", value("boot"));
   set("kernel", value("kernel"));
   set("initrd", value("initrd"));

@@ -10,6 +10,7 @@ import { type Block, BlockCache } from "./interpreter/blocks.ts";
 import { HandlerRuntime } from "./interpreter/runtime.ts";
 import { ARENA_BASE, CPU_BASE, Exit, HEADER, REC, STATE_MEMORY_BYTES, TLB } from "./interpreter/layout.ts";
 import { JumpCache } from "./interpreter/jump_cache.ts";
+import { decoderFor } from "./model_decoder.ts";
 import { Mmu, type MmuHost, type WalkResult } from "./mmu.ts";
 import { codeMode, ModeBit, modeKey } from "./mode.ts";
 import type { CpuOptions } from "./options.ts";
@@ -20,7 +21,7 @@ import { CR0, CR4, EFER, Flag, R, S, SEG, Seg, Shadow, Vector } from "./state.ts
 import { accessesStack } from "./system/canonical.ts";
 import { Dr6, noteDebug } from "./system/debug.ts";
 import { deliver } from "./system/interrupts.ts";
-import { type CpuModel, defaultCpuModel } from "./system/model.ts";
+import { type CpuModel, defaultCpuModel, flagsOf } from "./system/model.ts";
 import { walk } from "./system/paging.ts";
 
 /** Subtracted from the budget to leave compiled code at the next block. */
@@ -31,7 +32,7 @@ const LARGEST_BUDGET = 2 ** 29;
 /** One x86 processor. */
 export class Cpu implements Processor, CpuCore, MmuHost {
   readonly r: Registers;
-  readonly model: CpuModel = defaultCpuModel;
+  readonly model: CpuModel;
   readonly #state: WebAssembly.Memory;
   readonly #view: DataView;
   readonly #mmu: Mmu;
@@ -65,15 +66,17 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   #notCanonical = false;
 
   constructor(readonly bus: ProcessorBus, readonly options: CpuOptions = {}) {
+    this.model = options.cpuModel ?? defaultCpuModel;
     const pages = STATE_MEMORY_BYTES / 65536;
     this.#state = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.#view = new DataView(this.#state.buffer);
-    this.r = new Registers(this.#state, CPU_BASE);
+    this.r = new Registers(this.#state, CPU_BASE, flagsOf(this.model));
     this.#mmu = new Mmu(this, this.#state, bus.memory);
     this.#jumps = new JumpCache(this.#state);
     this.#runtime = new HandlerRuntime(this, this.#state, bus.memory.memory);
     this.#blocks = new BlockCache(
       this.#runtime.library,
+      decoderFor(this.model),
       bus.memory,
       this.#state,
       (frame) => this.#mmu.watchFrame(frame, FrameFlag.CODE),

@@ -1,4 +1,5 @@
-/** How a processor executes instructions. Results never depend on it: neither states nor hashes nor snapshots. */
+/** How a processor is made. On tier and stress nothing depends that is computed: neither states nor hashes nor snapshots. */
+import type { CpuModel } from "./system/model.ts";
 
 /**
  * - `"interpreter"`: decoded records and handlers only.
@@ -26,6 +27,8 @@ export interface StressOptions {
 
 /** Options of a processor. */
 export interface CpuOptions {
+  /** What the processor has. Default: x86-64-v2. */
+  readonly cpuModel?: CpuModel;
   /** Default {@link DEFAULT_TIER}. */
   readonly tier?: Tier;
   /** Default: none. */

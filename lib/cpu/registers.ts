@@ -32,9 +32,12 @@ export class Registers {
   readonly #i32: Int32Array;
   /** Address of the state block in its memory. */
   readonly base: number;
+  /** Bits of EFLAGS that the processor has; the others stay 0. */
+  readonly #flags: number;
 
-  constructor(memory: WebAssembly.Memory, base: number) {
+  constructor(memory: WebAssembly.Memory, base: number, flags: number) {
     this.base = base;
+    this.#flags = flags;
     this.#view = new DataView(memory.buffer, base, S.SIZE);
     this.#i32 = new Int32Array(memory.buffer, base, S.SIZE / 4);
   }
@@ -122,7 +125,7 @@ export class Registers {
       (res === 0 ? Flag.ZF : 0) | ((((res >>> 31) ^ aux) & 1) << 7) | ((cf ^ ((aux >>> 30) & 1)) << 11);
   }
   set eflags(value: number) {
-    this.setI32(S.EFLAGS, (value & ~Flag.ARITHMETIC) | 2);
+    this.setI32(S.EFLAGS, (value & this.#flags & ~Flag.ARITHMETIC) | 2);
     this.setArithmeticFlags(value);
   }
   /** Replaces OF SF ZF AF PF CF by those in `image`. */

@@ -1,4 +1,5 @@
 /** Puts a guest together: machine, media, far ends of its lines; and takes it apart into what a snapshot keeps. */
+import { cpuModelOf } from "../cpu/system/model.ts";
 import { ImageError, type OverlayContent, type OverlayDisk } from "../disk/mod.ts";
 import type { Raster, RasterOptions, TextScreen } from "../devices/vga/mod.ts";
 import { KernelError } from "../firmware/loaders/errors.ts";
@@ -142,6 +143,7 @@ function configure(
   const { kernel, firmware } = settings;
   return {
     ...cpu,
+    cpuModel: cpuModelOf(settings.cpu.model, settings.cpu.features),
     memory: settings.memory,
     ...drives,
     ...ends,

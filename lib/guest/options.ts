@@ -1,13 +1,14 @@
 /** What a guest is made of, as scripts write it, and the same with files read and quantities understood. */
 import { type CpuOptions, type Tier, TIERS } from "../cpu/options.ts";
+import { cpuModelOf, DEFAULT_MODEL_NAME, parseCpuModel, UnknownCpuError } from "../cpu/system/model.ts";
 import type { BootDevice } from "../machine/config.ts";
 import { checkOptions } from "./context.ts";
-import { ImageError, OptionError } from "./errors.ts";
+import { ImageError, OptionError, SnapshotError } from "./errors.ts";
 import { layout } from "./layouts.ts";
 import { suggestion } from "./nearest.ts";
 import { pathOf } from "./path.ts";
 import { type Duration, parseDuration, parseSize, type Size } from "./quantity.ts";
-import { type Drive, DRIVES, type ImageSettings, type MachineSettings } from "./settings.ts";
+import { type CpuSettings, type Drive, DRIVES, type ImageSettings, type MachineSettings } from "./settings.ts";
 import { Snapshot } from "./snapshot.ts";
 
 /** A file: its path, a `file:` URL, or its contents. */
@@ -30,6 +31,11 @@ export type ImageInput = FileInput | ImageOptions;
 export interface GuestOptions {
   /** RAM; default `"128M"`. */
   memory?: Size;
+  /**
+   * Processor: `"i486"`, `"pentium3"`, `"x86-64"`, `"x86-64-v2"` (the default) or `"max"` (everything that there is), and
+   * features that it has more or less: `"x86-64-v2,+aes,-sse4.2"`. The guest sees them in CPUID; what is missing does not work.
+   */
+  cpu?: string;
   /** Floppy in drive A. */
   fda?: ImageInput;
   /** Floppy in drive B. */
@@ -89,11 +95,17 @@ export interface GuestOptions {
 }
 
 /** What options are when they are not given. */
-export const DEFAULTS = { memory: "128M", layout: "us", timeout: "60s", watchdog: "10m" } as const;
+export const DEFAULTS = {
+  memory: "128M",
+  cpu: DEFAULT_MODEL_NAME,
+  layout: "us",
+  timeout: "60s",
+  watchdog: "10m",
+} as const;
 
 const OPTIONS: readonly string[] = [
   ...DRIVES,
-  ...("memory boot kernel initrd append firmware vgaBios parallel seed startTime tier onTripleFault onReset layout " +
+  ...("memory cpu boot kernel initrd append firmware vgaBios parallel seed startTime tier onTripleFault onReset layout " +
     "timeout watchdog realTime snapshot signal").split(" "),
 ];
 
@@ -159,9 +171,37 @@ function startTime(value: Date | string | number): number {
   return time;
 }
 
+/** Understands a processor's model and features. */
+function processor(text: string): CpuSettings {
+  try {
+    const { name, features } = parseCpuModel(String(text));
+    return { model: name, features: [...features] };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    if (!(error instanceof UnknownCpuError)) throw new OptionError(`cpu: ${error.message}`);
+    const near = suggestion(error.unknown, error.known), { kind, unknown } = error;
+    throw new OptionError(`cpu: ${near === "" ? error.message : `there is no processor ${kind} "${unknown}"${near}`}`);
+  }
+}
+
+/** Throws a {@link SnapshotError} if a snapshot's processor has what this version does not know. */
+function checkProcessor({ model, features }: CpuSettings): void {
+  try {
+    cpuModelOf(model, features);
+  } catch (error) {
+    if (!(error instanceof UnknownCpuError)) throw error;
+    throw new SnapshotError(
+      error.kind === "model"
+        ? `the snapshot's processor is of the model "${error.unknown}", which this version of Bootwright does not know`
+        : `the snapshot's processor has the feature "${error.unknown}", which this version of Bootwright does not have`,
+    );
+  }
+}
+
 function checkValues(options: GuestOptions): void {
   checkOptions(options, OPTIONS, "a guest");
   oneOf(options.tier, TIERS, "tier");
+  processor(options.cpu ?? DEFAULTS.cpu);
   oneOf(options.onTripleFault, ["reset", "stop"], "onTripleFault");
   oneOf(options.onReset, ["reset", "stop"], "onReset");
   layout(options.layout ?? DEFAULTS.layout);
@@ -185,6 +225,7 @@ function checkValues(options: GuestOptions): void {
 /** Options that say what the machine is, and therefore do not go with a snapshot. */
 const MACHINE_OPTIONS = [
   "memory",
+  "cpu",
   "boot",
   "kernel",
   "initrd",
@@ -215,6 +256,7 @@ export async function settingsOf(options: GuestOptions): Promise<Settings> {
       throw new OptionError(`${fixed} does not go with a snapshot: the machine is the snapshot's`);
     }
     const snapshot = options.snapshot instanceof Snapshot ? options.snapshot : await Snapshot.open(options.snapshot);
+    checkProcessor(snapshot.contents.settings.cpu);
     return {
       machine: snapshot.contents.settings,
       images: { ...snapshot.contents.images, ...images },
@@ -243,6 +285,7 @@ async function machineSettings(options: GuestOptions): Promise<MachineSettings> 
   }
   return {
     memory: parseSize(options.memory ?? DEFAULTS.memory, "memory"),
+    cpu: processor(options.cpu ?? DEFAULTS.cpu),
     ...(options.boot === undefined ? {} : { boot: bootOrder(options.boot) }),
     ...(kernel === undefined ? {} : {
       kernel: {

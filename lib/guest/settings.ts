@@ -14,9 +14,16 @@ export interface ImageSettings {
   readonly readOnly: boolean;
 }
 
+/** A processor: what its model is called and everything that it has. */
+export interface CpuSettings {
+  readonly model: string;
+  readonly features: readonly string[];
+}
+
 /** The part of a guest's settings that a snapshot keeps: what the machine is. */
 export interface MachineSettings {
   readonly memory: number;
+  readonly cpu: CpuSettings;
   readonly boot?: readonly BootDevice[];
   readonly kernel?: { readonly image: Uint8Array; readonly initrd?: Uint8Array; readonly append?: string };
   readonly firmware?: { readonly bios: Uint8Array; readonly vgaBios?: Uint8Array };

@@ -88,6 +88,7 @@ const transcript = record({ bytes, cursor: number });
 const contents = record({
   settings: record({
     memory: number,
+    cpu: record({ model: text, features: list(text) }),
     boot: optional(list(oneOf("floppy", "disk", "cdrom"))),
     kernel: optional(record({ image: bytes, initrd: optional(bytes), append: optional(text) })),
     firmware: optional(record({ bios: bytes, vgaBios: optional(bytes) })),

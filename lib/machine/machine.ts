@@ -3,6 +3,7 @@
  * configuration and the same inputs at the same instruction counts give the same machine, however the run is sliced.
  */
 import { Cpu } from "../cpu/cpu.ts";
+import { defaultCpuModel } from "../cpu/system/model.ts";
 import { checkClockState, type ClockState } from "./clock.ts";
 import type { MachineConfig } from "./config.ts";
 import type { KeyboardInput, MouseInput, SerialInput } from "./inputs.ts";
@@ -45,6 +46,9 @@ export type MachineExit = {
 /** Part of a saved machine that describes the machine itself, so that a mismatch can be told. */
 export type SavedConfig = {
   memory: number;
+  /** The processor model's name, and all its features. */
+  cpu: string;
+  features: string[];
   firmware: string;
   drives: string[];
   ns: number;
@@ -278,7 +282,8 @@ export class Machine {
       const medium = config[drive];
       return medium === undefined ? [] : [medium === null ? `${drive}=empty` : `${drive}=${medium.size}`];
     });
-    return { memory: config.memory, firmware: config.firmware?.kind ?? "builtin", drives, ...clock.rate };
+    const model = config.cpuModel ?? defaultCpuModel, firmware = config.firmware?.kind ?? "builtin";
+    return { memory: config.memory, cpu: model.name, features: [...model.features], firmware, drives, ...clock.rate };
   }
 
   #check(saved: SavedMachine): void {
@@ -286,6 +291,7 @@ export class Machine {
       throw new StateError(`this is a machine of format version ${saved.version}; version ${VERSION} is understood`);
     }
     const own = this.#savedConfig();
+    checkFeatures(own.features, saved.config.features);
     for (const key of Object.keys(own) as (keyof SavedConfig)[]) {
       const expected = String(own[key]), found = String(saved.config[key]);
       if (expected !== found) {
@@ -368,5 +374,18 @@ export class Machine {
     this.board.reset();
     this.cpu.reset();
     if (this.config.kernel !== undefined) this.board.startKernel(this.config.kernel);
+  }
+}
+
+/** Names a feature that only one of two processors has. */
+function checkFeatures(own: readonly string[], saved: unknown): void {
+  const found: readonly unknown[] = Array.isArray(saved) ? saved : [];
+  const missing = found.find((feature) => !own.includes(String(feature)));
+  if (missing !== undefined) {
+    throw new StateError(`config.features: the saved processor has "${missing}", this machine's does not`);
+  }
+  const more = own.find((feature) => !found.includes(feature));
+  if (more !== undefined) {
+    throw new StateError(`config.features: this machine's processor has "${more}", the saved one does not`);
   }
 }

@@ -11,6 +11,7 @@ import { Access } from "../../lib/cpu/registers.ts";
 import { definitionName } from "../../lib/cpu/semantics/mod.ts";
 import { definitionOf } from "../../lib/cpu/semantics/registry.ts";
 import { CR0, CR4, EFER, Flag, R, S, Seg } from "../../lib/cpu/state.ts";
+import { parseCpuModel } from "../../lib/cpu/system/model.ts";
 import { PhysicalMemory } from "../../lib/machine/memory.ts";
 import type { ProcessorBus } from "../../lib/machine/processor.ts";
 import { CODE_BASE, CODE_OFFSET, DATA_BASE, PAGE, type ProcessorState, type VectorCase } from "./vectors.ts";
@@ -27,9 +28,9 @@ export interface VectorTarget {
   readState(): ProcessorState;
 }
 
-/** Makes a target that runs on a processor with these options. */
+/** Makes a target that runs on a processor with these options, which has everything unless they say otherwise. */
 export function newVectorTarget(options: CpuOptions): VectorTarget {
-  return new VectorMachines(options);
+  return new VectorMachines({ cpuModel: parseCpuModel("max"), ...options });
 }
 
 const MEGABYTE = 0x10_0000;

@@ -5,8 +5,9 @@
  * at once, so that even the block that is running notices before its next instruction.
  */
 import { PAGE_SIZE, type PhysicalMemory } from "../../machine/memory.ts";
-import { decode, type Instruction, MAX_LENGTH, newInstruction } from "../decode/mod.ts";
+import { type Instruction, MAX_LENGTH, newInstruction } from "../decode/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
+import type { ModelDecoder } from "../model_decoder.ts";
 import { definitionFor } from "../semantics/mod.ts";
 import { endingOf } from "../semantics/registry.ts";
 import { type HandlerLibrary, Pseudo } from "./handlers.ts";
@@ -59,6 +60,7 @@ function holdsCode(bytes: Uint8Array, offset: number, length: number): boolean {
 /** Decoded blocks of one processor. */
 export class BlockCache {
   readonly #library: HandlerLibrary;
+  readonly #decode: ModelDecoder;
   readonly #memory: PhysicalMemory;
   readonly #view: DataView;
   readonly #state: Uint8Array;
@@ -88,12 +90,14 @@ export class BlockCache {
 
   constructor(
     library: HandlerLibrary,
+    decode: ModelDecoder,
     memory: PhysicalMemory,
     state: WebAssembly.Memory,
     watch: (frame: number) => void,
     unwatch: (frame: number) => void,
   ) {
     this.#library = library;
+    this.#decode = decode;
     this.#memory = memory;
     this.#view = new DataView(state.buffer);
     this.#state = new Uint8Array(state.buffer);
@@ -137,7 +141,7 @@ export class BlockCache {
     const most = (this.#rewrites.get(frame) ?? 0) < OFTEN ? MAX_BLOCK : MAX_REWRITTEN_BLOCK;
     while (count < most && !ended) {
       let length: number;
-      if (offset < frameEnd && decode(bytes, offset, frameEnd, mode.code, instruction) === "ok") {
+      if (offset < frameEnd && this.#decode(bytes, offset, frameEnd, mode.code, instruction) === "ok") {
         length = instruction.length;
       } else {
         // It reaches into the next page: such a block is the instruction alone.
@@ -189,7 +193,7 @@ export class BlockCache {
     if (next < 0) return -1;
     this.#straddle.set(this.#memory.bytes.subarray(offset, frameEnd));
     this.#straddle.set(this.#memory.bytes.subarray(next, next + MAX_LENGTH), head);
-    decode(this.#straddle, 0, head + MAX_LENGTH, mode.code, this.#instruction);
+    this.#decode(this.#straddle, 0, head + MAX_LENGTH, mode.code, this.#instruction);
     return next >>> 12;
   }
 
@@ -331,7 +335,7 @@ export class BlockCache {
    */
   transient(bytes: Uint8Array, key: number, mode: CodeMode, room: number): Block | "truncated" | null {
     const instruction = this.#instruction, record = this.partialRecord;
-    if (decode(bytes, 0, bytes.length, mode.code, instruction) === "truncated") return "truncated";
+    if (this.#decode(bytes, 0, bytes.length, mode.code, instruction) === "truncated") return "truncated";
     const { length } = instruction;
     if (length > room) return null;
     writeRecord(this.#view, record, this.#library.slotFor(instruction, mode), instruction, length, 0);

@@ -1,11 +1,12 @@
 /** AES, carry-less products and SHA by the standards' own examples. */
 import { assertEquals } from "@std/assert";
 import { CR4, S } from "../state.ts";
+import { parseCpuModel } from "../system/model.ts";
 import { type TestBoard, testBoard } from "../test_board.ts";
 
 /** A board that may use SSE, and XMM registers as hexadecimal strings, byte 0 first. */
 class XmmBoard {
-  readonly #board: TestBoard = testBoard();
+  readonly #board: TestBoard = testBoard({ cpuModel: parseCpuModel("max") });
 
   constructor() {
     this.#board.cpu.r.setI32(S.CR4, CR4.OSFXSR);

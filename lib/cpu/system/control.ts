@@ -2,7 +2,8 @@
 import type { CpuCore } from "../core.ts";
 import { Access } from "../registers.ts";
 import { CR0, CR4, EFER, Flag, R, S, Seg, Shadow, Vector } from "../state.ts";
-import { type CpuModel, Feature1Edx as F } from "./model.ts";
+import type { Feature } from "./feature_table.ts";
+import { type CpuModel, hasFeature } from "./model.ts";
 import { pdptesValid } from "./paging.ts";
 import { in64BitCode, inV86 } from "./segments.ts";
 
@@ -56,13 +57,24 @@ export function writeCr3(core: CpuCore, value: number): void {
   core.flushTlb();
 }
 
+/** Bits of CR4 by the feature that they come with. */
+const CR4_FEATURES: readonly (readonly [Feature, number])[] = [
+  ["vme", CR4.VME | CR4.PVI],
+  ["tsc", CR4.TSD],
+  ["de", CR4.DE],
+  ["pse", CR4.PSE],
+  ["pae", CR4.PAE],
+  ["pge", CR4.PGE],
+  ["cmov", CR4.PCE],
+  ["fxsr", CR4.OSFXSR],
+  ["sse", CR4.OSXMMEXCPT],
+];
+
 /** Bits of CR4 that a model has. */
 function cr4Bits(model: CpuModel): number {
-  const features = model.features1Edx;
-  const has = (feature: number, bits: number) => (features & feature) !== 0 ? bits : 0;
-  return has(F.VME, CR4.VME | CR4.PVI) | has(F.TSC, CR4.TSD) | has(F.DE, CR4.DE) | has(F.PSE, CR4.PSE) |
-    has(F.PAE, CR4.PAE) | has(F.PGE, CR4.PGE) | has(F.FXSR, CR4.OSFXSR) | has(F.SSE, CR4.OSXMMEXCPT) |
-    CR4.PCE;
+  let bits = 0;
+  for (const [feature, mask] of CR4_FEATURES) if (hasFeature(model, feature)) bits |= mask;
+  return bits;
 }
 
 /** MOV to CR4. */

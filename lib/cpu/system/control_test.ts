@@ -164,7 +164,7 @@ Deno.test("CPUID: vendor, features that match CR4, brand", () => {
   assertEquals(leaf(1)[3] & (1 << 9), 0, "there is no APIC");
   assertEquals(leaf(0x8000_0001)[3], (1 << 11) | (1 << 20) | (1 << 29), "SYSCALL, execute-disable and long mode");
   const brand = text([0x8000_0002, 0x8000_0003, 0x8000_0004].flatMap(leaf));
-  assertEquals(brand.replaceAll("\0", ""), "Bootwright Virtual x86 CPU");
+  assertEquals(brand.replaceAll("\0", ""), "Bootwright x86-64-v2 processor");
 });
 
 Deno.test("MSRs: values come back, missing ones and reserved bits fault", () => {

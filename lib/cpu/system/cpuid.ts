@@ -1,7 +1,13 @@
 /** CPUID, from the processor model. Intel SDM vol. 2A, CPUID. */
 import type { CpuCore } from "../core.ts";
 import { R } from "../state.ts";
-import { Feature1Edx, hasLongMode } from "./model.ts";
+import { CpuidWord, FEATURE_NAMES, FEATURES } from "./feature_table.ts";
+import { type CpuModel, hasFeature, hasLongMode } from "./model.ts";
+
+/** EAX, EBX, ECX and EDX. */
+type Leaf = readonly [number, number, number, number];
+
+const NOTHING: Leaf = [0, 0, 0, 0];
 
 function ascii(text: string, offset: number): number {
   let value = 0;
@@ -9,54 +15,95 @@ function ascii(text: string, offset: number): number {
   return value;
 }
 
+/** The feature bits that a model has in one register of one leaf. */
+function featureBits(model: CpuModel, word: string): number {
+  let bits = 0;
+  for (const feature of FEATURE_NAMES) {
+    const info = FEATURES[feature];
+    if (info.word === word && hasFeature(model, feature)) bits |= 1 << info.bit;
+  }
+  return bits;
+}
+
 /**
  * Cache and TLB descriptors of leaf 2. The low byte of EAX is the number of calls needed; 50h: 64 instruction TLB entries;
  * 2Ch and 30h: 32 KiB of data and instruction cache, 7Dh: 2 MiB of second-level cache. Table 3-12.
  */
-const LEAF2_EAX = 0x0000_5001, LEAF2_EDX = 0x002c_307d;
+const LEAF2: Leaf = [0x0000_5001, 0, 0, 0x002c_307d];
 /** CLFLUSH covers 64 bytes: in units of 8 in bits 8–15 of leaf 1, EBX. */
 const CLFLUSH_UNITS = 8;
 
-/** What CPUID puts into EAX, EBX, ECX and EDX for a leaf. */
-function cpuidLeaf(core: CpuCore, leaf: number): [number, number, number, number] {
-  const model = core.model;
-  switch (leaf >>> 0) {
+/** The caches of leaf 2 as leaf 4 describes them: type (1 data, 2 instruction, 3 both), level, ways, sets. */
+const CACHES = [[1, 1, 8, 64], [2, 1, 8, 64], [3, 2, 8, 4096]] as const;
+const LINE_BYTES = 64;
+
+/** Leaf 4: deterministic cache parameters. The caches initialise themselves (bit 8 of EAX). */
+function cacheLeaf(index: number): Leaf {
+  if (index >= CACHES.length) return NOTHING;
+  const [type, level, ways, sets] = CACHES[index];
+  return [type | level << 5 | 1 << 8, (LINE_BYTES - 1) | (ways - 1) << 22, sets - 1, 0];
+}
+
+/** The highest basic leaf: the one that the model's features need. */
+function highestLeaf(model: CpuModel): number {
+  if (featureBits(model, CpuidWord.LD1_EAX) !== 0) return 0xd;
+  const leaf7 = [CpuidWord.L7_EBX, CpuidWord.L7_ECX, CpuidWord.L7_EDX].some((word) => featureBits(model, word) !== 0);
+  if (leaf7) return 7;
+  return hasFeature(model, "cmov") ? 2 : 1;
+}
+
+function basicLeaf(model: CpuModel, leaf: number, subleaf: number): Leaf {
+  switch (leaf) {
     case 0:
-      return [2, ascii(model.vendor, 0), ascii(model.vendor, 8), ascii(model.vendor, 4)];
+      return [highestLeaf(model), ascii(model.vendor, 0), ascii(model.vendor, 8), ascii(model.vendor, 4)];
     case 1: {
-      const clflush = (model.features1Edx & Feature1Edx.CLFLUSH) !== 0 ? CLFLUSH_UNITS << 8 : 0;
-      return [model.signature, clflush, model.features1Ecx, model.features1Edx];
+      const clflush = hasFeature(model, "clflush") ? CLFLUSH_UNITS << 8 : 0;
+      return [model.signature, clflush, featureBits(model, CpuidWord.L1_ECX), featureBits(model, CpuidWord.L1_EDX)];
     }
+    case 2:
+      return LEAF2;
+    case 4:
+      return cacheLeaf(subleaf);
+    case 7: {
+      if (subleaf !== 0) return NOTHING;
+      const bits = (word: string) => featureBits(model, word);
+      return [0, bits(CpuidWord.L7_EBX), bits(CpuidWord.L7_ECX), bits(CpuidWord.L7_EDX)];
+    }
+    default:
+      return NOTHING;
+  }
+}
+
+function extendedLeaf(model: CpuModel, leaf: number): Leaf {
+  switch (leaf) {
     case 0x8000_0000:
       return [0x8000_0008 | 0, 0, 0, 0];
     case 0x8000_0001:
-      return [0, 0, model.featuresExtendedEcx, model.featuresExtendedEdx];
+      return [0, 0, featureBits(model, CpuidWord.EXT1_ECX), featureBits(model, CpuidWord.EXT1_EDX)];
     case 0x8000_0002:
     case 0x8000_0003:
     case 0x8000_0004: {
-      const at = ((leaf & 0xf) - 2) * 16;
-      return [
-        ascii(model.brand, at),
-        ascii(model.brand, at + 4),
-        ascii(model.brand, at + 8),
-        ascii(model.brand, at + 12),
-      ];
+      const [a, b, c, d] = [0, 4, 8, 12].map((i) => ascii(model.brand, ((leaf & 0xf) - 2) * 16 + i));
+      return [a, b, c, d];
     }
+    case 0x8000_0007:
+      return [0, 0, 0, featureBits(model, CpuidWord.EXT7_EDX)];
     case 0x8000_0008:
       return [model.physicalBits | (hasLongMode(model) ? model.linearBits : 32) << 8, 0, 0, 0];
-    case 0x8000_0005:
-    case 0x8000_0006:
-    case 0x8000_0007:
-      return [0, 0, 0, 0];
     default:
-      // Leaf 2, and any leaf beyond the last: the data of the highest basic leaf.
-      return [LEAF2_EAX, 0, 0, LEAF2_EDX];
+      return NOTHING;
   }
+}
+
+/** What CPUID gives for a leaf: beyond the last basic or extended one, the data of the highest basic leaf. */
+function cpuidLeaf(model: CpuModel, leaf: number, subleaf: number): Leaf {
+  if (leaf >= 0x8000_0000 && leaf <= 0x8000_0008 && model.brand !== "") return extendedLeaf(model, leaf);
+  return basicLeaf(model, Math.min(leaf, highestLeaf(model)), subleaf);
 }
 
 /** CPUID. */
 export function cpuid(core: CpuCore): void {
-  const [eax, ebx, ecx, edx] = cpuidLeaf(core, core.r.get32(R.AX));
+  const [eax, ebx, ecx, edx] = cpuidLeaf(core.model, core.r.get32(R.AX), core.r.get32(R.CX));
   core.r.set32(R.AX, eax);
   core.r.set32(R.BX, ebx);
   core.r.set32(R.CX, ecx);

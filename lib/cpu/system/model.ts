@@ -1,103 +1,155 @@
 /**
- * Processor models: what CPUID reports, and which control-register and model-specific bits exist. CPUID says exactly what
- * works. Leaves and feature bits: Intel SDM vol. 2A, CPUID.
+ * Processor models: which features there are, and how CPUID identifies the processor. CPUID says exactly what works, and
+ * what it does not announce raises #UD or is reserved.
  */
-
-/** Feature bits of CPUID leaf 1, EDX. */
-export const Feature1Edx = {
-  FPU: 1 << 0,
-  VME: 1 << 1,
-  DE: 1 << 2,
-  PSE: 1 << 3,
-  TSC: 1 << 4,
-  MSR: 1 << 5,
-  PAE: 1 << 6,
-  CX8: 1 << 8,
-  APIC: 1 << 9,
-  SEP: 1 << 11,
-  MTRR: 1 << 12,
-  PGE: 1 << 13,
-  CMOV: 1 << 15,
-  PAT: 1 << 16,
-  PSE36: 1 << 17,
-  CLFLUSH: 1 << 19,
-  MMX: 1 << 23,
-  FXSR: 1 << 24,
-  SSE: 1 << 25,
-  SSE2: 1 << 26,
-} as const;
-
-/** Feature bits of CPUID leaf 1, ECX. */
-export const Feature1Ecx = {
-  SSE3: 1 << 0,
-  SSSE3: 1 << 9,
-  /** CMPXCHG16B. */
-  CX16: 1 << 13,
-  SSE4_1: 1 << 19,
-  SSE4_2: 1 << 20,
-  MOVBE: 1 << 22,
-  POPCNT: 1 << 23,
-} as const;
-
-/** Feature bits of CPUID leaf 80000001h, ECX. */
-export const FeatureExtendedEcx = {
-  /** LAHF and SAHF in 64-bit code. */
-  LAHF64: 1 << 0,
-  /** LZCNT. */
-  ABM: 1 << 5,
-  PREFETCHW: 1 << 8,
-} as const;
-
-/** Feature bits of CPUID leaf 80000001h, EDX. */
-export const FeatureExtendedEdx = {
-  SYSCALL: 1 << 11,
-  NX: 1 << 20,
-  LM: 1 << 29,
-} as const;
+import { Flag } from "../state.ts";
+import { type Feature, FEATURE_NAMES, featureNamed, FEATURES } from "./feature_table.ts";
 
 /** One processor model. */
 export interface CpuModel {
+  /** The name of the model that {@link features} were taken from, one of {@link MODEL_NAMES}. */
+  readonly name: string;
+  readonly features: ReadonlySet<Feature>;
   /** Twelve characters of CPUID leaf 0. */
   readonly vendor: string;
-  /** Up to 47 characters of CPUID leaves 80000002h–80000004h. */
+  /** Up to 47 characters of CPUID leaves 80000002h–80000004h; "" for processors without them. */
   readonly brand: string;
   /** CPUID leaf 1, EAX: family, model and stepping. */
   readonly signature: number;
-  /** CPUID leaf 1, EDX. */
-  readonly features1Edx: number;
-  /** CPUID leaf 1, ECX. */
-  readonly features1Ecx: number;
-  /** CPUID leaf 80000001h, EDX. */
-  readonly featuresExtendedEdx: number;
-  /** CPUID leaf 80000001h, ECX. */
-  readonly featuresExtendedEcx: number;
   /** Physical address width in bits. */
   readonly physicalBits: number;
   /** Linear address width in bits. */
   readonly linearBits: number;
 }
 
-const F = Feature1Edx, C = Feature1Ecx;
+/** A processor was asked for by a model name or a feature that there is none of. */
+export class UnknownCpuError extends RangeError {
+  override readonly name = "UnknownCpuError";
+
+  /**
+   * @param kind what the name should be of.
+   * @param unknown the name.
+   * @param known the names that there are.
+   */
+  constructor(readonly kind: "model" | "feature", readonly unknown: string, readonly known: readonly string[]) {
+    super(`there is no processor ${kind} "${unknown}"; known are ${known.join(", ")}`);
+  }
+}
+
+interface ModelInfo {
+  readonly features: readonly Feature[];
+  readonly signature: number;
+  readonly brand: boolean;
+  readonly physicalBits: number;
+}
+
+const list = (names: string) => names.split(" ").map((name) => featureNamed(name) as Feature);
+
+const I486 = list("cpuid fpu vme");
+const PENTIUM3 = [...I486, ...list("de pse tsc msr pae cx8 sep mtrr pge cmov pat pse36 mmx fxsr sse")];
+const X86_64 = [...PENTIUM3, ...list("clflush sse2 syscall nx lm")];
+const X86_64_V2 = [...X86_64, ...list("sse3 ssse3 sse4.1 sse4.2 popcnt cx16 lahf-lm")];
 
 /**
- * The model that a machine has unless told otherwise. x86-64-v2: a Pentium 4 with NX, long mode and the later SSE
- * extensions.
+ * The levels of the x86-64 psABI present themselves as a Pentium 4 with long mode: systems expect no errata and no special
+ * registers of it that would have to be there.
  */
-export const defaultCpuModel: CpuModel = {
-  vendor: "GenuineIntel",
-  brand: "Bootwright Virtual x86 CPU",
-  // Family 15, model 4, stepping 1.
-  signature: 0x0f41,
-  features1Edx: F.FPU | F.VME | F.DE | F.PSE | F.TSC | F.MSR | F.PAE | F.CX8 | F.SEP | F.MTRR | F.PGE | F.CMOV | F.PAT |
-    F.PSE36 | F.CLFLUSH | F.MMX | F.FXSR | F.SSE | F.SSE2,
-  features1Ecx: C.SSE3 | C.SSSE3 | C.CX16 | C.SSE4_1 | C.SSE4_2 | C.MOVBE | C.POPCNT,
-  featuresExtendedEdx: FeatureExtendedEdx.NX | FeatureExtendedEdx.SYSCALL | FeatureExtendedEdx.LM,
-  featuresExtendedEcx: FeatureExtendedEcx.LAHF64 | FeatureExtendedEcx.ABM | FeatureExtendedEcx.PREFETCHW,
-  physicalBits: 36,
-  linearBits: 48,
+const MODELS: Readonly<Record<string, ModelInfo>> = {
+  /** DX4 with CPUID: family 4, model 8. */
+  i486: { features: I486, signature: 0x0480, brand: false, physicalBits: 32 },
+  /** Coppermine: family 6, model 8, stepping 3. */
+  pentium3: { features: PENTIUM3, signature: 0x0683, brand: false, physicalBits: 36 },
+  /** Family 15, model 4, stepping 1, as the following ones. */
+  "x86-64": { features: X86_64, signature: 0x0f41, brand: true, physicalBits: 36 },
+  "x86-64-v2": { features: X86_64_V2, signature: 0x0f41, brand: true, physicalBits: 36 },
+  /** Everything that there is. */
+  max: { features: FEATURE_NAMES, signature: 0x0f41, brand: true, physicalBits: 36 },
 };
+
+/** The names of the models. */
+export const MODEL_NAMES: readonly string[] = Object.keys(MODELS);
+
+/** The model that a machine has unless told otherwise. */
+export const DEFAULT_MODEL_NAME = "x86-64-v2";
+
+/**
+ * The model `name` with exactly these features.
+ *
+ * @throws UnknownCpuError naming the model or the feature that there is none of.
+ */
+export function cpuModelOf(name: string, features: readonly string[]): CpuModel {
+  const info = Object.hasOwn(MODELS, name) ? MODELS[name] : undefined;
+  if (info === undefined) throw new UnknownCpuError("model", name, MODEL_NAMES);
+  const known = features.map((feature) => {
+    const found = FEATURE_NAMES.find((candidate) => candidate === feature);
+    if (found === undefined) throw new UnknownCpuError("feature", feature, FEATURE_NAMES);
+    return found;
+  });
+  return {
+    name,
+    features: new Set(FEATURE_NAMES.filter((feature) => known.includes(feature))),
+    vendor: "GenuineIntel",
+    brand: info.brand ? `Bootwright ${name} processor` : "",
+    signature: info.signature,
+    physicalBits: info.physicalBits,
+    linearBits: 48,
+  };
+}
+
+/**
+ * The model that a text names: a model, and what it has more or less, such as `x86-64-v2`, `x86-64-v2,+aes,-sse4.2` or
+ * `+aes` (of the default model).
+ *
+ * @throws UnknownCpuError if a name is not known; RangeError if a feature lacks one that it builds on.
+ */
+export function parseCpuModel(text: string): CpuModel {
+  const words = text.split(",").map((word) => word.trim());
+  const name = /^[+-]/.test(words[0]) ? DEFAULT_MODEL_NAME : (words.shift() ?? "").toLowerCase();
+  if (!Object.hasOwn(MODELS, name)) throw new UnknownCpuError("model", name, MODEL_NAMES);
+  const features = new Set<Feature>(MODELS[name].features);
+  for (const word of words) {
+    const sign = word[0], feature = featureNamed(word.slice(1));
+    if (sign !== "+" && sign !== "-") {
+      throw new RangeError(`processor features are written with a sign: "+${word}" or "-${word}"`);
+    }
+    if (feature === undefined) throw new UnknownCpuError("feature", word.slice(1), FEATURE_NAMES);
+    if (feature === "fpu") throw new RangeError('every processor has "fpu"');
+    if (sign === "+") features.add(feature);
+    else features.delete(feature);
+  }
+  checkNeeds(features);
+  return cpuModelOf(name, [...features]);
+}
+
+function checkNeeds(features: ReadonlySet<string>): void {
+  for (const feature of FEATURE_NAMES) {
+    if (!features.has(feature)) continue;
+    const missing = FEATURES[feature].needs.find((needed) => !features.has(needed));
+    if (missing === undefined) continue;
+    throw new RangeError(`"${feature}" needs "${missing}": add "+${missing}", or leave both out with "-${feature}"`);
+  }
+}
+
+/** The model that a machine has unless told otherwise: x86-64-v2 with NX. */
+export const defaultCpuModel: CpuModel = parseCpuModel(DEFAULT_MODEL_NAME);
+
+/** True if the model has the feature. */
+export function hasFeature(model: CpuModel, feature: Feature): boolean {
+  return model.features.has(feature);
+}
 
 /** True if the model runs 64-bit code. */
 export function hasLongMode(model: CpuModel): boolean {
-  return (model.featuresExtendedEdx & FeatureExtendedEdx.LM) !== 0;
+  return hasFeature(model, "lm");
 }
+
+/** The bits of EFLAGS that the model has. Intel SDM vol. 1, section 3.4.3. */
+export function flagsOf(model: CpuModel): number {
+  let absent = 0;
+  if (!hasFeature(model, "vme")) absent |= Flag.VIF | Flag.VIP;
+  if (!hasFeature(model, "cpuid")) absent |= Flag.ID;
+  return ALL_FLAGS & ~absent;
+}
+
+const ALL_FLAGS = Flag.ARITHMETIC | Flag.TF | Flag.IF | Flag.DF | Flag.IOPL | Flag.NT | Flag.RF | Flag.VM | Flag.AC |
+  Flag.VIF | Flag.VIP | Flag.ID;

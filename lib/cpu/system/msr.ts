@@ -1,16 +1,15 @@
 /** Model-specific registers: RDMSR and WRMSR. Intel SDM vol. 4. Registers that do not exist raise #GP(0). */
 import type { CpuCore } from "../core.ts";
 import { CR0, EFER, R, S, Seg, Vector } from "../state.ts";
-import { FeatureExtendedEdx, hasLongMode } from "./model.ts";
 import { requireRing0, setSegmentBase } from "./control.ts";
+import type { Feature } from "./feature_table.ts";
+import { hasFeature, hasLongMode } from "./model.ts";
 
 /** One register: how it is read, and written where that is allowed. */
 interface Msr {
   read(core: CpuCore): bigint;
   /** Raises #GP(0) on a reserved bit. */
   write(core: CpuCore, value: bigint): void;
-  /** True if only models with long mode have it. */
-  long?: boolean;
 }
 
 function refuse(core: CpuCore): never {
@@ -36,9 +35,8 @@ function readOnly(value: bigint): Msr {
 }
 
 /** A register of the state block that holds an address, canonical where long mode exists. */
-function address(offset: number, long: boolean): Msr {
+function address(offset: number): Msr {
   return {
-    long,
     read: (core) => core.r.u64(offset),
     write: (core, value) => {
       if (hasLongMode(core.model) && BigInt.asUintN(64, BigInt.asIntN(48, value)) !== value) refuse(core);
@@ -50,7 +48,6 @@ function address(offset: number, long: boolean): Msr {
 /** The base of FS or GS. */
 function segmentBase(segment: number): Msr {
   return {
-    long: true,
     read: (core) => BigInt.asUintN(64, BigInt(core.r.segmentBase(segment))),
     write: (core, value) => {
       if (BigInt.asUintN(64, BigInt.asIntN(48, value)) !== value) refuse(core);
@@ -77,11 +74,11 @@ const tsc: Msr = {
 const efer: Msr = {
   read: (core) => core.r.u64(S.EFER),
   write: (core, value) => {
-    const r = core.r, features = core.model.featuresExtendedEdx;
+    const r = core.r, model = core.model;
     let legal = 0;
-    if ((features & FeatureExtendedEdx.NX) !== 0) legal |= EFER.NXE;
-    if ((features & FeatureExtendedEdx.SYSCALL) !== 0) legal |= EFER.SCE;
-    if ((features & FeatureExtendedEdx.LM) !== 0) legal |= EFER.LME;
+    if (hasFeature(model, "nx")) legal |= EFER.NXE;
+    if (hasFeature(model, "syscall")) legal |= EFER.SCE;
+    if (hasLongMode(model)) legal |= EFER.LME;
     const old = r.i32(S.EFER);
     // LMA follows LME and CR0.PG; software's value for it is ignored.
     const next = Number(value & ~BigInt(EFER.LMA) & 0xffff_ffffn) | (old & EFER.LMA);
@@ -142,43 +139,58 @@ const VARIABLE_MTRRS = 8;
 const MTRR_CAP = 0x500n | BigInt(VARIABLE_MTRRS);
 const FIXED_MTRRS = [0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f];
 
-const registers = new Map<number, Msr>([
-  [0x010, tsc],
-  // IA32_PLATFORM_ID and EBL_CR_POWERON: no information.
-  [0x017, readOnly(0n)],
-  [0x02a, fixed(0n)],
-  [0x01b, apicBase],
-  // IA32_BIOS_UPDT_TRIG and IA32_BIOS_SIGN_ID: no microcode is ever loaded.
-  [0x079, fixed(0n)],
-  [0x08b, fixed(0n)],
+const mtrrs: readonly (readonly [number, Msr])[] = [
   [0x0fe, readOnly(MTRR_CAP)],
-  [0x174, sysenterCs],
-  [0x175, address(S.SYSENTER_ESP, false)],
-  [0x176, address(S.SYSENTER_EIP, false)],
-  [0x1a0, field(S.MISC_ENABLE)],
-  [0x277, pat],
+  ...Array.from({ length: VARIABLE_MTRRS }, (_, i): (readonly [number, Msr])[] => [
+    [0x200 + 2 * i, mtrrVariable(S.MTRR_VARIABLE + 16 * i, false)],
+    [0x201 + 2 * i, mtrrVariable(S.MTRR_VARIABLE + 16 * i + 8, true)],
+  ]).flat(),
+  ...FIXED_MTRRS.map((number, i) => [number, mtrrFixed(S.MTRR_FIXED + 8 * i)] as const),
   [0x2ff, mtrrDefaultType],
-  [0xc000_0080, efer],
-  [0xc000_0081, { ...field(S.STAR), long: true }],
-  [0xc000_0082, address(S.LSTAR, true)],
-  [0xc000_0083, address(S.CSTAR, true)],
-  [0xc000_0084, { ...field(S.FMASK, 0xffff_ffffn), long: true }],
-  [0xc000_0100, segmentBase(Seg.FS)],
-  [0xc000_0101, segmentBase(Seg.GS)],
-  [0xc000_0102, address(S.KERNEL_GS_BASE, true)],
-]);
-for (let i = 0; i < VARIABLE_MTRRS; i++) {
-  registers.set(0x200 + 2 * i, mtrrVariable(S.MTRR_VARIABLE + 16 * i, false));
-  registers.set(0x201 + 2 * i, mtrrVariable(S.MTRR_VARIABLE + 16 * i + 8, true));
-}
-FIXED_MTRRS.forEach((number, i) => registers.set(number, mtrrFixed(S.MTRR_FIXED + 8 * i)));
+];
+
+/** The registers by the features that bring them: a model with one of these has them. */
+const GROUPS: readonly (readonly [readonly Feature[], readonly (readonly [number, Msr])[]])[] = [
+  [["tsc"], [[0x010, tsc]]],
+  // What every processor since the P6 has.
+  [["cmov"], [
+    // IA32_PLATFORM_ID and EBL_CR_POWERON: no information.
+    [0x017, readOnly(0n)],
+    [0x02a, fixed(0n)],
+    [0x01b, apicBase],
+    // IA32_BIOS_UPDT_TRIG and IA32_BIOS_SIGN_ID: no microcode is ever loaded.
+    [0x079, fixed(0n)],
+    [0x08b, fixed(0n)],
+    [0x1a0, field(S.MISC_ENABLE)],
+  ]],
+  [["mtrr"], mtrrs],
+  [["sep"], [[0x174, sysenterCs], [0x175, address(S.SYSENTER_ESP)], [0x176, address(S.SYSENTER_EIP)]]],
+  [["pat"], [[0x277, pat]]],
+  [["nx", "syscall", "lm"], [[0xc000_0080, efer]]],
+  [["syscall"], [
+    [0xc000_0081, field(S.STAR)],
+    [0xc000_0082, address(S.LSTAR)],
+    [0xc000_0083, address(S.CSTAR)],
+    [0xc000_0084, field(S.FMASK, 0xffff_ffffn)],
+  ]],
+  [["lm"], [
+    [0xc000_0100, segmentBase(Seg.FS)],
+    [0xc000_0101, segmentBase(Seg.GS)],
+    [0xc000_0102, address(S.KERNEL_GS_BASE)],
+  ]],
+  [["rdtscp"], [[0xc000_0103, field(S.TSC_AUX, 0xffff_ffffn)]]],
+];
+
+const registers = new Map(
+  GROUPS.flatMap(([features, group]) => group.map(([number, register]) => [number, { features, register }] as const)),
+);
 
 /** The register that ECX names; #GP(0) if the model has none. */
 function find(core: CpuCore): Msr {
   requireRing0(core);
-  const register = registers.get(core.r.get32(R.CX));
-  if (register === undefined || (register.long === true && !hasLongMode(core.model))) refuse(core);
-  return register;
+  const found = registers.get(core.r.get32(R.CX));
+  if (found === undefined || !found.features.some((feature) => hasFeature(core.model, feature))) refuse(core);
+  return found.register;
 }
 
 /** RDMSR. */
