@@ -1,142 +1,157 @@
 /**
- * Times the boot of Debian's i386 kernel to its login prompt in Bootwright and, where they are there, in the peers on the
- * same kernel, initramfs and command line, one after the other in each round: `deno task bench -- [--runs N] [--json] [--only NAMES]`.
+ * Times the benchmarks of `fixtures/bench` and the boot of Debian's kernel to its login prompt, on the host itself (the same
+ * static programs), in Bootwright, and in the peers that are there: `deno task bench -- [OPTION]…`, see USAGE below.
  *
- * Peers: v86 with its interpreter alone and with its translator (folder of the npm package's build in V86DIR, runner in
- * ../shared/peers), QEMU's translator (qemu-system-i386). All are timed from outside, as whole processes.
+ * Peers: v86 (the environment's V86DIR names the build folder of its npm package; Debian's package seabios has its firmware)
+ * and QEMU's translator. All boot the same kernel, initial RAM file system and command line, one after the other in each
+ * round. Times are the host's, between the marker lines on the serial line; the boot is timed from the start of the process.
+ * Exit code 1 if a test fails, crashes or takes too long anywhere.
  */
 import { parseArgs } from "@std/cli";
-import { fileURLToPath } from "node:url";
+import { type Contestant, contestant, CONTESTANTS, images } from "./lib/bench_contestants.ts";
+import { type Architecture, programs } from "./lib/bench_programs.ts";
+import { report, summarize } from "./lib/bench_report.ts";
+import { boot, type Limits, type Outcome, runInGuest, runNatively } from "./lib/bench_run.ts";
 import { exists } from "./lib/files.ts";
 
-const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const KERNEL = `${ROOT}.cache/images/vmlinuz-686`, INITRD = `${ROOT}.cache/images/initramfs-i386.cpio.gz`;
-const COMMAND_LINE = "console=ttyS0";
-const MARKER = "login:";
-const V86_RUNNER = `${ROOT}../shared/peers/v86run.mjs`;
-/** A run that takes longer than this counts as failed. */
-const LIMIT_SECONDS = 400;
+const USAGE = `usage: deno task bench -- [OPTION]...
+  --only NAMES      tests, by commas; "boot" is the boot to the login prompt (default: all)
+  --peers NAMES     of native,${CONTESTANTS.join(",")} (default: all but v86-interpreter)
+  --arch ARCH       i386 (default) or amd64
+  --runs N          rounds (default 3)
+  --repeat N        run the tests N times in each boot (default 1)
+  --scale PERCENT   amount of work (default 100)
+  --tier TIER       of Bootwright's processor: auto (default), interpreter, single or regions
+  --limit SECONDS   for one test (default 120); booting may take 400
+  --json FILE       write all results there, too`;
 
-/** Something that can boot the kernel. */
-interface Contestant {
-  readonly name: string;
-  readonly command: string;
-  readonly args: readonly string[];
-  readonly env?: Record<string, string>;
+/** The command line makes no sense, or what it needs is not there. */
+class UsageError extends Error {
+  override name = "UsageError";
 }
 
-function found(command: string): boolean {
-  return (Deno.env.get("PATH") ?? "").split(":").some((folder) => folder !== "" && exists(`${folder}/${command}`));
+interface Options {
+  readonly tests: readonly string[];
+  readonly boot: boolean;
+  readonly native: boolean;
+  readonly contestants: readonly Contestant[];
+  readonly architecture: Architecture;
+  readonly runs: number;
+  readonly repeat: number;
+  readonly scale: number;
+  readonly limits: Limits;
+  readonly json: string | null;
 }
 
-function contestants(): { all: Contestant[]; absent: string[] } {
-  const deno = Deno.execPath(), absent: string[] = [];
-  const all: Contestant[] = [{
-    name: "bootwright",
-    command: deno,
-    args: [
-      ...["run", "--allow-read", "--allow-write", `${ROOT}cli.ts`, "run", "--kernel", KERNEL, "--initrd", INITRD],
-      ...["--append", COMMAND_LINE, "--memory", "128M", "--serial", "stdio", "--until-serial", MARKER],
-      ...["--timeout", "600s"],
-    ],
-  }];
-  const v86 = Deno.env.get("V86DIR");
-  if (v86 && exists(V86_RUNNER) && exists("/usr/share/seabios/bios.bin")) {
-    const args = ["run", "-A", V86_RUNNER, `kernel=${KERNEL}`, `initrd=${INITRD}`, `cmdline=${COMMAND_LINE}`];
-    args.push(`untilraw=${MARKER}`, `timeout=${LIMIT_SECONDS}`);
-    all.push({ name: "v86-interpreter", command: deno, args: [...args, "nojit=1"], env: { V86DIR: v86 } });
-    all.push({ name: "v86", command: deno, args, env: { V86DIR: v86 } });
-  } else absent.push("v86 (set V86DIR to the npm package's build folder)");
-  if (found("qemu-system-i386")) {
-    const machine = [
-      "-accel",
-      "tcg,thread=single",
-      "-smp",
-      "1",
-      "-m",
-      "128",
-      "-nographic",
-      "-no-reboot",
-      "-nodefaults",
-    ];
-    const boot = ["-serial", "stdio", "-kernel", KERNEL, "-initrd", INITRD, "-append", COMMAND_LINE];
-    all.push({ name: "qemu-tcg", command: "qemu-system-i386", args: [...machine, ...boot] });
-  } else absent.push("QEMU (apt-get install qemu-system-x86)");
-  return { all, absent };
-}
-
-/** Seconds until the marker appears on standard output; the process is ended then. */
-async function time(contestant: Contestant): Promise<number> {
-  const { command, args, env } = contestant, start = performance.now();
-  const process = new Deno.Command(command, { args: [...args], env, stdin: "null", stdout: "piped", stderr: "null" })
-    .spawn();
-  const watchdog = setTimeout(() => process.kill("SIGKILL"), LIMIT_SECONDS * 1000);
-  const decoder = new TextDecoder();
-  let tail = "", seconds = NaN;
-  for await (const bytes of process.stdout) {
-    tail = (tail + decoder.decode(bytes, { stream: true })).slice(-4096);
-    if (!tail.includes(MARKER)) continue;
-    seconds = (performance.now() - start) / 1000;
-    break;
+function whole(name: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new UsageError(`--${name}: expected a whole number from 1, found ${text}`);
   }
-  clearTimeout(watchdog);
-  try {
-    process.kill("SIGKILL");
-  } catch (error) {
-    // It has ended by itself.
-    if (!(error instanceof TypeError)) throw error;
-  }
-  await process.status;
-  if (Number.isNaN(seconds)) throw new Error(`${contestant.name} ended without "${MARKER}"`);
-  return seconds;
+  return value;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b), middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+/** The names in a list; throws if one is not among those allowed. */
+function names(option: string, list: string, allowed: readonly string[]): string[] {
+  const chosen = list.split(",");
+  for (const name of chosen) {
+    if (!allowed.includes(name)) throw new UsageError(`--${option}: found ${name}, expected ${allowed.join(", ")}`);
+  }
+  return chosen;
+}
+
+function readOptions(args: readonly string[]): Options {
+  const unknown: string[] = [];
+  const given = parseArgs(args.filter((arg) => arg !== "--"), {
+    string: ["only", "peers", "arch", "runs", "repeat", "scale", "tier", "limit", "json"],
+    default: {
+      peers: "native,ours,v86,qemu",
+      arch: "i386",
+      runs: "3",
+      repeat: "1",
+      scale: "100",
+      tier: "auto",
+      limit: "120",
+    },
+    unknown: (argument) => {
+      unknown.push(argument);
+    },
+  });
+  if (unknown.length > 0) throw new UsageError(`unknown argument ${unknown.join(" ")}\n${USAGE}`);
+  const [architecture] = names("arch", String(given.arch), ["i386", "amd64"]) as Architecture[];
+  const all = programs(architecture).map(({ name }) => name);
+  const only = given.only === undefined ? ["boot", ...all] : names("only", String(given.only), ["boot", ...all]);
+  const peers = names("peers", String(given.peers), ["native", ...CONTESTANTS]);
+  const [tier] = names("tier", String(given.tier), ["auto", "interpreter", "single", "regions"]);
+  const contestants: Contestant[] = [];
+  for (const name of peers.filter((name) => name !== "native")) {
+    const found = contestant(name, architecture, tier);
+    if (typeof found === "string") console.error(`not measured: ${name}, because ${found}`);
+    else contestants.push(found);
+  }
+  return {
+    tests: only.filter((name) => name !== "boot"),
+    boot: only.includes("boot"),
+    native: peers.includes("native"),
+    contestants,
+    architecture,
+    runs: whole("runs", String(given.runs)),
+    repeat: whole("repeat", String(given.repeat)),
+    scale: whole("scale", String(given.scale)),
+    limits: { boot: 400, test: whole("limit", String(given.limit)) },
+    json: given.json === undefined ? null : String(given.json),
+  };
+}
+
+/** All outcomes by contestant and test: one for each pass through the tests, of all rounds one after the other. */
+async function measure(options: Options): Promise<Map<string, Map<string, Outcome[]>>> {
+  const { tests, repeat, scale, limits } = options, paths = images(options.architecture);
+  const passes = Array.from({ length: repeat }, () => tests).flat();
+  const all = new Map<string, Map<string, Outcome[]>>();
+  const add = (who: string, test: string, outcome: Outcome) => {
+    const row = all.get(who) ?? new Map<string, Outcome[]>();
+    row.set(test, [...(row.get(test) ?? []), outcome]);
+    all.set(who, row);
+  };
+  for (let run = 1; run <= options.runs; run++) {
+    const progress = (who: string) => console.error(`round ${run} of ${options.runs}: ${who}`);
+    if (options.native && tests.length > 0) {
+      progress("native");
+      const outcomes = await runNatively(paths, passes, scale, limits);
+      passes.forEach((test, i) => add("native", test, outcomes[i]));
+    }
+    for (const one of options.contestants) {
+      progress(one.name);
+      if (options.boot) add(one.name, "boot", await boot(one, paths, limits));
+      const outcomes = await runInGuest(one, paths, passes, scale, limits);
+      passes.forEach((test, i) => add(one.name, test, outcomes[i]));
+    }
+  }
+  return all;
 }
 
 async function main(): Promise<number> {
-  const options = parseArgs(Deno.args.filter((arg) => arg !== "--"), {
-    string: ["runs", "only"],
-    boolean: ["json"],
-    default: { runs: "3" },
+  const options = readOptions(Deno.args);
+  const { kernel, login, benchmarks } = images(options.architecture);
+  const needed = [kernel, ...(options.boot ? [login] : []), ...(options.tests.length > 0 ? [benchmarks] : [])];
+  const missing = needed.filter((path) => !exists(path));
+  if (missing.length > 0) throw new UsageError(`${missing.join(", ")}: not there, run \`deno task images\` first`);
+  const summary = summarize(await measure(options), {
+    architecture: options.architecture,
+    scale: options.scale,
+    runs: options.runs,
+    repeat: options.repeat,
+    versions: Object.fromEntries(options.contestants.map(({ name, version }) => [name, version])),
   });
-  const runs = Number(options.runs);
-  if (!Number.isInteger(runs) || runs < 1) {
-    console.error(`--runs: expected a whole number from 1, found ${options.runs}`);
-    return 2;
-  }
-  if (!exists(KERNEL) || !exists(INITRD)) {
-    console.error("the kernel is not there: run `deno task images` first");
-    return 2;
-  }
-  const { all, absent } = contestants();
-  const names = options.only === undefined ? all.map((c) => c.name) : String(options.only).split(",");
-  const chosen = all.filter((c) => names.includes(c.name));
-  for (const peer of absent) console.error(`not measured: ${peer}`);
-  const seconds = new Map<string, number[]>(chosen.map((c) => [c.name, []]));
-  for (let run = 0; run < runs; run++) {
-    for (const contestant of chosen) seconds.get(contestant.name)?.push(await time(contestant));
-  }
-  const own = median(seconds.get("bootwright") ?? [NaN]);
-  const rows = [...seconds].map(([name, times]) => ({
-    name,
-    seconds: times,
-    median: median(times),
-    timesOurs: median(times) / own,
-  }));
-  if (options.json) console.log(JSON.stringify({ benchmark: "boot-i386", rows }, null, 2));
-  else {
-    console.log(`boot of Debian's i386 kernel to "${MARKER}", ${runs} rounds, seconds`);
-    for (const row of rows) {
-      const range = `${Math.min(...row.seconds).toFixed(1)}–${Math.max(...row.seconds).toFixed(1)}`;
-      console.log(
-        `${row.name.padEnd(16)}${row.median.toFixed(1).padStart(8)}  (${range})  ${row.timesOurs.toFixed(2)} × ours`,
-      );
-    }
-  }
-  return 0;
+  console.log(report(summary));
+  if (options.json !== null) await Deno.writeTextFile(options.json, `${JSON.stringify(summary, null, 2)}\n`);
+  return summary.problems.length === 0 ? 0 : 1;
 }
 
-Deno.exit(await main());
+try {
+  Deno.exit(await main());
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(error.message);
+  Deno.exit(2);
+}
