@@ -153,6 +153,7 @@ Deno.test("errors are one clear message without a stack trace", () =>
       [["run", "--memroy", "8M"], 2, "--memory"],
       [["run", "--memory", "8Q"], 2, "8Q"],
       [["run", "--memory", "1000G"], 2, "memory"],
+      [["run", "--cpu", "i386"], 2, "i486"],
       [["run", "disk.img"], 2, "disk.img"],
       [["run", "--fda", `${folder}/missing`], 6, `${folder}/missing`],
       [["run", "--cdrom", folder], 6, folder],
