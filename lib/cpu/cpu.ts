@@ -460,32 +460,49 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     return error === this.#fault;
   }
 
-  read8(linear: number, user = this.#user): number {
-    return this.#mmu.load(linear, 1, user);
+  read8(linear: number, user?: boolean): number {
+    return this.#mmu.load(linear, 1, this.#rights(linear, 1, false, user));
   }
-  read16(linear: number, user = this.#user): number {
-    return this.#mmu.load(linear, 2, user);
+  read16(linear: number, user?: boolean): number {
+    return this.#mmu.load(linear, 2, this.#rights(linear, 2, false, user));
   }
-  read32(linear: number, user = this.#user): number {
-    return this.#mmu.load(linear, 4, user);
+  read32(linear: number, user?: boolean): number {
+    return this.#mmu.load(linear, 4, this.#rights(linear, 4, false, user));
   }
-  read64(linear: number, user = this.#user): bigint {
-    return this.#mmu.load64(linear, user);
+  read64(linear: number, user?: boolean): bigint {
+    return this.#mmu.load64(linear, this.#rights(linear, 8, false, user));
   }
-  write8(linear: number, value: number, user = this.#user): void {
-    this.#mmu.store(linear, value, 1, user);
+  write8(linear: number, value: number, user?: boolean): void {
+    this.#mmu.store(linear, value, 1, this.#rights(linear, 1, true, user));
   }
-  write16(linear: number, value: number, user = this.#user): void {
-    this.#mmu.store(linear, value, 2, user);
+  write16(linear: number, value: number, user?: boolean): void {
+    this.#mmu.store(linear, value, 2, this.#rights(linear, 2, true, user));
   }
-  write32(linear: number, value: number, user = this.#user): void {
-    this.#mmu.store(linear, value, 4, user);
+  write32(linear: number, value: number, user?: boolean): void {
+    this.#mmu.store(linear, value, 4, this.#rights(linear, 4, true, user));
   }
-  write64(linear: number, value: bigint, user = this.#user): void {
-    this.#mmu.store64(linear, value, user);
+  write64(linear: number, value: bigint, user?: boolean): void {
+    this.#mmu.store64(linear, value, this.#rights(linear, 8, true, user));
   }
-  probe(linear: number, bytes: number, write: boolean, user = this.#user): void {
-    this.#mmu.probe(linear, bytes, write, user);
+  probe(linear: number, bytes: number, write: boolean, user?: boolean): void {
+    this.#mmu.probe(linear, bytes, write, this.#rights(linear, bytes, write, user));
+  }
+
+  /** With which rights an access is made. EFLAGS.AC does not hold for the processor's own look-ups: SMAP checks them here. */
+  #rights(linear: number, bytes: number, write: boolean, user: boolean | undefined): boolean {
+    if (user === undefined) return this.#user;
+    const { r } = this;
+    if (!user && (r.i32(S.CR4) & CR4.SMAP) !== 0 && (r.i32(S.EFLAGS) & Flag.AC) !== 0) {
+      const flags = r.i32(S.EFLAGS);
+      this.#mmu.closeGuards();
+      r.setI32(S.EFLAGS, flags & ~Flag.AC);
+      try {
+        this.#mmu.probe(linear, bytes, write, false);
+      } finally {
+        r.setI32(S.EFLAGS, flags);
+      }
+    }
+    return user;
   }
   hostRead(linear: number, user = this.#user): number {
     return this.#mmu.hostRead(linear, user);

@@ -233,6 +233,7 @@ export const OPCODES_0F38 = `
 3f*   - | pmaxud Vdq,Wdq
 40*   - | pmulld Vdq,Wdq
 41*   - | phminposuw Vdq,Wdq
+82*   - | invpcid Gn,Mdq
 c8*   sha1nexte Vdq,Wdq
 c9*   sha1msg1 Vdq,Wdq
 ca*   sha1msg2 Vdq,Wdq

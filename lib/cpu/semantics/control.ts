@@ -6,11 +6,12 @@ import { conditional, conditionOf } from "./operands.ts";
 import { define } from "./registry.ts";
 
 /**
- * Raises #GP(0) for a target outside CS before the stack changes. {@link Emitter.jump} checks too, but that is too late
- * for a call or a return.
+ * Raises #GP(0) for a target outside CS, or one that is not canonical, before the stack changes. {@link Emitter.jump} checks
+ * too, but that is too late for a call or a return.
  */
 function checkTarget(e: Emitter, target: Value): void {
-  if (e.mode.flat || target.type === "i64") return;
+  if (target.type === "i64") return e.raiseIf(target.shl(16).shrS(16).ne(target), Vector.GP, 0);
+  if (e.mode.flat) return;
   e.raiseIf(target.gtU(e.state(S.SEG + Seg.CS * SEG.SIZE + SEG.LIMIT, "i32")), Vector.GP, 0);
 }
 

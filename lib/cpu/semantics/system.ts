@@ -68,11 +68,13 @@ function writesSpecial(instruction: Instruction): boolean {
   return first.kind === "reg" && (first.file === "cr" || first.file === "dr");
 }
 
-/** MOV to and from control and debug registers. */
+/** MOV to and from control and debug registers; all 64 bits count. */
 function moveSpecial(name: string): (e: Emitter) => void {
   return (e) => {
     if (writesSpecial(e.instruction)) {
-      e.helper(`write_${name}`, e.registerNumber(0), e.asNumber(e.read(1)));
+      const value = e.read(1);
+      e.setState(S.SCRATCH, "i64", e.sizeOf(1) === 64 ? value : value.extendU());
+      e.helper(`write_${name}`, e.registerNumber(0));
     } else {
       e.helper(`read_${name}`, e.registerNumber(1));
       e.write(0, e.state(S.SCRATCH, e.sizeOf(0) === 64 ? "i64" : "i32"));
@@ -83,7 +85,10 @@ function moveSpecial(name: string): (e: Emitter) => void {
 define("mov.cr", moveSpecial("control"), (instruction) => writesSpecial(instruction) ? "exit" : "none");
 define("mov.dr", moveSpecial("debug"), (instruction) => writesSpecial(instruction) ? "exit" : "none");
 
-define("smsw", (e) => e.write(0, e.state(S.CR0, e.sizeOf(0) === 64 ? "i64" : "i32")));
+define("smsw", (e) => {
+  e.helper("user_instruction");
+  e.write(0, e.state(S.CR0, e.sizeOf(0) === 64 ? "i64" : "i32"));
+});
 define("lmsw", (e) => {
   e.helper("lmsw", e.read(0).wrap());
 }, "exit");
@@ -106,6 +111,7 @@ function loadTable(field: number): (e: Emitter) => void {
 /** SGDT and SIDT store the whole base whatever the operand size, as processors since the 386 do. */
 function storeTable(field: number): (e: Emitter) => void {
   return (e) => {
+    e.helper("user_instruction");
     const segment = e.segment(0), at = e.address(0), wide = e.mode.code === 64;
     e.probe(segment, at, wide ? 10 : 6, true);
     e.store(segment, at, e.state(field + (S.GDTR_LIMIT - S.GDTR_BASE), "i32"), 16);
@@ -124,8 +130,12 @@ define("lldt", (e) => {
 define("ltr", (e) => {
   e.helper("ltr", e.read(0).wrap());
 });
-define("sldt", (e) => e.write(0, widened(e.helper("store_system_segment", e.i32(Seg.LDTR)), e.sizeOf(0))));
-define("str", (e) => e.write(0, widened(e.helper("store_system_segment", e.i32(Seg.TR)), e.sizeOf(0))));
+for (const [mnemonic, segment] of [["sldt", Seg.LDTR], ["str", Seg.TR]] as const) {
+  define(mnemonic, (e) => {
+    const selector = e.helper("store_system_segment", e.i32(segment));
+    e.write(0, widened(selector, e.sizeOf(0)));
+  });
+}
 
 /** LAR and LSL: the destination changes only if the selector is acceptable; ZF tells. */
 function inspectDescriptor(e: Emitter, mnemonic: string): void {
@@ -151,6 +161,20 @@ define("arpl", (e) => {
 define("invlpg", (e) => {
   e.helper("invlpg", e.segmentNumber(), e.asNumber(e.address(0)));
 }, "exit");
+define("invpcid", (e) => {
+  e.helper("check_invpcid");
+  const [context, linear] = e.load128(e.segment(1), e.address(1), false);
+  const type = e.read(0);
+  e.setState(S.SCRATCH, "i64", context);
+  e.setState(S.SCRATCH + 8, "i64", linear);
+  e.helper("invpcid", e.asNumber(e.sizeOf(0) === 64 ? type : type.extendU()));
+}, "exit");
+define("stac", (e) => {
+  e.helper("set_alignment_check", e.i32(1));
+}, "exit");
+define("clac", (e) => {
+  e.helper("set_alignment_check", e.i32(0));
+}, "exit");
 define("invd wbinvd", (e) => {
   e.helper("require_ring0");
 });
@@ -167,6 +191,18 @@ define("swapgs", (e) => {
   e.helper("swapgs");
 }, "exit");
 
+for (const [name, segment] of [["fs", Seg.FS], ["gs", Seg.GS]] as const) {
+  define(`rd${name}base`, (e) => {
+    e.helper("read_segment_base", e.i32(segment));
+    e.write(0, e.state(S.SCRATCH, e.sizeOf(0) === 64 ? "i64" : "i32"));
+  });
+  define(`wr${name}base`, (e) => {
+    const base = e.read(0);
+    e.setState(S.SCRATCH, "i64", e.sizeOf(0) === 64 ? base : base.extendU());
+    e.helper("write_segment_base", e.i32(segment));
+  }, "exit");
+}
+
 define("cpuid", (e) => {
   e.helper("cpuid");
 });
@@ -178,6 +214,9 @@ define("wrmsr", (e) => {
 }, "exit");
 define("rdtsc", (e) => {
   e.helper("rdtsc");
+});
+define("rdtscp", (e) => {
+  e.helper("rdtscp");
 });
 define("rdpmc", (e) => {
   e.helper("rdpmc");

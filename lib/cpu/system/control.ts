@@ -1,8 +1,9 @@
 /** Control registers, descriptor-table registers, and instructions that only the kernel may run. Intel SDM vol. 3A, chapter 2. */
 import type { CpuCore } from "../core.ts";
 import { Access } from "../registers.ts";
-import { CR0, CR4, EFER, Flag, R, S, Seg, Shadow, Vector } from "../state.ts";
+import { CR0, CR4, EFER, Flag, R, S, SEG, Seg, Shadow, Vector } from "../state.ts";
 import type { Feature } from "./feature_table.ts";
+import { isCanonical, isCanonical64 } from "./canonical.ts";
 import { type CpuModel, hasFeature } from "./model.ts";
 import { pdptesValid } from "./paging.ts";
 import { in64BitCode, inV86 } from "./segments.ts";
@@ -23,6 +24,7 @@ export function writeCr0(core: CpuCore, value: number): void {
   const next = (value & CR0_BITS) | CR0.ET;
   const paging = (next & CR0.PG) !== 0, wasPaging = (old & CR0.PG) !== 0;
   if (paging && (next & CR0.PE) === 0) core.raise(Vector.GP, 0);
+  if (!paging && (r.i32(S.CR4) & CR4.PCIDE) !== 0) core.raise(Vector.GP, 0);
   if ((next & CR0.NW) !== 0 && (next & CR0.CD) === 0) core.raise(Vector.GP, 0);
   const efer = r.i32(S.EFER);
   if (paging && !wasPaging) enablePaging(core, efer);
@@ -46,7 +48,16 @@ function enablePaging(core: CpuCore, efer: number): void {
   }
 }
 
-/** MOV to CR3. */
+/**
+ * MOV to CR3. With process-context identifiers bit 63 asks for translations to stay; they always are what the page tables
+ * say, so that nothing depends on it.
+ */
+function moveToCr3(core: CpuCore, value: bigint): void {
+  if ((core.r.i32(S.CR4) & CR4.PCIDE) !== 0) value &= ~(1n << 63n);
+  writeCr3(core, Number(value));
+}
+
+/** Loads CR3 and goes over to its page tables. */
 export function writeCr3(core: CpuCore, value: number): void {
   const r = core.r;
   const limit = r.longMode ? 2 ** core.model.physicalBits : TWO_32;
@@ -68,6 +79,11 @@ const CR4_FEATURES: readonly (readonly [Feature, number])[] = [
   ["cmov", CR4.PCE],
   ["fxsr", CR4.OSFXSR],
   ["sse", CR4.OSXMMEXCPT],
+  ["umip", CR4.UMIP],
+  ["fsgsbase", CR4.FSGSBASE],
+  ["pcid", CR4.PCIDE],
+  ["smep", CR4.SMEP],
+  ["smap", CR4.SMAP],
 ];
 
 /** Bits of CR4 that a model has. */
@@ -77,45 +93,59 @@ function cr4Bits(model: CpuModel): number {
   return bits;
 }
 
+/** Bits of CR4 on which translations depend. */
+const CR4_PAGING = CR4.PAE | CR4.PSE | CR4.PGE | CR4.PCIDE | CR4.SMEP | CR4.SMAP;
+/** Bits of CR4 whose change makes PAE paging read its PDPTEs again. Section 4.4.1. */
+const CR4_PDPTES = CR4.PAE | CR4.PSE | CR4.PGE | CR4.SMEP;
+
 /** MOV to CR4. */
 function writeCr4(core: CpuCore, value: number): void {
   const r = core.r, old = r.i32(S.CR4);
   if (value < 0 || value >= TWO_32 || (value & ~cr4Bits(core.model)) !== 0) core.raise(Vector.GP, 0);
   if (r.longMode && (value & CR4.PAE) === 0) core.raise(Vector.GP, 0);
   const changed = old ^ value, paging = (r.i32(S.CR0) & CR0.PG) !== 0;
-  if (paging && !r.longMode && (value & CR4.PAE) !== 0 && (changed & (CR4.PAE | CR4.PSE | CR4.PGE)) !== 0) {
+  // Process-context identifiers are switched on in IA-32e mode, while the current one is 0. Section 4.10.1.
+  const identified = (changed & value & CR4.PCIDE) !== 0;
+  if (identified && (!r.longMode || (r.i32(S.CR3) & 0xfff) !== 0)) core.raise(Vector.GP, 0);
+  if (paging && !r.longMode && (value & CR4.PAE) !== 0 && (changed & CR4_PDPTES) !== 0) {
     if (!pdptesValid(core, r.u32(S.CR3))) core.raise(Vector.GP, 0);
   }
   r.setNumber(S.CR4, value);
-  if ((changed & (CR4.PAE | CR4.PSE | CR4.PGE)) !== 0) core.flushTlb();
+  if ((changed & CR4_PAGING) !== 0) core.flushTlb();
   core.modeChanged();
 }
 
-/** MOV CRn, r: `value` is the register as a signed number. */
-export function writeControlRegister(core: CpuCore, number: number, value: number): void {
-  if (number !== 0 && number !== 2 && number !== 3 && number !== 4 && number !== 8) core.raise(Vector.UD);
+/** Raises #UD for a control register that there is none of, #GP(0) outside the kernel. */
+function checkControlRegister(core: CpuCore, number: number): void {
+  const exists = number === 0 || number === 2 || number === 3 || number === 4 ||
+    (number === 8 && hasFeature(core.model, "lm"));
+  if (!exists) core.raise(Vector.UD);
   requireRing0(core);
+}
+
+/** MOV CRn, r: `value` is the register, unsigned. */
+export function writeControlRegister(core: CpuCore, number: number, value: bigint): void {
+  checkControlRegister(core, number);
   switch (number) {
     case 0:
-      return writeCr0(core, value);
+      return writeCr0(core, Number(value));
     case 2:
-      return core.r.setNumber(S.CR2, value);
+      return core.r.setU64(S.CR2, value);
     case 3:
-      return writeCr3(core, value);
+      return moveToCr3(core, value);
     case 4:
-      return writeCr4(core, value);
+      return writeCr4(core, Number(value));
     case 8:
-      if (value < 0 || value > 15) core.raise(Vector.GP, 0);
-      return core.r.setNumber(S.CR8, value);
+      if (value > 15n) core.raise(Vector.GP, 0);
+      return core.r.setU64(S.CR8, value);
   }
 }
 
 /** MOV r, CRn. */
-export function readControlRegister(core: CpuCore, number: number): number {
-  if (number !== 0 && number !== 2 && number !== 3 && number !== 4 && number !== 8) core.raise(Vector.UD);
-  requireRing0(core);
+export function readControlRegister(core: CpuCore, number: number): bigint {
+  checkControlRegister(core, number);
   const fields: Record<number, number> = { 0: S.CR0, 2: S.CR2, 3: S.CR3, 4: S.CR4, 8: S.CR8 };
-  return core.r.number(fields[number]);
+  return core.r.u64(fields[number]);
 }
 
 /** LMSW: the low four bits of CR0; PE cannot be cleared. */
@@ -135,6 +165,7 @@ export function clearTaskSwitched(core: CpuCore): void {
 /** LGDT (field S.GDTR_BASE) and LIDT (S.IDTR_BASE), operands read already. */
 export function loadTableRegister(core: CpuCore, field: number, limit: number, base: number): void {
   requireRing0(core);
+  if (in64BitCode(core) && !isCanonical(base)) core.raise(Vector.GP, 0);
   core.r.setNumber(field, base);
   core.r.setI32(field + (S.GDTR_LIMIT - S.GDTR_BASE), limit);
 }
@@ -149,6 +180,45 @@ export function halt(core: CpuCore): void {
 export function invalidatePage(core: CpuCore, linear: number): void {
   requireRing0(core);
   core.flushPage(linear);
+}
+
+/** INVPCID's checks that come before its descriptor is read. */
+export function checkInvpcid(core: CpuCore): void {
+  if (inV86(core)) core.raise(Vector.GP, 0);
+  requireRing0(core);
+}
+
+/**
+ * INVPCID with the two halves of its descriptor. Type 0 invalidates an address in a context, 1 a context, 2 everything, 3
+ * everything but global pages.
+ */
+export function invalidateContext(core: CpuCore, type: number, context: bigint, linear: bigint): void {
+  if (type < 0 || type > 3 || context >> 12n !== 0n) core.raise(Vector.GP, 0);
+  if (type < 2 && context !== 0n && (core.r.i32(S.CR4) & CR4.PCIDE) === 0) core.raise(Vector.GP, 0);
+  if (type !== 0) return core.flushTlb();
+  if (!isCanonical64(linear)) core.raise(Vector.GP, 0);
+  core.flushPage(Number(BigInt.asIntN(64, linear)));
+}
+
+/** STAC and CLAC: supervisor code opens the user's data to itself, and closes it again. */
+export function setAlignmentCheck(core: CpuCore, set: boolean): void {
+  const r = core.r, flags = r.i32(S.EFLAGS);
+  if (r.cpl !== 0) core.raise(Vector.UD);
+  r.setI32(S.EFLAGS, set ? flags | Flag.AC : flags & ~Flag.AC);
+  core.modeChanged();
+}
+
+/** RDFSBASE and RDGSBASE. */
+export function readSegmentBase(core: CpuCore, segment: number): bigint {
+  if ((core.r.i32(S.CR4) & CR4.FSGSBASE) === 0) core.raise(Vector.UD);
+  return core.r.u64(S.SEG + segment * SEG.SIZE + SEG.BASE);
+}
+
+/** WRFSBASE and WRGSBASE. */
+export function writeSegmentBase(core: CpuCore, segment: number, base: bigint): void {
+  if ((core.r.i32(S.CR4) & CR4.FSGSBASE) === 0) core.raise(Vector.UD);
+  if (!isCanonical64(base)) core.raise(Vector.GP, 0);
+  setSegmentBase(core, segment, Number(BigInt.asIntN(64, base)));
 }
 
 /** SWAPGS. */
@@ -177,6 +247,12 @@ export function readTimestamp(core: CpuCore): void {
   const low = cycles % 2 ** 32 + r.u32(S.TSC_OFFSET);
   r.set32(R.AX, low % 2 ** 32);
   r.set32(R.DX, Math.floor(cycles / 2 ** 32) + r.u32(S.TSC_OFFSET + 4) + (low >= 2 ** 32 ? 1 : 0));
+}
+
+/** RDTSCP. */
+export function readTimestampAndId(core: CpuCore): void {
+  readTimestamp(core);
+  core.r.set32(R.CX, core.r.u32(S.TSC_AUX));
 }
 
 /** RDPMC: there are no counters. */
@@ -240,4 +316,6 @@ export function popFlags(core: CpuCore, image: number, size: number): void {
     if (size !== 16 && r.cpl === 0) forced |= Flag.VIF | Flag.VIP;
   }
   r.eflags = (flags & ~(mask | forced)) | (image & mask);
+  // SMAP goes by AC.
+  if ((flags & ~r.i32(S.EFLAGS) & Flag.AC) !== 0) core.modeChanged();
 }

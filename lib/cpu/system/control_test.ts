@@ -20,17 +20,17 @@ function v86(flags: number): ProtectedBoard {
 
 Deno.test("MOV CR0: contradictory bits are refused, unknown ones read 0, ET reads 1", () => {
   const b = new ProtectedBoard();
-  const write = (value: number) => faultOf(() => control.writeControlRegister(b.cpu, 0, value >>> 0));
+  const write = (value: number) => faultOf(() => control.writeControlRegister(b.cpu, 0, BigInt(value >>> 0)));
   assertEquals(write(CR0.PG), GP0);
   assertEquals(write(CR0.NW | CR0.PE), GP0);
   assertEquals(write(0x1ff8_ffc1), null);
-  assertEquals(control.readControlRegister(b.cpu, 0), CR0.PE | CR0.ET);
+  assertEquals(control.readControlRegister(b.cpu, 0), BigInt(CR0.PE | CR0.ET));
 });
 
 Deno.test("MOV CR: missing registers are undefined, others are the kernel's", () => {
   const b = new ProtectedBoard();
   assertEquals(faultOf(() => control.readControlRegister(b.cpu, 1)), { vector: Vector.UD, code: -1 });
-  assertEquals(faultOf(() => control.writeControlRegister(b.cpu, 4, CR4.SMEP)), GP0);
+  assertEquals(faultOf(() => control.writeControlRegister(b.cpu, 4, BigInt(CR4.SMEP))), GP0);
   b.enterUser();
   assertEquals(faultOf(() => control.readControlRegister(b.cpu, 0)), GP0);
 });
@@ -109,16 +109,16 @@ Deno.test("PUSHF and POPF in virtual-8086 mode", () => {
 
 Deno.test("debug registers: aliases, reserved bits and general detect", () => {
   const b = new ProtectedBoard();
-  writeDebugRegister(b.cpu, 7, 0xffff_dbff);
-  writeDebugRegister(b.cpu, 6, 0);
-  assertEquals([readDebugRegister(b.cpu, 5), readDebugRegister(b.cpu, 4)], [0xffff_07ff, 0xffff_0ff0]);
+  writeDebugRegister(b.cpu, 7, 0xffff_dbffn);
+  writeDebugRegister(b.cpu, 6, 0n);
+  assertEquals([readDebugRegister(b.cpu, 5), readDebugRegister(b.cpu, 4)], [0xffff_07ffn, 0xffff_0ff0n]);
   b.r.setNumber(S.CR4, CR4.DE);
   assertEquals(faultOf(() => readDebugRegister(b.cpu, 4)), { vector: Vector.UD, code: -1 });
-  writeDebugRegister(b.cpu, 7, 0x2000);
+  writeDebugRegister(b.cpu, 7, 0x2000n);
   assertEquals(faultOf(() => readDebugRegister(b.cpu, 0)), { vector: Vector.DB, code: -1 });
   assertEquals(b.r.u32(S.DR + 48), 0xffff_2ff0);
   b.enterUser();
-  assertEquals(faultOf(() => writeDebugRegister(b.cpu, 0, 0)), GP0);
+  assertEquals(faultOf(() => writeDebugRegister(b.cpu, 0, 0n)), GP0);
 });
 
 Deno.test("single-stepping: one trap after each instruction, none between MOV SS and the next", () => {

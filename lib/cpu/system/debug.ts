@@ -33,17 +33,19 @@ function checkAccess(core: CpuCore, number: number): number {
 }
 
 /** MOV r, DRn: returns the register, after the checks. */
-export function readDebugRegister(core: CpuCore, number: number): number {
-  return core.r.number(S.DR + checkAccess(core, number) * 8);
+export function readDebugRegister(core: CpuCore, number: number): bigint {
+  return core.r.u64(S.DR + checkAccess(core, number) * 8);
 }
 
-/** MOV DRn, r. */
-export function writeDebugRegister(core: CpuCore, number: number, value: number): void {
+/** MOV DRn, r: `value` is the register, unsigned. */
+export function writeDebugRegister(core: CpuCore, number: number, value: bigint): void {
   number = checkAccess(core, number);
-  if (number >= 6) {
-    if (value < 0 || value > 0xffff_ffff) core.raise(Vector.GP, 0);
-    value = number === 6 ? ((value & DR6_WRITABLE) | DR6_FIXED) >>> 0 : ((value & DR7_WRITABLE) | DR7_FIXED) >>> 0;
+  if (number < 6) core.r.setU64(S.DR + number * 8, value);
+  else {
+    if (value > 0xffff_ffffn) core.raise(Vector.GP, 0);
+    const bits = Number(value);
+    const next = number === 6 ? (bits & DR6_WRITABLE) | DR6_FIXED : (bits & DR7_WRITABLE) | DR7_FIXED;
+    core.r.setNumber(S.DR + number * 8, next >>> 0);
   }
-  core.r.setNumber(S.DR + number * 8, value);
   core.debugRegistersChanged();
 }

@@ -32,6 +32,8 @@ export class Descriptor {
     readonly high: number,
     /** Bytes 8–11 of a 16-byte descriptor in IA-32e mode: bits 32–63 of the base or offset. */
     readonly upper = 0,
+    /** The type bits in the upper half of such a descriptor, which must be 0. */
+    readonly upperType = 0,
   ) {}
 
   /** {@link Access} bits. */
@@ -121,7 +123,9 @@ export function findDescriptor(core: CpuCore, selector: number): Descriptor | nu
     return new Descriptor(selector, address, low, high);
   }
   if (offset + 15 > limit) return null;
-  return new Descriptor(selector, address, low, high, core.read32(linearAddress(core, address, 8), false));
+  const upper = core.read32(linearAddress(core, address, 8), false);
+  const upperType = (core.read32(linearAddress(core, address, 12), false) >>> 8) & 0x1f;
+  return new Descriptor(selector, address, low, high, upper, upperType);
 }
 
 /** The error code that names a selector: RPL bits replaced by `ext` (1 if the event is external to the program). */

@@ -6,6 +6,7 @@ import type { CpuCore } from "../core.ts";
 import { CpuFault } from "../fault.ts";
 import { Access } from "../registers.ts";
 import { CR4, Flag, R, S, Seg, Vector } from "../state.ts";
+import { isCanonical } from "./canonical.ts";
 import {
   Descriptor,
   findDescriptor,
@@ -315,13 +316,14 @@ function enter64(core: CpuCore, vector: number, errorCode: number, kind: Interru
   if ((code.access & (Access.LONG | Access.BIG)) !== Access.LONG) {
     core.raise(Vector.GP, selectorError(selector, ext));
   }
+  if (!isCanonical(gate.gateOffset)) core.raise(Vector.GP, ext);
   const cpl = r.cpl, inner = !code.conforming && code.dpl < cpl;
   const level = inner ? code.dpl : cpl;
   const ist = gate.high & 7;
   let pointer = r.number(S.GPR + 4 * 8);
   if (ist !== 0) pointer = innerStack64(core, 36 + (ist - 1) * 8, ext);
   else if (inner) pointer = innerStack64(core, 4 + level * 8, ext);
-  const pushes = pushesOnto64(pointer - (((pointer % 16) + 16) % 16), level)
+  const pushes = pushesOnto64(pointer - (((pointer % 16) + 16) % 16), level, ext)
     .add(r.selector(Seg.SS)).add(r.get64(R.SP)).add(pushedFlags(core, vector, kind))
     .add(r.selector(Seg.CS)).add(r.ip);
   if (errorCode >= 0) pushes.add(errorCode);

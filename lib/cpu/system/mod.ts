@@ -100,15 +100,23 @@ export const systemHelpers: HelperTable = {
   read_control: {
     args: ["i32"],
     result: null,
-    run: (core, number) => core.r.setNumber(S.SCRATCH, control.readControlRegister(core, number)),
+    run: (core, number) => core.r.setU64(S.SCRATCH, control.readControlRegister(core, number)),
   },
-  write_control: { args: ["i32", "f64"], result: null, run: control.writeControlRegister },
+  write_control: {
+    args: ["i32"],
+    result: null,
+    run: (core, number) => control.writeControlRegister(core, number, core.r.u64(S.SCRATCH)),
+  },
   read_debug: {
     args: ["i32"],
     result: null,
-    run: (core, number) => core.r.setNumber(S.SCRATCH, readDebugRegister(core, number)),
+    run: (core, number) => core.r.setU64(S.SCRATCH, readDebugRegister(core, number)),
   },
-  write_debug: { args: ["i32", "f64"], result: null, run: writeDebugRegister },
+  write_debug: {
+    args: ["i32"],
+    result: null,
+    run: (core, number) => writeDebugRegister(core, number, core.r.u64(S.SCRATCH)),
+  },
   lmsw: { args: ["i32"], result: null, run: control.loadMachineStatus },
   clts: { args: [], result: null, run: control.clearTaskSwitched },
   load_table: { args: ["i32", "i32", "f64"], result: null, run: control.loadTableRegister },
@@ -117,6 +125,28 @@ export const systemHelpers: HelperTable = {
     args: ["i32", "f64"],
     result: null,
     run: (core, segment, offset) => control.invalidatePage(core, segments.effectiveAddress(core, segment, offset)),
+  },
+  check_invpcid: { args: [], result: null, run: control.checkInvpcid },
+  invpcid: {
+    args: ["f64"],
+    result: null,
+    run: (core, type) => control.invalidateContext(core, type, core.r.u64(S.SCRATCH), core.r.u64(S.SCRATCH + 8)),
+  },
+  set_alignment_check: {
+    args: ["i32"],
+    result: null,
+    run: (core, set) => control.setAlignmentCheck(core, set !== 0),
+  },
+  user_instruction: { args: [], result: null, run: segments.checkUserInstruction },
+  read_segment_base: {
+    args: ["i32"],
+    result: null,
+    run: (core, segment) => core.r.setU64(S.SCRATCH, control.readSegmentBase(core, segment)),
+  },
+  write_segment_base: {
+    args: ["i32"],
+    result: null,
+    run: (core, segment) => control.writeSegmentBase(core, segment, core.r.u64(S.SCRATCH)),
   },
   halt: { args: [], result: null, run: control.halt },
   cli: { args: [], result: null, run: control.clearInterrupts },
@@ -130,6 +160,7 @@ export const systemHelpers: HelperTable = {
   rdmsr: { args: [], result: null, run: readMsr },
   wrmsr: { args: [], result: null, run: writeMsr },
   rdtsc: { args: [], result: null, run: control.readTimestamp },
+  rdtscp: { args: [], result: null, run: control.readTimestampAndId },
   rdpmc: { args: [], result: null, run: control.readPerformanceCounter },
 
   // Ports.

@@ -9,7 +9,7 @@ import type { CpuCore } from "../core.ts";
 import { FrameFlag, PAGE_SHIFT, PAGE_SIZE, PageKind, type PhysicalMemory } from "../../machine/memory.ts";
 import { CR0, CR4, EFER, Flag, S } from "../state.ts";
 import { isCanonical } from "./canonical.ts";
-import { hasFeature } from "./features.ts";
+import { hasFeature } from "./model.ts";
 
 /** Bits of a paging-structure entry. Tables 4-5 to 4-20. */
 const P = 1 << 0, W = 1 << 1, U = 1 << 2, A = 1 << 5, D = 1 << 6, PS = 1 << 7, G = 1 << 8;

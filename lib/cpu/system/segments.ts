@@ -4,7 +4,8 @@
  */
 import type { CpuCore } from "../core.ts";
 import { Access } from "../registers.ts";
-import { Flag, S, Seg, Vector } from "../state.ts";
+import { CR4, Flag, S, Seg, Vector } from "../state.ts";
+import { isCanonical } from "./canonical.ts";
 import {
   type Descriptor,
   findDescriptor,
@@ -142,7 +143,8 @@ export function loadLdt(core: CpuCore, selector: number): void {
     return;
   }
   const descriptor = (selector & 4) !== 0 ? null : findDescriptor(core, selector);
-  if (descriptor === null || !descriptor.system || descriptor.type !== SystemType.LDT) {
+  const found = descriptor !== null && descriptor.system && descriptor.type === SystemType.LDT;
+  if (!found || descriptor.upperType !== 0 || !isCanonical(descriptor.base)) {
     core.raise(Vector.GP, selectorError(selector));
   }
   if (!descriptor.present) core.raise(Vector.NP, selectorError(selector));
@@ -161,15 +163,24 @@ export function loadTaskRegister(core: CpuCore, selector: number): void {
   selector &= 0xffff;
   if (isNull(selector)) core.raise(Vector.GP, 0);
   const descriptor = (selector & 4) !== 0 ? null : findDescriptor(core, selector);
-  if (descriptor === null || !isAvailableTss(core, descriptor)) core.raise(Vector.GP, selectorError(selector));
+  const found = descriptor !== null && isAvailableTss(core, descriptor);
+  if (!found || descriptor.upperType !== 0 || !isCanonical(descriptor.base)) {
+    core.raise(Vector.GP, selectorError(selector));
+  }
   if (!descriptor.present) core.raise(Vector.NP, selectorError(selector));
   markBusy(core, descriptor.address, true);
   core.r.setSegment(Seg.TR, selector, descriptor.base, descriptor.limit, descriptor.access | 2);
 }
 
+/** SGDT, SIDT, SLDT, SMSW and STR: CR4.UMIP reserves them for the kernel. */
+export function checkUserInstruction(core: CpuCore): void {
+  if ((core.r.i32(S.CR4) & CR4.UMIP) !== 0 && core.r.cpl !== 0) core.raise(Vector.GP, 0);
+}
+
 /** The selector in LDTR or TR, for SLDT and STR. */
 export function storeSystemSegment(core: CpuCore, segment: number): number {
   requireProtected(core);
+  checkUserInstruction(core);
   return core.r.selector(segment);
 }
 
@@ -187,7 +198,7 @@ function inspect(core: CpuCore, selector: number, types: number, longTypes: numb
   requireProtected(core);
   if (isNull(selector)) return null;
   const descriptor = findDescriptor(core, selector & 0xffff);
-  if (descriptor === null || !visible(core, selector, descriptor)) return null;
+  if (descriptor === null || descriptor.upperType !== 0 || !visible(core, selector, descriptor)) return null;
   const accepted = core.r.longMode ? longTypes : types;
   return descriptor.system && ((accepted >>> descriptor.type) & 1) === 0 ? null : descriptor;
 }

@@ -2,6 +2,7 @@
 import type { CpuCore } from "../core.ts";
 import { Access } from "../registers.ts";
 import { R, S, SEG, Seg, Vector } from "../state.ts";
+import { isCanonical } from "./canonical.ts";
 import { type Descriptor, linearAddress } from "./descriptors.ts";
 
 /** The stack pointer, as wide as the stack is. */
@@ -45,9 +46,10 @@ export function peek(core: CpuCore, delta: number, bytes: 2 | 4 | 8): number {
   const r = core.r, size = r.stackSize;
   const offset = wrap(stackPointer(core) + delta, size);
   const at = S.SEG + Seg.SS * SEG.SIZE;
-  if (size !== 64 && (offset < r.number(at + SEG.LOW) || offset + bytes - 1 > r.number(at + SEG.HIGH_READ))) {
-    core.raise(Vector.SS, 0);
-  }
+  const inside = size === 64
+    ? isCanonical(offset) && isCanonical(offset + bytes - 1)
+    : offset >= r.number(at + SEG.LOW) && offset + bytes - 1 <= r.number(at + SEG.HIGH_READ);
+  if (!inside) core.raise(Vector.SS, 0);
   const linear = size === 64 ? offset : linearAddress(core, r.segmentBase(Seg.SS), offset);
   if (bytes === 2) return core.read16(linear);
   if (bytes === 4) return core.read32(linear) >>> 0;
@@ -100,14 +102,14 @@ class Pushes {
     return this;
   }
 
-  /** Pushes go to the flat 64-bit stack at `pointer`. */
-  onto64(pointer: number, cpl: number): this {
+  /** Pushes go to the flat 64-bit stack at `pointer`; one that is not canonical raises #SS(`error`). */
+  onto64(pointer: number, cpl: number, error: number): this {
     this.#values.length = 0;
     this.#base = 0;
     this.#size = 64;
     this.#user = cpl === 3;
     this.#pointer = pointer;
-    this.#error = 0;
+    this.#error = error;
     return this;
   }
 
@@ -122,9 +124,11 @@ class Pushes {
     let pointer = this.#pointer;
     for (let i = 0; i < this.#values.length; i++) {
       pointer = wrap(pointer - bytes, this.#size);
-      if (this.#size !== 64 && (pointer < this.#low || pointer + bytes - 1 > this.#high)) {
-        core.raise(Vector.SS, this.#error);
-      }
+      const last = pointer + bytes - 1;
+      const inside = this.#size === 64
+        ? isCanonical(pointer) && isCanonical(last)
+        : pointer >= this.#low && last <= this.#high;
+      if (!inside) core.raise(Vector.SS, this.#error);
       core.probe(this.#linear(core, pointer), bytes, true, this.#user);
     }
     pointer = this.#pointer;
@@ -155,9 +159,9 @@ export function pushesOnto(descriptor: Descriptor, pointer: number, cpl: number,
   return pushes.onto(descriptor, pointer, cpl, error);
 }
 
-/** Starts a set of pushes onto a 64-bit stack. */
-export function pushesOnto64(pointer: number, cpl: number): Pushes {
-  return pushes.onto64(pointer, cpl);
+/** Starts a set of pushes onto a 64-bit stack; a pointer that is not canonical raises #SS(`error`). */
+export function pushesOnto64(pointer: number, cpl: number, error = 0): Pushes {
+  return pushes.onto64(pointer, cpl, error);
 }
 
 /** Stack pointer and selector for privilege level `level`, from the current TSS. Raises #TS. */

@@ -1,7 +1,9 @@
 /** Descriptor tables and page tables for unit tests of protected mode. */
 import { CpuFault } from "../fault.ts";
-import { S } from "../state.ts";
+import { CR4, EFER, S, Seg } from "../state.ts";
 import { type TestBoard, testBoard } from "../test_board.ts";
+import type { CpuOptions } from "../options.ts";
+import { DEFAULT_MODEL_NAME, parseCpuModel } from "./model.ts";
 
 /** Where {@link protectedBoard} puts things. */
 export const At = { GDT: 0x2000, LDT: 0x2800, IDT: 0x3000, TSS: 0x4000, OTHER_TSS: 0x4100, PAGES: 0x10000 } as const;
@@ -47,9 +49,10 @@ export const Sel = {
 
 /** A board with a GDT, an LDT, an IDT of 256 entries (all absent) and a loaded 32-bit TSS whose SS0:ESP0 is DATA0:7000h. */
 export class ProtectedBoard {
-  readonly board: TestBoard = testBoard();
+  readonly board: TestBoard;
 
-  constructor() {
+  constructor(options: CpuOptions = {}) {
+    this.board = testBoard(options);
     const { cpu } = this;
     this.descriptor(Sel.CODE0, segment(0x9b));
     this.descriptor(Sel.DATA0, segment(0x93));
@@ -120,4 +123,76 @@ export function faultOf(action: () => unknown): { vector: number; code: number }
     return { vector: fault.vector, code: fault.code };
   }
   return null;
+}
+
+/** Where {@link longBoard} puts things besides {@link At}. */
+export const LongAt = { CODE: 0x1000, USER_CODE: 0x8000, STACK: 0x7000, USER_STACK: 0x9000, TABLES: 0x20000 } as const;
+
+/**
+ * The board in 64-bit code at level 0, at 1000h: the first 2 MiB are mapped onto themselves by 4 KiB pages, accessible to
+ * both levels from 8000h to FFFFh only. The IDT has 64-bit gates for all vectors, to 100h × vector + 80000h, where tests
+ * may put code; RSP0 is 7000h.
+ */
+export function longBoard(cpuModel = DEFAULT_MODEL_NAME): ProtectedBoard {
+  const b = new ProtectedBoard({ cpuModel: parseCpuModel(cpuModel) }), { r } = b, { view } = b.board.memory;
+  b.descriptor(Sel.CODE0, segment(0x9b, { flags: 0xa }));
+  b.descriptor(Sel.CODE3, segment(0xfb, { flags: 0xa }));
+  for (let level = 0; level < 3; level++) {
+    view.setBigUint64(LongAt.TABLES + level * 0x1000, BigInt(LongAt.TABLES + (level + 1) * 0x1000) | 7n, true);
+  }
+  for (let page = 0; page < 512; page++) {
+    const user = page >= 8 && page < 16;
+    view.setBigUint64(LongAt.TABLES + 0x3000 + page * 8, BigInt(page * 0x1000) | (user ? 7n : 3n), true);
+  }
+  for (let vector = 0; vector < 32; vector++) {
+    const [low, high] = gate(0x8e, Sel.CODE0, 0x8_0000 + vector * 0x100), at = At.IDT + vector * 16;
+    [low, high, 0, 0].forEach((word, i) => b.write32(at + i * 4, word));
+    // HLT.
+    b.board.memory.write8(0x8_0000 + vector * 0x100, 0xf4);
+  }
+  view.setBigUint64(At.TSS + 4, BigInt(LongAt.STACK), true);
+  r.setNumber(S.CR3, LongAt.TABLES);
+  r.setNumber(S.CR4, CR4.PAE | CR4.OSFXSR);
+  r.setNumber(S.EFER, EFER.LME | EFER.LMA | EFER.SCE | EFER.NXE);
+  r.setNumber(S.CR0, 0x8001_0011);
+  r.setSegment(Seg.CS, Sel.CODE0, 0, 0xffff_ffff, 0xa09b);
+  r.set64(4, BigInt(LongAt.STACK));
+  b.cpu.flushTlb();
+  b.cpu.modeChanged();
+  return b;
+}
+
+/** What {@link runUntilHalt} found: the vector of the exception that ended the code, its error code and RIP. */
+export interface Outcome {
+  /** -1 if the code itself came to a HLT. */
+  readonly vector: number;
+  readonly code: number;
+  readonly ip: number;
+}
+
+/** Vectors that push an error code. */
+const WITH_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
+
+/** Runs code at 1000h (or at 8000h at level 3) on {@link longBoard} until HLT, there or in an exception handler. */
+export function runUntilHalt(b: ProtectedBoard, bytes: readonly number[], user = false): Outcome {
+  const start = user ? LongAt.USER_CODE : LongAt.CODE;
+  b.board.load(start, ...bytes, 0xf4);
+  b.r.ip = start;
+  if (user) {
+    b.r.setSegment(Seg.CS, Sel.CODE3 | 3, 0, 0xffff_ffff, 0xa0fb);
+    b.r.setSegment(Seg.SS, Sel.DATA3 | 3, 0, 0xffff_ffff, 0xc0f3);
+    b.r.setI32(S.CPL, 3);
+    b.r.set64(4, BigInt(LongAt.USER_STACK));
+    b.cpu.modeChanged();
+  }
+  b.cpu.run(1000);
+  const handler = b.r.ip - 1 - 0x8_0000;
+  if (handler < 0 || handler % 0x100 !== 0) return { vector: -1, code: -1, ip: b.r.ip };
+  const vector = handler / 0x100, { view } = b.board.memory, top = b.r.number(S.GPR + 4 * 8);
+  const coded = WITH_CODE.has(vector);
+  return {
+    vector,
+    code: coded ? view.getInt32(top, true) : -1,
+    ip: Number(view.getBigUint64(top + (coded ? 8 : 0), true)),
+  };
 }

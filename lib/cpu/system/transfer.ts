@@ -7,6 +7,7 @@
 import type { CpuCore } from "../core.ts";
 import { Access } from "../registers.ts";
 import { CR0, CR4, EFER, Flag, R, S, Seg, Vector } from "../state.ts";
+import { isCanonical } from "./canonical.ts";
 import {
   type Descriptor,
   findDescriptor,
@@ -46,10 +47,6 @@ const LONG_CODE = Access.PRESENT | Access.S | Access.CODE | Access.READ_WRITE | 
 const FLAT_DATA = Access.PRESENT | Access.S | Access.READ_WRITE | Access.ACCESSED | Access.GRANULARITY | Access.BIG;
 const WHOLE = 0xffff_ffff;
 
-function canonical(address: number): boolean {
-  return address >= -(2 ** 47) && address < 2 ** 47;
-}
-
 /** The bytes of one stack slot. */
 function slot(size: TransferSize): 2 | 4 | 8 {
   return size === 16 ? 2 : size === 32 ? 4 : 8;
@@ -57,7 +54,9 @@ function slot(size: TransferSize): 2 | 4 | 8 {
 
 /** Raises #GP(0) if `offset` is no place to execute in that code segment. */
 function checkTarget(core: CpuCore, code: Descriptor, offset: number): void {
-  const legal = core.r.longMode && (code.access & Access.LONG) !== 0 ? canonical(offset) : offset <= code.limit;
+  const legal = core.r.longMode && (code.access & Access.LONG) !== 0
+    ? isCanonical(offset)
+    : offset >= 0 && offset <= code.limit;
   if (!legal) core.raise(Vector.GP, 0);
 }
 
@@ -126,6 +125,7 @@ function isCallGate(core: CpuCore, target: Descriptor): boolean {
 
 /** Where a call gate leads. */
 function gateTarget(core: CpuCore, gate: Descriptor): { selector: number; code: Descriptor; offset: number } {
+  if (gate.upperType !== 0) core.raise(Vector.GP, selectorError(gate.selector));
   checkGate(core, gate);
   const selector = gate.gateSelector;
   if (isNull(selector)) core.raise(Vector.GP, 0);
@@ -223,7 +223,7 @@ function callGate(core: CpuCore, descriptor: Descriptor, nextIp: number): void {
   }
   if (size === 64) {
     const pushes = pushesOnto64(innerStack64(core, 4 + level * 8, 0), level)
-      .add(r.selector(Seg.SS)).add(stackPointer(core)).add(r.selector(Seg.CS)).add(nextIp);
+      .add(r.selector(Seg.SS)).add(r.get64(R.SP)).add(r.selector(Seg.CS)).add(nextIp);
     const pointer = pushes.store(core, 8);
     markAccessed(core, code);
     setNullSegment(core, Seg.SS, level);
@@ -268,7 +268,7 @@ function checkReturnStack(core: CpuCore, selector: number, cpl: number, code: De
   return checkStackSegment(core, selector, cpl, Vector.GP);
 }
 
-/** Enters an outer level, or the same one with a new stack, and hides what it may not reach. */
+/** Enters an outer level, from which it hides what that may not reach, or the same one with a new stack. */
 function returnOuter(
   core: CpuCore,
   selector: number,
@@ -278,14 +278,14 @@ function returnOuter(
   stack: Descriptor | null,
   pointer: bigint,
 ): void {
-  const cpl = selector & 3;
+  const cpl = selector & 3, outer = cpl > core.r.cpl;
   markAccessed(core, code);
   if (stack !== null) markAccessed(core, stack);
   if (stack === null) setNullSegment(core, Seg.SS, stackSelector);
   else setFromDescriptor(core, Seg.SS, stackSelector, stack);
   enterCode(core, selector, code, cpl, offset);
   setStackPointer(core, pointer);
-  dropInnerSegments(core, cpl);
+  if (outer) dropInnerSegments(core, cpl);
   core.modeChanged();
 }
 
@@ -436,7 +436,7 @@ export function sysexit(core: CpuCore, size: TransferSize): void {
   if (base === 0 || (r.i32(S.CR0) & CR0.PE) === 0 || r.cpl !== 0) core.raise(Vector.GP, 0);
   const ip = long ? r.number(S.GPR + R.DX * 8) : r.get32(R.DX);
   const sp = long ? r.number(S.GPR + R.CX * 8) : r.get32(R.CX);
-  if (long && (!canonical(ip) || !canonical(sp))) core.raise(Vector.GP, 0);
+  if (long && (!isCanonical(ip) || !isCanonical(sp))) core.raise(Vector.GP, 0);
   const selector = base + (long ? 32 : 16);
   setFlat(core, (selector | 3) & 0xffff, ((selector + 8) | 3) & 0xffff, 3, long);
   r.setNumber(S.GPR + R.SP * 8, sp);
@@ -464,7 +464,7 @@ export function sysret(core: CpuCore, size: TransferSize): void {
   if ((r.i32(S.EFER) & EFER.SCE) === 0 || !in64BitCode(core)) core.raise(Vector.UD);
   if (r.cpl !== 0) core.raise(Vector.GP, 0);
   const ip = long ? r.number(S.GPR + R.CX * 8) : r.get32(R.CX);
-  if (long && !canonical(ip)) core.raise(Vector.GP, 0);
+  if (long && !isCanonical(ip)) core.raise(Vector.GP, 0);
   const base = r.u16(S.STAR + 6);
   r.eflags = r.i32(S.GPR + 11 * 8) & 0x3c_7fd7;
   setFlat(core, ((base + (long ? 16 : 0)) | 3) & 0xffff, ((base + 8) | 3) & 0xffff, 3, long);
