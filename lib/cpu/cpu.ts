@@ -84,6 +84,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     );
     this.#debug = new DebugUnit(this.r);
     bus.memory.watcher = this.#mmu.watcher;
+    this.r.setU64(S.RANDOM, BigInt(options.seed ?? 0));
     this.reset();
   }
 
@@ -115,7 +116,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   reset(): void {
     this.#leaveAfterCurrent();
     const running = [S.BUDGET, S.STALLED, S.CURRENT, S.EXIT].map((field) => [field, this.r.i32(field)]);
+    const random = this.r.u64(S.RANDOM);
     resetRegisters(this.r, this.model.signature);
+    this.r.setU64(S.RANDOM, random);
     for (const [field, value] of running) this.r.setI32(field, value);
     this.#shutdown = false;
     this.#debug.update();

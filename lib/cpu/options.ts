@@ -29,6 +29,8 @@ export interface StressOptions {
 export interface CpuOptions {
   /** What the processor has. Default: x86-64-v2. */
   readonly cpuModel?: CpuModel;
+  /** Seed of the processor's random numbers, a whole number from 0 on. Default 0. */
+  readonly seed?: number;
   /** Default {@link DEFAULT_TIER}. */
   readonly tier?: Tier;
   /** Default: none. */

@@ -84,6 +84,8 @@ export const S = {
   MTRR_VARIABLE: 0x400,
   MTRR_FIXED: 0x480,
   MTRR_DEF_TYPE: 0x4d8,
+  /** State of the random number generator, i64. */
+  RANDOM: 0x4e0,
   /** x87 registers R0–R7 (physical), 8 × 16 bytes: significand i64 at 0, sign and exponent u16 at 8. */
   X87: 0x500,
   FCW: 0x580,

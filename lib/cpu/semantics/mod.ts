@@ -12,6 +12,7 @@ import "./move.ts";
 import "./multiply_divide.ts";
 import "./packed.ts";
 import "./packed_shuffles.ts";
+import "./random.ts";
 import "./rep_strings.ts";
 import "./sha.ts";
 import "./shifts.ts";

@@ -9,6 +9,7 @@ import { Dr6, readDebugRegister, writeDebugRegister } from "./debug.ts";
 import * as interrupts from "./interrupts.ts";
 import { input, output } from "./io.ts";
 import { readMsr, writeMsr } from "./msr.ts";
+import { drawRandom } from "./random.ts";
 import * as strings from "./rep_strings.ts";
 import * as segments from "./segments.ts";
 import * as transfer from "./transfer.ts";
@@ -162,6 +163,7 @@ export const systemHelpers: HelperTable = {
   rdtsc: { args: [], result: null, run: control.readTimestamp },
   rdtscp: { args: [], result: null, run: control.readTimestampAndId },
   rdpmc: { args: [], result: null, run: control.readPerformanceCounter },
+  draw_random: { args: [], result: null, run: drawRandom },
 
   // Ports.
   port_in: {
