@@ -2,11 +2,13 @@
  * Obtains the Linux test guests with Debian's own tools: `deno task images [--mirror URL] [--suite NAME] [--refresh]`.
  *
  * Into `.cache/images/` go a stock kernel for each of 686, 686-pae and amd64 (`vmlinuz-686` …), static busybox and an initial RAM
- * file system around it for i386 and amd64 (`busybox-i386`, `initramfs-i386.cpio.gz` …), the packages that they came from
- * (`packages.txt`) and their checksums (`SHA256SUMS`). What is there already with the right checksum is not downloaded again
- * without `--refresh`. Where gcc is there, the benchmarks of `fixtures/bench` are compiled for both (into `bench-i386/` …) and
- * put into an initial RAM file system that runs them (`bench-i386.cpio.gz` …). apt works in a folder of its own there: the host's package lists and its
- * installed packages are neither used nor changed. Exit code 1 if something could not be obtained, with the reason.
+ * file system around it for i386 and amd64 (`busybox-i386`, `initramfs-i386.cpio.gz` …), both programs of memtest86+, kernel
+ * and initial RAM disk of Debian's installer for both (`installer-i386-vmlinuz`, `installer-i386-initrd.gz` …), the packages
+ * that they came from (`packages.txt`) and their checksums (`SHA256SUMS`). What is there already with the right checksum is
+ * not downloaded again without `--refresh`. Where gcc is there, the benchmarks of `fixtures/bench` are compiled for both (into
+ * `bench-i386/` …) and put into an initial RAM file system that runs them (`bench-i386.cpio.gz` …). apt works in a folder of
+ * its own there: the host's package lists and its installed packages are neither used nor changed. Exit code 1 if something
+ * could not be obtained, with the reason.
  */
 import { parseArgs } from "@std/cli";
 import { fileURLToPath } from "node:url";
@@ -28,6 +30,26 @@ const KERNELS: readonly { flavour: string; architecture: Architecture }[] = [
   { flavour: "amd64", architecture: "amd64" },
 ];
 const ARCHITECTURES: readonly Architecture[] = ["i386", "amd64"];
+
+/** Packages whose files are taken as they are: by image the path in the package, as a pattern of tar. */
+const PACKAGES: readonly { name: string; architecture: Architecture; files: Readonly<Record<string, string>> }[] = [
+  {
+    name: "memtest86+",
+    architecture: "amd64",
+    files: {
+      "memtest86+ia32.bin": "./boot/memtest86+ia32.bin",
+      "memtest86+x64.bin": "./boot/memtest86+x64.bin",
+    },
+  },
+  ...ARCHITECTURES.map((architecture) => ({
+    name: `debian-installer-12-netboot-${architecture}`,
+    architecture,
+    files: {
+      [`installer-${architecture}-vmlinuz`]: `*/text/debian-installer/${architecture}/linux`,
+      [`installer-${architecture}-initrd.gz`]: `*/text/debian-installer/${architecture}/initrd.gz`,
+    },
+  })),
+];
 
 /** An image cannot be obtained; the message is one line that says why. */
 class ImageError extends Error {
@@ -207,7 +229,10 @@ async function obtain(
   const kernels = KERNELS.filter((kernel) => kernel.architecture === architecture)
     .map(({ flavour }) => ({ meta: `linux-image-${flavour}`, image: `vmlinuz-${flavour}` }))
     .filter(({ image }) => !collection.has(image));
-  if (kernels.length > 0 || !collection.has(busybox)) {
+  const packages = PACKAGES.filter((entry) =>
+    entry.architecture === architecture && Object.keys(entry.files).some((image) => !collection.has(image))
+  );
+  if (kernels.length > 0 || packages.length > 0 || !collection.has(busybox)) {
     const apt = new Apt(architecture);
     console.log(`fetching package lists for ${architecture}`);
     await apt.update(source.mirror, source.suite);
@@ -220,6 +245,14 @@ async function obtain(
       console.log(`downloading ${name}`);
       const deb = await apt.download(name, folder);
       await collection.add(image, await fileOf(deb, "./boot/vmlinuz-*"), packageFile(deb));
+      await Deno.remove(deb);
+    }
+    for (const { name, files } of packages) {
+      console.log(`downloading ${name}`);
+      const deb = await apt.download(name, folder);
+      for (const [image, path] of Object.entries(files)) {
+        await collection.add(image, await fileOf(deb, path), packageFile(deb));
+      }
       await Deno.remove(deb);
     }
   }
