@@ -25,6 +25,7 @@ import "./transfer.ts";
 import "./vector_move.ts";
 import "./x87.ts";
 import "./x87_state.ts";
+import "./xsave.ts";
 import { type Definition, definitionOf } from "./registry.ts";
 
 /**

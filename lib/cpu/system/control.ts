@@ -79,6 +79,7 @@ const CR4_FEATURES: readonly (readonly [Feature, number])[] = [
   ["cmov", CR4.PCE],
   ["fxsr", CR4.OSFXSR],
   ["sse", CR4.OSXMMEXCPT],
+  ["xsave", CR4.OSXSAVE],
   ["umip", CR4.UMIP],
   ["fsgsbase", CR4.FSGSBASE],
   ["pcid", CR4.PCIDE],

@@ -1,8 +1,9 @@
 /** CPUID, from the processor model. Intel SDM vol. 2A, CPUID. */
 import type { CpuCore } from "../core.ts";
-import { R } from "../state.ts";
+import { CR4, R, S } from "../state.ts";
 import { CpuidWord, FEATURE_NAMES, FEATURES } from "./feature_table.ts";
 import { type CpuModel, hasFeature, hasLongMode } from "./model.ts";
+import { AREA_BYTES, supportedComponents } from "./xsave.ts";
 
 /** EAX, EBX, ECX and EDX. */
 type Leaf = readonly [number, number, number, number];
@@ -44,21 +45,33 @@ function cacheLeaf(index: number): Leaf {
   return [type | level << 5 | 1 << 8, (LINE_BYTES - 1) | (ways - 1) << 22, sets - 1, 0];
 }
 
+/** Leaf 1, ECX: the system has set CR4.OSXSAVE. */
+const OSXSAVE = 1 << 27;
+
+/** Leaf Dh: the components of XCR0 and the size of the XSAVE area, which the legacy region and the header make up. */
+function stateLeaf(core: CpuCore, subleaf: number): Leaf {
+  if (subleaf === 0) return [supportedComponents(core), AREA_BYTES, AREA_BYTES, 0];
+  return subleaf === 1 ? [featureBits(core.model, CpuidWord.LD1_EAX), 0, 0, 0] : NOTHING;
+}
+
 /** The highest basic leaf: the one that the model's features need. */
 function highestLeaf(model: CpuModel): number {
-  if (featureBits(model, CpuidWord.LD1_EAX) !== 0) return 0xd;
+  if (hasFeature(model, "xsave")) return 0xd;
   const leaf7 = [CpuidWord.L7_EBX, CpuidWord.L7_ECX, CpuidWord.L7_EDX].some((word) => featureBits(model, word) !== 0);
   if (leaf7) return 7;
   return hasFeature(model, "cmov") ? 2 : 1;
 }
 
-function basicLeaf(model: CpuModel, leaf: number, subleaf: number): Leaf {
+function basicLeaf(core: CpuCore, leaf: number, subleaf: number): Leaf {
+  const { model } = core;
   switch (leaf) {
     case 0:
       return [highestLeaf(model), ascii(model.vendor, 0), ascii(model.vendor, 8), ascii(model.vendor, 4)];
     case 1: {
       const clflush = hasFeature(model, "clflush") ? CLFLUSH_UNITS << 8 : 0;
-      return [model.signature, clflush, featureBits(model, CpuidWord.L1_ECX), featureBits(model, CpuidWord.L1_EDX)];
+      const inUse = (core.r.i32(S.CR4) & CR4.OSXSAVE) !== 0 ? OSXSAVE : 0;
+      const ecx = featureBits(model, CpuidWord.L1_ECX) | inUse, edx = featureBits(model, CpuidWord.L1_EDX);
+      return [model.signature, clflush, ecx, edx];
     }
     case 2:
       return LEAF2;
@@ -69,6 +82,8 @@ function basicLeaf(model: CpuModel, leaf: number, subleaf: number): Leaf {
       const bits = (word: string) => featureBits(model, word);
       return [0, bits(CpuidWord.L7_EBX), bits(CpuidWord.L7_ECX), bits(CpuidWord.L7_EDX)];
     }
+    case 0xd:
+      return stateLeaf(core, subleaf);
     default:
       return NOTHING;
   }
@@ -96,14 +111,15 @@ function extendedLeaf(model: CpuModel, leaf: number): Leaf {
 }
 
 /** What CPUID gives for a leaf: beyond the last basic or extended one, the data of the highest basic leaf. */
-function cpuidLeaf(model: CpuModel, leaf: number, subleaf: number): Leaf {
+function cpuidLeaf(core: CpuCore, leaf: number, subleaf: number): Leaf {
+  const { model } = core;
   if (leaf >= 0x8000_0000 && leaf <= 0x8000_0008 && model.brand !== "") return extendedLeaf(model, leaf);
-  return basicLeaf(model, Math.min(leaf, highestLeaf(model)), subleaf);
+  return basicLeaf(core, Math.min(leaf, highestLeaf(model)), subleaf);
 }
 
 /** CPUID. */
 export function cpuid(core: CpuCore): void {
-  const [eax, ebx, ecx, edx] = cpuidLeaf(core.model, core.r.get32(R.AX), core.r.get32(R.CX));
+  const [eax, ebx, ecx, edx] = cpuidLeaf(core, core.r.get32(R.AX), core.r.get32(R.CX));
   core.r.set32(R.AX, eax);
   core.r.set32(R.BX, ebx);
   core.r.set32(R.CX, ecx);

@@ -75,6 +75,8 @@ const TABLE = {
   movbe: feature(W.L1_ECX, 22),
   popcnt: feature(W.L1_ECX, 23),
   aes: feature(W.L1_ECX, 25, "sse2"),
+  /** XSAVE and XRSTOR, XCR0; CPUID reports its use by the system (OSXSAVE) by itself. */
+  xsave: feature(W.L1_ECX, 26, "fxsr"),
   rdrand: feature(W.L1_ECX, 30),
   fsgsbase: feature(W.L7_EBX, 0, "lm"),
   smep: feature(W.L7_EBX, 7),
@@ -89,6 +91,11 @@ const TABLE = {
   clwb: feature(W.L7_EBX, 24, "clflush"),
   sha: feature(W.L7_EBX, 29, "sse2"),
   umip: feature(W.L7_ECX, 2),
+  xsaveopt: feature(W.LD1_EAX, 0, "xsave"),
+  /** XSAVEC and the compacted format. */
+  xsavec: feature(W.LD1_EAX, 1, "xsave"),
+  /** XGETBV with ECX = 1. */
+  xgetbv1: feature(W.LD1_EAX, 2, "xsave"),
   /** LAHF and SAHF in 64-bit code. */
   "lahf-lm": feature(W.EXT1_ECX, 0, "lm"),
   /** LZCNT, where others execute BSR. */

@@ -13,6 +13,7 @@ import { drawRandom } from "./random.ts";
 import * as strings from "./rep_strings.ts";
 import * as segments from "./segments.ts";
 import * as transfer from "./transfer.ts";
+import * as xsave from "./xsave.ts";
 
 const REP_ARGS = ["i32", "i32", "i32", "i32", "f64"] as const;
 
@@ -155,6 +156,21 @@ export const systemHelpers: HelperTable = {
   pushf: { args: ["i32"], result: "i32", run: control.flagsToPush },
   popf: { args: ["i32", "i32"], result: null, run: control.popFlags },
   swapgs: { args: [], result: null, run: control.swapGs },
+
+  // Extended state.
+  xsave_check: { args: ["i32", "f64"], result: null, run: xsave.checkXsave },
+  xsave: {
+    args: ["i32", "f64", "i32", "i32"],
+    result: null,
+    run: (core, segment, offset, wide, kind) => xsave.saveState(core, segment, offset, wide !== 0, kind),
+  },
+  xrstor: {
+    args: ["i32", "f64", "i32", "i32"],
+    result: null,
+    run: (core, segment, offset, wide) => xsave.restoreState(core, segment, offset, wide !== 0),
+  },
+  xgetbv: { args: [], result: null, run: xsave.readExtendedControl },
+  xsetbv: { args: [], result: null, run: xsave.writeExtendedControl },
 
   // Model-specific.
   cpuid: { args: [], result: null, run: cpuid },

@@ -135,7 +135,7 @@ const OF_THE_486 = new Set(
 );
 /** What no processor of ours has, or what is undefined for ever. */
 const UNDEFINED = new Set(
-  "ud0 ud1 ud2 rsm monitor mwait xrstors xsaves rdpid xgetbv xsetbv xsave xrstor xsaveopt xsavec".split(" "),
+  "ud0 ud1 ud2 rsm monitor mwait xrstors xsaves rdpid".split(" "),
 );
 
 Deno.test("decoderFor: nothing behind 0F runs on a 486 that it did not have", () => {
