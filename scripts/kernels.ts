@@ -10,7 +10,7 @@ import { kernelSourceDigest } from "./kernel_sources.ts";
 const folder = new URL("../lib/cpu/fpu/kernels/", import.meta.url);
 const target = new URL("../lib/cpu/fpu/kernels_wasm.ts", import.meta.url);
 
-const VALUE_TYPES: Record<number, string> = { 0x7f: "i32", 0x7e: "i64", 0x7d: "f32", 0x7c: "f64" };
+const VALUE_TYPES: Record<number, string> = { 0x7f: "i32", 0x7e: "i64", 0x7d: "f32", 0x7c: "f64", 0x7b: "v128" };
 
 /** Compiles mod.as; throws with the compiler's messages. */
 async function compile(): Promise<Uint8Array> {

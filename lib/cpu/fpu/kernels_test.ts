@@ -16,12 +16,17 @@ import {
   squareRoot,
 } from "./exact_reference.ts";
 import { SOURCE_DIGEST } from "./kernels_wasm.ts";
-import { kernelModule } from "./mod.ts";
+import { testKernels } from "./test_kernels.ts";
 
 const BASE = 0x1000;
 const memory = new WebAssembly.Memory({ initial: 1 }), view = new DataView(memory.buffer, BASE);
-type Kernel = (...args: (number | bigint)[]) => number;
-const kernels = new WebAssembly.Instance(kernelModule(), { env: { memory } }).exports as Record<string, Kernel>;
+const kernels = testKernels(memory);
+
+/** One number in XMM0 op one in XMM1, to XMM0; 1 if an exception was not masked. */
+function scalar(kernel: string, operation: number, bytes: number): number {
+  kernels[kernel](BASE, operation, BASE + S.XMM, BASE + S.XMM + 32, bytes, BASE + S.XMM);
+  return view.getInt32(S.KERNEL + 0x70, true);
+}
 
 const SINGLE: Format = { precision: 24, largest: 127 }, DOUBLE: Format = { precision: 53, largest: 1023 };
 const OPERATIONS = { add: 0, mul: 1, sub: 2, div: 4 };
@@ -64,7 +69,7 @@ for (const [format, width, kernel] of [[SINGLE, 32, "sse_arithmetic32"], [DOUBLE
           put(S.XMM, a);
           put(S.XMM + 32, b);
           view.setInt32(S.MXCSR, 0x1f80 | rounding << 13, true);
-          const status = kernels[kernel](BASE, operation, BASE + S.XMM, BASE + S.XMM + 32, width / 8);
+          const status = scalar(kernel, operation, width / 8);
           assertEquals(status, 0);
           const operands = [a, b].map((bits) => decodeBits(bits, format, width));
           const expected = round(exactResult(name, operands[0], operands[1], rounding), format, rounding);
@@ -185,7 +190,7 @@ Deno.test("sse: an unmasked division by zero is reported and nothing is written"
   view.setFloat64(S.XMM, 1.5, true);
   view.setFloat64(S.XMM + 32, 0, true);
   view.setInt32(S.MXCSR, 0x1f80 & ~0x200, true);
-  assertEquals(kernels.sse_arithmetic64(BASE, OPERATIONS.div, BASE + S.XMM, BASE + S.XMM + 32, 8), 1);
+  assertEquals(scalar("sse_arithmetic64", OPERATIONS.div, 8), 1);
   assertEquals(view.getFloat64(S.XMM, true), 1.5);
   assert((view.getInt32(S.MXCSR, true) & 4) !== 0);
 });
@@ -194,12 +199,12 @@ Deno.test("sse: flush to zero and denormals are zero", () => {
   view.setFloat32(S.XMM, 2 ** -126, true);
   view.setFloat32(S.XMM + 32, 0.5, true);
   view.setInt32(S.MXCSR, 0x9f80, true);
-  kernels.sse_arithmetic32(BASE, OPERATIONS.mul, BASE + S.XMM, BASE + S.XMM + 32, 4);
+  scalar("sse_arithmetic32", OPERATIONS.mul, 4);
   assertEquals(view.getUint32(S.XMM, true), 0);
   assertEquals(view.getInt32(S.MXCSR, true) & 0x3f, 0x30);
   view.setFloat32(S.XMM, 2 ** -140, true);
   view.setInt32(S.MXCSR, 0x1fc0, true);
-  kernels.sse_arithmetic32(BASE, OPERATIONS.add, BASE + S.XMM, BASE + S.XMM + 32, 4);
+  scalar("sse_arithmetic32", OPERATIONS.add, 4);
   assertEquals(view.getFloat32(S.XMM, true), 0.5);
   assertEquals(view.getInt32(S.MXCSR, true) & 0x3f, 0);
 });

@@ -41,6 +41,5 @@ export function beginSse(e: Emitter): void {
 
 /** After a kernel that reported an unmasked SSE exception: #XM, or #UD if the system does not expect it. */
 export function raiseSimdError(e: Emitter): void {
-  e.raiseIf(e.state(S.CR4, "i32").and(CR4.OSXMMEXCPT).eqz(), Vector.UD);
-  e.raise(Vector.XM);
+  e.helper("simd_error");
 }

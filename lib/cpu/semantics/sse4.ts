@@ -1,11 +1,11 @@
-/** PTEST, MPSADBW, dot products and the string instructions of SSE4. Intel SDM vol. 2. */
+/** PTEST, MPSADBW and the string instructions of SSE4. Intel SDM vol. 2. */
 import { OpSimd } from "../../wasm/mod.ts";
 import type { Emitter } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
 import { R, S } from "../state.ts";
 import { beginSse } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
-import { checkedKernel, pointer } from "./vectors.ts";
+import { pointer } from "./vectors.ts";
 
 const { simd } = Value;
 
@@ -19,13 +19,6 @@ define("ptest", (e) => {
 define("mpsadbw", (e) => {
   beginSse(e);
   e.kernel("mpsadbw", e.registerAddress(0), e.let(pointer(e, 1, 16)), e.let(e.read(2).wrap()));
-});
-
-define("dpps dppd", (e, mnemonic) => {
-  beginSse(e);
-  const source = e.let(pointer(e, 1, 16));
-  const kernel = mnemonic === "dpps" ? "sse_dot32" : "sse_dot64";
-  checkedKernel(e, kernel, e.let(e.read(2).wrap()), e.registerAddress(0), source);
 });
 
 /** The explicit length in a register: its magnitude, at most `count`. */

@@ -90,7 +90,12 @@ export function vectorKernel(e: Emitter, mnemonic: string): void {
   e.kernel(mnemonic, e.registerAddress(0), source, e.i32(bytes));
 }
 
-/** Calls a kernel that returns 1 if it found an exception that is not masked. */
-export function checkedKernel(e: Emitter, name: string, ...args: Value[]): void {
-  e.if(e.kernel(name, e.base(), ...args), () => raiseSimdError(e));
+/** Not 0 after a floating-point kernel that found an exception that is not masked. */
+const STATUS = S.KERNEL + 0x70;
+
+/** The result of a floating-point kernel (which gets the state block first); raises the exception if it is not masked. */
+export function floatKernel(e: Emitter, name: string, ...args: Value[]): Value {
+  const result = e.kernel(name, e.base(), ...args);
+  e.if(e.state(STATUS, "i32"), () => raiseSimdError(e));
+  return result;
 }

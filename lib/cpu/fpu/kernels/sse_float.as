@@ -1,8 +1,9 @@
 /**
- * SSE and SSE2 floating-point arithmetic on lanes in the state memory. Intel SDM vol. 1, chapters 10, 11 and appendix E.4
+ * SSE and SSE2 floating-point arithmetic, exact in every rounding mode. Intel SDM vol. 1, chapters 10, 11 and appendix E.4
  * (NaN rules: the first operand if it is a NaN, else the second, made quiet).
  *
- * A kernel returns 0, or 1 if an exception is not masked: then MXCSR has its flags and the destination is as before.
+ * A kernel gets the destination register `a` and the source `b` and returns what the destination becomes. If an exception
+ * is not masked, STATUS is 1, MXCSR has its flags and the destination is returned as it was; else STATUS is 0.
  */
 import {
   aClass, aDenormal, addFinite, aExp, aSig, aSign, bClass, bDenormal, bSign, clear, compareNumbers, DE, denormalIsZero, divideFinite, FINITE,
@@ -12,10 +13,15 @@ import {
 } from "./softfloat";
 
 const MXCSR: usize = 0x59c;
+/** The operands, as memory. */
+const A: usize = 0x820;
+const B: usize = 0x830;
 /** A result of 16 bytes before it is known that no exception is raised. */
 const RESULT: usize = 0x840;
 /** Intermediate sums. */
 const SUMS: usize = 0x850;
+/** 1 after an exception that is not masked. */
+const STATUS: usize = 0x870;
 
 const DAZ: i32 = 1 << 6;
 const FTZ: i32 = 1 << 15;
@@ -37,7 +43,9 @@ function end(base: usize): bool {
   const early = flags & unmasked & (IE | DE | ZE);
   const found = early != 0 ? flags & (IE | DE | ZE) : flags;
   store<i32>(base, load<i32>(base, MXCSR) | found, MXCSR);
-  return (found & unmasked) != 0;
+  const raised = (found & unmasked) != 0;
+  store<i32>(base, raised ? 1 : 0, STATUS);
+  return raised;
 }
 
 const ADD: i32 = 0;
@@ -244,62 +252,67 @@ function lane64(op: i32, a: u64, b: u64): u64 {
   return found == TAKE_INFINITY ? (<u64> sign << 63) | 0x7ff0000000000000 : 0xfff8000000000000;
 }
 
-/** Copies the first `bytes` bytes of the result to the destination unless an exception is raised. */
-function commit(base: usize, destination: usize, bytes: i32): i32 {
-  if (end(base)) return 1;
-  if (bytes == 4) store<u32>(destination, load<u32>(base, RESULT));
-  else {
-    store<u64>(destination, load<u64>(base, RESULT));
-    if (bytes == 16) store<u64>(destination, load<u64>(base, RESULT + 8), 8);
-  }
-  return 0;
+/** Starts an instruction with two vectors. */
+function beginLanes(base: usize, a: v128, b: v128): void {
+  begin(base);
+  v128.store(base, a, A);
+  v128.store(base, b, B);
+}
+
+/** The destination with its first `bytes` bytes replaced by the result, unless an exception is raised. */
+function commit(base: usize, bytes: i32): v128 {
+  if (end(base)) return v128.load(base, A);
+  if (bytes == 16) return v128.load(base, RESULT);
+  if (bytes == 4) store<u32>(base, load<u32>(base, RESULT), A);
+  else store<u64>(base, load<u64>(base, RESULT), A);
+  return v128.load(base, A);
 }
 
 /** `bytes` bytes of lanes of 32 bits: destination = destination op source (op of the source for square roots). */
-export function sse_arithmetic32(base: usize, op: i32, destination: usize, source: usize, bytes: i32): i32 {
-  begin(base);
+export function sse_arithmetic32(base: usize, op: i32, a: v128, b: v128, bytes: i32): v128 {
+  beginLanes(base, a, b);
   for (let at = 0; at < bytes; at += 4) {
-    store<u32>(base + at, lane32(op, load<u32>(destination + at), load<u32>(source + at)), RESULT);
+    store<u32>(base + at, lane32(op, load<u32>(base + at, A), load<u32>(base + at, B)), RESULT);
   }
-  return commit(base, destination, bytes);
+  return commit(base, bytes);
 }
 
-export function sse_arithmetic64(base: usize, op: i32, destination: usize, source: usize, bytes: i32): i32 {
-  begin(base);
+export function sse_arithmetic64(base: usize, op: i32, a: v128, b: v128, bytes: i32): v128 {
+  beginLanes(base, a, b);
   for (let at = 0; at < bytes; at += 8) {
-    store<u64>(base + at, lane64(op, load<u64>(destination + at), load<u64>(source + at)), RESULT);
+    store<u64>(base + at, lane64(op, load<u64>(base + at, A), load<u64>(base + at, B)), RESULT);
   }
-  return commit(base, destination, bytes);
+  return commit(base, bytes);
 }
 
 /** HADD, HSUB (`op` between neighbours of each operand). */
-export function sse_horizontal(base: usize, op: i32, destination: usize, source: usize, wide: i32): i32 {
-  begin(base);
+export function sse_horizontal(base: usize, op: i32, a: v128, b: v128, wide: i32): v128 {
+  beginLanes(base, a, b);
   if (wide != 0) {
-    store<u64>(base, lane64(op, load<u64>(destination), load<u64>(destination, 8)), RESULT);
-    store<u64>(base, lane64(op, load<u64>(source), load<u64>(source, 8)), RESULT + 8);
+    store<u64>(base, lane64(op, load<u64>(base, A), load<u64>(base, A + 8)), RESULT);
+    store<u64>(base, lane64(op, load<u64>(base, B), load<u64>(base, B + 8)), RESULT + 8);
   } else {
     for (let at = 0; at < 8; at += 4) {
-      store<u32>(base + at, lane32(op, load<u32>(destination + at * 2), load<u32>(destination + at * 2, 4)), RESULT);
-      store<u32>(base + at, lane32(op, load<u32>(source + at * 2), load<u32>(source + at * 2, 4)), RESULT + 8);
+      store<u32>(base + at, lane32(op, load<u32>(base + at * 2, A), load<u32>(base + at * 2, A + 4)), RESULT);
+      store<u32>(base + at, lane32(op, load<u32>(base + at * 2, B), load<u32>(base + at * 2, B + 4)), RESULT + 8);
     }
   }
-  return commit(base, destination, 16);
+  return commit(base, 16);
 }
 
 /** ADDSUB: even lanes subtract, odd lanes add. */
-export function sse_addsub(base: usize, destination: usize, source: usize, wide: i32): i32 {
-  begin(base);
+export function sse_addsub(base: usize, a: v128, b: v128, wide: i32): v128 {
+  beginLanes(base, a, b);
   if (wide != 0) {
-    store<u64>(base, lane64(SUBTRACT, load<u64>(destination), load<u64>(source)), RESULT);
-    store<u64>(base, lane64(ADD, load<u64>(destination, 8), load<u64>(source, 8)), RESULT + 8);
+    store<u64>(base, lane64(SUBTRACT, load<u64>(base, A), load<u64>(base, B)), RESULT);
+    store<u64>(base, lane64(ADD, load<u64>(base, A + 8), load<u64>(base, B + 8)), RESULT + 8);
   } else {
     for (let at = 0; at < 16; at += 4) {
       const op = (at & 4) != 0 ? ADD : SUBTRACT;
-      store<u32>(base + at, lane32(op, load<u32>(destination + at), load<u32>(source + at)), RESULT);
+      store<u32>(base + at, lane32(op, load<u32>(base + at, A), load<u32>(base + at, B)), RESULT);
     }
   }
-  return commit(base, destination, 16);
+  return commit(base, 16);
 }
 
 /** True if predicate `imm` (0–7) holds for a and b; QNaNs raise invalid in the ordered relations. */
@@ -318,35 +331,35 @@ function holds(imm: i32): bool {
 }
 
 /** CMPPS, CMPPD, CMPSS, CMPSD: masks of ones and zeros. */
-export function sse_compare(base: usize, imm: i32, destination: usize, source: usize, lane: i32, bytes: i32): i32 {
-  begin(base);
+export function sse_compare(base: usize, imm: i32, a: v128, b: v128, lane: i32, bytes: i32): v128 {
+  beginLanes(base, a, b);
   for (let at = 0; at < bytes; at += lane) {
     if (lane == 4) {
-      load32(load<u32>(source + at));
+      load32(load<u32>(base + at, B));
       moveAtoB();
-      load32(load<u32>(destination + at));
+      load32(load<u32>(base + at, A));
       store<u32>(base + at, holds(imm & 7) ? 0xffffffff : 0, RESULT);
     } else {
-      load64(load<u64>(source + at));
+      load64(load<u64>(base + at, B));
       moveAtoB();
-      load64(load<u64>(destination + at));
+      load64(load<u64>(base + at, A));
       store<u64>(base + at, holds(imm & 7) ? 0xffffffffffffffff : 0, RESULT);
     }
   }
-  return commit(base, destination, bytes);
+  return commit(base, bytes);
 }
 
 /** COMISS … UCOMISD: the EFLAGS image of ZF PF CF, or −1 if an exception is raised. */
-export function sse_comi(base: usize, quiet: i32, destination: usize, source: usize, wide: i32): i32 {
-  begin(base);
+export function sse_comi(base: usize, quiet: i32, a: v128, b: v128, wide: i32): i32 {
+  beginLanes(base, a, b);
   if (wide != 0) {
-    load64(load<u64>(source));
+    load64(load<u64>(base, B));
     moveAtoB();
-    load64(load<u64>(destination));
+    load64(load<u64>(base, A));
   } else {
-    load32(load<u32>(source));
+    load32(load<u32>(base, B));
     moveAtoB();
-    load32(load<u32>(destination));
+    load32(load<u32>(base, A));
   }
   let image = 0x45;
   if (isNan(aClass) || isNan(bClass)) {
@@ -392,18 +405,18 @@ function narrow(bits: u64): u32 {
 }
 
 /** CVTPS2PD (2 lanes), CVTSS2SD (1). */
-export function sse_widen(base: usize, destination: usize, source: usize, lanes: i32): i32 {
-  begin(base);
-  for (let i = 0; i < lanes; i++) store<u64>(base + i * 8, widen(load<u32>(source + i * 4)), RESULT);
-  return commit(base, destination, lanes * 8);
+export function sse_widen(base: usize, a: v128, b: v128, lanes: i32): v128 {
+  beginLanes(base, a, b);
+  for (let i = 0; i < lanes; i++) store<u64>(base + i * 8, widen(load<u32>(base + i * 4, B)), RESULT);
+  return commit(base, lanes * 8);
 }
 
 /** CVTPD2PS (2 lanes, upper half cleared), CVTSD2SS (1). */
-export function sse_narrow(base: usize, destination: usize, source: usize, lanes: i32): i32 {
-  begin(base);
+export function sse_narrow(base: usize, a: v128, b: v128, lanes: i32): v128 {
+  beginLanes(base, a, b);
   store<u64>(base, 0, RESULT + 8);
-  for (let i = 0; i < lanes; i++) store<u32>(base + i * 4, narrow(load<u64>(source + i * 8)), RESULT);
-  return commit(base, destination, lanes == 1 ? 4 : 16);
+  for (let i = 0; i < lanes; i++) store<u32>(base + i * 4, narrow(load<u64>(base + i * 8, B)), RESULT);
+  return commit(base, lanes == 1 ? 4 : 16);
 }
 
 function integerTo32(value: i64): u32 {
@@ -423,25 +436,26 @@ function integerTo64(value: i64): u64 {
 }
 
 /** CVTSI2SS and CVTSI2SD. */
-export function sse_from_integer(base: usize, destination: usize, value: i64, wide: i32): i32 {
+export function sse_from_integer(base: usize, a: v128, value: i64, wide: i32): v128 {
   begin(base);
+  v128.store(base, a, A);
   if (wide != 0) store<u64>(base, integerTo64(value), RESULT);
   else store<u32>(base, integerTo32(value), RESULT);
-  return commit(base, destination, wide != 0 ? 8 : 4);
+  return commit(base, wide != 0 ? 8 : 4);
 }
 
 /** CVTDQ2PS (4 lanes), CVTPI2PS (2). */
-export function sse_from_words32(base: usize, destination: usize, source: usize, lanes: i32): i32 {
-  begin(base);
-  for (let i = 0; i < lanes; i++) store<u32>(base + i * 4, integerTo32(load<i32>(source + i * 4)), RESULT);
-  return commit(base, destination, lanes * 4);
+export function sse_from_words32(base: usize, a: v128, b: v128, lanes: i32): v128 {
+  beginLanes(base, a, b);
+  for (let i = 0; i < lanes; i++) store<u32>(base + i * 4, integerTo32(load<i32>(base + i * 4, B)), RESULT);
+  return commit(base, lanes * 4);
 }
 
 /** CVTDQ2PD, CVTPI2PD. */
-export function sse_from_words64(base: usize, destination: usize, source: usize): i32 {
-  begin(base);
-  for (let i = 0; i < 2; i++) store<u64>(base + i * 8, integerTo64(load<i32>(source + i * 4)), RESULT);
-  return commit(base, destination, 16);
+export function sse_from_words64(base: usize, a: v128, b: v128): v128 {
+  beginLanes(base, a, b);
+  for (let i = 0; i < 2; i++) store<u64>(base + i * 8, integerTo64(load<i32>(base + i * 4, B)), RESULT);
+  return commit(base, 16);
 }
 
 /** Rounds a to an integer of 32 or 64 bits; the smallest one stands for everything that does not fit. */
@@ -457,37 +471,38 @@ function integerOf(bits: i32): i64 {
   return bits == 32 ? -0x80000000 : -0x8000000000000000;
 }
 
-/** CVT(T)SS2SI and CVT(T)SD2SI: the integer is left at S.KERNEL + 40h. */
-export function sse_to_integer(base: usize, source: usize, wide: i32, bits: i32, truncate: i32): i32 {
+/** CVT(T)SS2SI and CVT(T)SD2SI: the integer. */
+export function sse_to_integer(base: usize, b: v128, wide: i32, bits: i32, truncate: i32): i64 {
   begin(base);
   if (truncate != 0) setRounding(3);
-  if (wide != 0) load64(load<u64>(source));
-  else load32(load<u32>(source));
-  store<i64>(base, integerOf(bits), RESULT);
-  return end(base) ? 1 : 0;
+  if (wide != 0) load64(v128.extract_lane<u64>(b, 0));
+  else load32(v128.extract_lane<u32>(b, 0));
+  const result = integerOf(bits);
+  end(base);
+  return result;
 }
 
 /** CVT(T)PS2DQ (4 lanes), CVT(T)PS2PI (2). */
-export function sse_to_words32(base: usize, destination: usize, source: usize, lanes: i32, truncate: i32): i32 {
-  begin(base);
+export function sse_to_words32(base: usize, a: v128, b: v128, lanes: i32, truncate: i32): v128 {
+  beginLanes(base, a, b);
   if (truncate != 0) setRounding(3);
   for (let i = 0; i < lanes; i++) {
-    load32(load<u32>(source + i * 4));
+    load32(load<u32>(base + i * 4, B));
     store<i32>(base + i * 4, <i32> integerOf(32), RESULT);
   }
-  return commit(base, destination, lanes * 4);
+  return commit(base, lanes * 4);
 }
 
 /** CVT(T)PD2DQ (`bytes` 16: upper half cleared), CVT(T)PD2PI (8). */
-export function sse_to_words64(base: usize, destination: usize, source: usize, bytes: i32, truncate: i32): i32 {
-  begin(base);
+export function sse_to_words64(base: usize, a: v128, b: v128, bytes: i32, truncate: i32): v128 {
+  beginLanes(base, a, b);
   if (truncate != 0) setRounding(3);
   store<u64>(base, 0, RESULT + 8);
   for (let i = 0; i < 2; i++) {
-    load64(load<u64>(source + i * 8));
+    load64(load<u64>(base + i * 8, B));
     store<i32>(base + i * 4, <i32> integerOf(32), RESULT);
   }
-  return commit(base, destination, bytes);
+  return commit(base, bytes);
 }
 
 /** Rounds a lane to an integral number; `found` as for {@link operate}. */
@@ -522,15 +537,15 @@ function integral64(bits: u64): u64 {
 }
 
 /** ROUNDPS, ROUNDPD, ROUNDSS, ROUNDSD. */
-export function sse_round(base: usize, imm: i32, destination: usize, source: usize, lane: i32, bytes: i32): i32 {
-  begin(base);
+export function sse_round(base: usize, imm: i32, a: v128, b: v128, lane: i32, bytes: i32): v128 {
+  beginLanes(base, a, b);
   if ((imm & 4) == 0) setRounding(imm & 3);
   for (let at = 0; at < bytes; at += lane) {
-    if (lane == 4) store<u32>(base + at, integral32(load<u32>(source + at)), RESULT);
-    else store<u64>(base + at, integral64(load<u64>(source + at)), RESULT);
+    if (lane == 4) store<u32>(base + at, integral32(load<u32>(base + at, B)), RESULT);
+    else store<u64>(base + at, integral64(load<u64>(base + at, B)), RESULT);
   }
   if ((imm & 8) != 0) clear(PE);
-  return commit(base, destination, bytes);
+  return commit(base, bytes);
 }
 
 /** RCPPS and RSQRTPS: better than the 1.5 × 2^-12 that is asked for; no exceptions, denormals count as zero. */
@@ -545,25 +560,28 @@ function approximate(root: bool, bits: u32): u32 {
   return (result & 0x7f800000) == 0 ? result & 0x80000000 : result;
 }
 
-export function sse_approximate(root: i32, destination: usize, source: usize, bytes: i32): void {
+export function sse_approximate(base: usize, root: i32, a: v128, b: v128, bytes: i32): v128 {
+  v128.store(base, a, A);
+  v128.store(base, b, B);
   for (let at = 0; at < bytes; at += 4) {
-    store<u32>(destination + at, approximate(root != 0, load<u32>(source + at)));
+    store<u32>(base + at, approximate(root != 0, load<u32>(base + at, B)), A);
   }
+  return v128.load(base, A);
 }
 
 /**
  * DPPS: the sum of the products that the upper bits of `imm` select, to the lanes that the lower bits select. Which of two NaNs
  * a lane gets follows from the order in which the processors add: first the neighbour, then the other half.
  */
-export function sse_dot32(base: usize, imm: i32, destination: usize, source: usize): i32 {
-  begin(base);
+export function sse_dot32(base: usize, imm: i32, a: v128, b: v128): v128 {
+  beginLanes(base, a, b);
   for (let i = 0; i < 4; i++) {
     const product = ((imm >> (4 + i)) & 1) != 0
-      ? lane32(MULTIPLY, load<u32>(destination + i * 4), load<u32>(source + i * 4))
+      ? lane32(MULTIPLY, load<u32>(base + i * 4, A), load<u32>(base + i * 4, B))
       : 0;
     store<u32>(base + i * 4, product, RESULT);
   }
-  if ((flags & unmasked) != 0) return commit(base, destination, 16);
+  if ((flags & unmasked) != 0) return commit(base, 16);
   for (let i = 0; i < 4; i++) {
     const own = load<u32>(base + i * 4, RESULT), neighbour = load<u32>(base + (i ^ 1) * 4, RESULT);
     store<u32>(base + i * 4, lane32(ADD, neighbour, own), SUMS);
@@ -572,22 +590,22 @@ export function sse_dot32(base: usize, imm: i32, destination: usize, source: usi
     const sum = lane32(ADD, load<u32>(base + i * 4, SUMS), load<u32>(base + (i ^ 2) * 4, SUMS));
     store<u32>(base + i * 4, ((imm >> i) & 1) != 0 ? sum : 0, RESULT);
   }
-  return commit(base, destination, 16);
+  return commit(base, 16);
 }
 
 /** DPPD. */
-export function sse_dot64(base: usize, imm: i32, destination: usize, source: usize): i32 {
-  begin(base);
+export function sse_dot64(base: usize, imm: i32, a: v128, b: v128): v128 {
+  beginLanes(base, a, b);
   for (let i = 0; i < 2; i++) {
     const product = ((imm >> (4 + i)) & 1) != 0
-      ? lane64(MULTIPLY, load<u64>(destination + i * 8), load<u64>(source + i * 8))
+      ? lane64(MULTIPLY, load<u64>(base + i * 8, A), load<u64>(base + i * 8, B))
       : 0;
     store<u64>(base + i * 8, product, RESULT);
   }
-  if ((flags & unmasked) != 0) return commit(base, destination, 16);
+  if ((flags & unmasked) != 0) return commit(base, 16);
   const first = load<u64>(base, RESULT), second = load<u64>(base, RESULT + 8);
   const low = lane64(ADD, first, second), high = lane64(ADD, second, first);
   store<u64>(base, (imm & 1) != 0 ? low : 0, RESULT);
   store<u64>(base, (imm & 2) != 0 ? high : 0, RESULT + 8);
-  return commit(base, destination, 16);
+  return commit(base, 16);
 }

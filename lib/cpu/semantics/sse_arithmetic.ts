@@ -1,0 +1,163 @@
+/** SSE floating-point arithmetic. Intel SDM vol. 2. How it is computed says float_lanes.ts. */
+import { OpSimd } from "../../wasm/mod.ts";
+import type { Emitter } from "../emit/emitter.ts";
+import { Value } from "../emit/value.ts";
+import { type FloatFormat, LaneTests, Mxcsr, mxcsr, notNearest, notRounding, SHAPES } from "./float_lanes.ts";
+import { beginSse } from "./fpu_checks.ts";
+import { define } from "./registry.ts";
+import { floatKernel } from "./vectors.ts";
+
+const { simd } = Value;
+
+/** Operations as the kernels number them. */
+const OPERATIONS = { add: 0, mul: 1, sub: 2, min: 3, div: 4, max: 5, sqrt: 6 };
+
+/** An operation on all lanes: what the host computes, and the tests that say whether that counts. */
+interface Operation {
+  /** The instruction's name without its suffix: the vector instruction of {@link FloatFormat}. */
+  readonly name: "add" | "sub" | "mul" | "div" | "sqrt";
+  /** Fails (see {@link LaneTests}) if the numbers do not allow the host's result. */
+  readonly outside: (tests: LaneTests, a: Value, b: Value, result: Value) => Value;
+  /** Fails if the result is not exact. */
+  readonly inexact: (tests: LaneTests, a: Value, b: Value, result: Value) => Value;
+  /** True if {@link outside} allows denormal results. */
+  readonly mayFlush: boolean;
+}
+
+const ADD: Operation = {
+  name: "add",
+  outside: (tests, a, b, result) => tests.finite(result, [a, b]),
+  inexact: (tests, a, b, result) => tests.inexactSum(a, b, result),
+  mayFlush: true,
+};
+const SUBTRACT: Operation = {
+  name: "sub",
+  outside: ADD.outside,
+  inexact: (tests, a, b, result) => tests.inexactSum(a, simd(negation(tests.format), b), result),
+  mayFlush: true,
+};
+const MULTIPLY: Operation = {
+  name: "mul",
+  outside: (tests, a, b, result) => tests.normal(result, [a, b]),
+  inexact: (tests, a, b, result) => tests.inexactProduct(a, b, result),
+  mayFlush: false,
+};
+const DIVIDE: Operation = {
+  name: "div",
+  outside: MULTIPLY.outside,
+  inexact: (tests, a, b, result) => tests.inexactQuotient(a, b, result),
+  mayFlush: false,
+};
+const SQUARE_ROOT: Operation = {
+  name: "sqrt",
+  outside: (tests, _, b, result) => tests.finite(result, [b]),
+  inexact: (tests, _, b, result) => tests.inexactQuotient(b, result, result),
+  mayFlush: false,
+};
+
+function negation(format: FloatFormat): number {
+  return format.lane === "f32" ? OpSimd.F32X4_NEG : OpSimd.F64X2_NEG;
+}
+
+/** The host's result for a and b; for one lane in the low lane of a. */
+function computed(
+  { name }: Operation,
+  { lane, scalar, ...vector }: FloatFormat,
+  bytes: number,
+  a: Value,
+  b: Value,
+): Value {
+  const operands = name === "sqrt" ? [b] : [a, b];
+  if (bytes === 16) return simd(vector[name], ...operands);
+  return a.withLane(lane, 0, Value.numeric(lane, scalar[name], ...operands.map((value) => value.lane(lane, 0))));
+}
+
+/** The operation on two vectors; `otherwise` computes the result where the host's does not count. */
+function arithmetic(
+  e: Emitter,
+  operation: Operation,
+  { format, bytes }: { format: FloatFormat; bytes: number },
+  a: Value,
+  b: Value,
+  otherwise: () => Value,
+): Value {
+  const host = e.let(computed(operation, format, bytes, a, b)), result = e.variable(host);
+  const tests = new LaneTests(e, format, bytes), control = mxcsr(e);
+  const outside = operation.outside(tests, a, b, host);
+  e.if(outside.or(notRounding(control, operation.mayFlush ? Mxcsr.FTZ : 0)), () => {
+    const none = e.i32(0);
+    let unfit = outside.or(notNearest(control));
+    unfit = unfit.or(e.select(control.and(Mxcsr.PE), none, operation.inexact(tests, a, b, host)));
+    if (operation.mayFlush) unfit = unfit.or(e.select(control.and(Mxcsr.FTZ), tests.denormal(host), none));
+    e.if(unfit, () => result.set(otherwise()));
+  });
+  return result.value;
+}
+
+for (const [suffix, shape] of Object.entries(SHAPES)) {
+  const { format, bytes } = shape;
+  const kernel = format.bytes === 4 ? "sse_arithmetic32" : "sse_arithmetic64";
+  for (const operation of [ADD, SUBTRACT, MULTIPLY, DIVIDE, SQUARE_ROOT]) {
+    define(`${operation.name}${suffix}`, (e) => {
+      beginSse(e);
+      const b = e.vector(1, bytes), a = e.vector(0), number = e.i32(OPERATIONS[operation.name]);
+      e.setVector(0, arithmetic(e, operation, shape, a, b, () => floatKernel(e, kernel, number, a, b, e.i32(bytes))));
+    });
+  }
+  for (const [name, opcode] of [["min", format.pmin], ["max", format.pmax]] as const) {
+    define(`${name}${suffix}`, (e) => {
+      beginSse(e);
+      const b = e.vector(1, bytes), a = e.vector(0), number = e.i32(OPERATIONS[name]);
+      const chosen = simd(opcode, b, a), { lane } = format;
+      const result = e.variable(bytes === 16 ? chosen : a.withLane(lane, 0, chosen.lane(lane, 0)));
+      e.if(new LaneTests(e, format, bytes).ordinary(a, b), () => {
+        result.set(floatKernel(e, kernel, number, a, b, e.i32(bytes)));
+      });
+      e.setVector(0, result.value);
+    });
+  }
+}
+
+/** The even or odd lanes of two vectors, for {@link Value.shuffle}. */
+function everySecond(width: number, odd: boolean): number[] {
+  const half = Array.from({ length: 8 }, (_, i) => 2 * i - i % width + (odd ? width : 0));
+  return [...half, ...half.map((byte) => byte + 16)];
+}
+
+/** The sign bits of the even lanes. */
+function evenSigns(width: number): Value {
+  return Value.v128(Array.from({ length: 16 }, (_, i) => i % (2 * width) === width - 1 ? 0x80 : 0));
+}
+
+/** HADD, HSUB, ADDSUB. */
+for (const suffix of ["ps", "pd"] as const) {
+  const shape = SHAPES[suffix], width = shape.format.bytes, wide = suffix === "pd" ? 1 : 0;
+  for (const [name, operation] of [["hadd", ADD], ["hsub", SUBTRACT]] as const) {
+    define(`${name}${suffix}`, (e) => {
+      beginSse(e);
+      const b = e.vector(1), a = e.vector(0), number = e.i32(OPERATIONS[operation.name as "add" | "sub"]);
+      const even = e.let(a.shuffle(b, everySecond(width, false))), odd = e.let(a.shuffle(b, everySecond(width, true)));
+      const exact = () => floatKernel(e, "sse_horizontal", number, a, b, e.i32(wide));
+      e.setVector(0, arithmetic(e, operation, shape, even, odd, exact));
+    });
+  }
+  define(`addsub${suffix}`, (e) => {
+    beginSse(e);
+    const b = e.vector(1), a = e.vector(0), terms = e.let(simd(OpSimd.V128_XOR, b, evenSigns(width)));
+    e.setVector(0, arithmetic(e, ADD, shape, a, terms, () => floatKernel(e, "sse_addsub", a, b, e.i32(wide))));
+  });
+}
+
+define("dpps dppd", (e, mnemonic) => {
+  beginSse(e);
+  const b = e.vector(1), a = e.vector(0), imm = e.let(e.read(2).wrap());
+  e.setVector(0, floatKernel(e, mnemonic === "dpps" ? "sse_dot32" : "sse_dot64", imm, a, b));
+});
+
+/** Approximations: they raise nothing. */
+define("rcpps rcpss rsqrtps rsqrtss", (e, mnemonic) => {
+  beginSse(e);
+  const bytes = mnemonic.endsWith("ps") ? 16 : 4, root = e.i32(mnemonic.startsWith("rsqrt") ? 1 : 0);
+  const b = e.vector(1, bytes), a = e.vector(0);
+  e.setVector(0, e.kernel("sse_approximate", e.base(), root, a, b, e.i32(bytes)));
+});
