@@ -48,10 +48,11 @@ function cacheLeaf(index: number): Leaf {
 /** Leaf 1, ECX: the system has set CR4.OSXSAVE. */
 const OSXSAVE = 1 << 27;
 
-/** Leaf Dh: the components of XCR0 and the size of the XSAVE area, which the legacy region and the header make up. */
+/** Leaf Dh: the components of XCR0 and the size of the XSAVE area, which the legacy region and the header make up in both formats. */
 function stateLeaf(core: CpuCore, subleaf: number): Leaf {
   if (subleaf === 0) return [supportedComponents(core), AREA_BYTES, AREA_BYTES, 0];
-  return subleaf === 1 ? [featureBits(core.model, CpuidWord.LD1_EAX), 0, 0, 0] : NOTHING;
+  if (subleaf !== 1) return NOTHING;
+  return [featureBits(core.model, CpuidWord.LD1_EAX), hasFeature(core.model, "xsavec") ? AREA_BYTES : 0, 0, 0];
 }
 
 /** The highest basic leaf: the one that the model's features need. */
@@ -78,9 +79,10 @@ function basicLeaf(core: CpuCore, leaf: number, subleaf: number): Leaf {
     case 4:
       return cacheLeaf(subleaf);
     case 7: {
+      const bits = (word: string) => featureBits(model, word), last = bits(CpuidWord.L72_EDX) === 0 ? 0 : 2;
+      if (subleaf === 2) return [0, 0, 0, bits(CpuidWord.L72_EDX)];
       if (subleaf !== 0) return NOTHING;
-      const bits = (word: string) => featureBits(model, word);
-      return [0, bits(CpuidWord.L7_EBX), bits(CpuidWord.L7_ECX), bits(CpuidWord.L7_EDX)];
+      return [last, bits(CpuidWord.L7_EBX), bits(CpuidWord.L7_ECX), bits(CpuidWord.L7_EDX)];
     }
     case 0xd:
       return stateLeaf(core, subleaf);

@@ -194,7 +194,7 @@ Deno.test("CPUID: leaf Dh describes the area, and leaf 1 whether the system uses
       cpuid(b.cpu);
       return [R.AX, R.BX, R.CX, R.DX].map((register) => b.r.get32(register));
     };
-  assertEquals([leaf(0xd), leaf(0xd, 1), leaf(0xd, 2)], [[3, 576, 576, 0], [7, 0, 0, 0], [0, 0, 0, 0]]);
+  assertEquals([leaf(0xd), leaf(0xd, 1), leaf(0xd, 2)], [[3, 576, 576, 0], [7, 576, 0, 0], [0, 0, 0, 0]]);
   assertEquals(leaf(1)[2] >>> 26 & 3, 3);
   b.r.setI32(S.CR4, b.r.i32(S.CR4) & ~CR4.OSXSAVE);
   assertEquals(leaf(1)[2] >>> 26 & 3, 1);
