@@ -28,6 +28,7 @@ const FIELDS: readonly { name: string; offset: number; count: number; bytes: 4 |
   { name: "mtrrFixed", offset: S.MTRR_FIXED, count: 11, bytes: 8 },
   { name: "mtrrDefType", offset: S.MTRR_DEF_TYPE, count: 1, bytes: 8 },
   { name: "random", offset: S.RANDOM, count: 1, bytes: 8 },
+  { name: "specCtrl", offset: S.SPEC_CTRL, count: 1, bytes: 8 },
   { name: "x87", offset: S.X87, count: 16, bytes: 8 },
   { name: "fcw", offset: S.FCW, count: 1, bytes: 4 },
   { name: "fsw", offset: S.FSW, count: 1, bytes: 4 },

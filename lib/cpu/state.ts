@@ -50,6 +50,9 @@ export const S = {
   NMI_BLOCKED: 0x0e8,
   /** Cycles of the running slice in which no instruction retired (PAUSE), i32. */
   STALLED: 0x0ec,
+  /** The place at which a region was left before an instruction: site number and the region's table slot, i32. */
+  SITE: 0x0f0,
+  REGION: 0x0f4,
   /** Segment registers, 8 × 64 bytes: ES CS SS DS FS GS LDTR TR; fields at SEG.*. */
   SEG: 0x100,
   /** Descriptor table registers: base i64, limit i32. */
@@ -86,6 +89,8 @@ export const S = {
   MTRR_DEF_TYPE: 0x4d8,
   /** State of the random number generator, i64. */
   RANDOM: 0x4e0,
+  /** IA32_SPEC_CTRL, i64. */
+  SPEC_CTRL: 0x4e8,
   /** x87 registers R0–R7 (physical), 8 × 16 bytes: significand i64 at 0, sign and exponent u16 at 8. */
   X87: 0x500,
   FCW: 0x580,

@@ -189,6 +189,9 @@ Deno.test("MSRs: values come back, missing ones and reserved bits fault", () => 
   assertEquals([write(0xc000_0082, 0x8000_0000_0000n), write(0xc000_0081, 0x23_0010n << 32n)], [GP0, null]);
   assertEquals(faultOf(() => read(0x12345)), GP0);
   assertEquals([write(0x10, 1_000_000n), read(0x10)], [null, 1_000_000n]);
+  assertEquals([write(0x48, 0x401n), read(0x48), write(0x48, 2n)], [null, 0x401n, GP0]);
+  assertEquals([write(0x49, 1n), write(0x49, 2n), faultOf(() => read(0x49))], [null, GP0, GP0]);
+  assertEquals([read(0x10a) & 0x33n, write(0x10a, 0n)], [0x33n, GP0]);
   b.enterUser();
   assertEquals(faultOf(() => read(0x10)), GP0);
 });

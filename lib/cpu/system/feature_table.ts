@@ -10,6 +10,8 @@ export const CpuidWord = {
   L7_EBX: "7.ebx",
   L7_ECX: "7.ecx",
   L7_EDX: "7.edx",
+  /** Subleaf 2. */
+  L72_EDX: "7.2.edx",
   /** Subleaf 1. */
   LD1_EAX: "d.1.eax",
   EXT1_ECX: "80000001.ecx",
@@ -96,6 +98,12 @@ const TABLE = {
   xsavec: feature(W.LD1_EAX, 1, "xsave"),
   /** XGETBV with ECX = 1. */
   xgetbv1: feature(W.LD1_EAX, 2, "xsave"),
+  /** IA32_SPEC_CTRL and IA32_PRED_CMD, by which systems keep predictors in check that there are none of here. */
+  "spec-ctrl": feature(W.L7_EDX, 26, "msr"),
+  /** BHI_DIS_S in IA32_SPEC_CTRL, which spares systems to do in software what it would do. */
+  "bhi-ctrl": feature(W.L72_EDX, 4, "spec-ctrl"),
+  /** IA32_ARCH_CAPABILITIES, which says that what leaks in other processors does not leak here. */
+  "arch-capabilities": feature(W.L7_EDX, 29, "msr"),
   /** LAHF and SAHF in 64-bit code. */
   "lahf-lm": feature(W.EXT1_ECX, 0, "lm"),
   /** LZCNT, where others execute BSR. */

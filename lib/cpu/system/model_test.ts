@@ -53,7 +53,9 @@ function leafOf(text: string): (leaf: number, subleaf?: number) => number[] {
 
 Deno.test("CPUID: the default is x86-64-v2 with NX, no more", () => {
   const leaf = leafOf("x86-64-v2");
-  assertEquals(leaf(0)[0], 2);
+  assertEquals(leaf(0)[0], 7);
+  // SPEC_CTRL and ARCH_CAPABILITIES, which are no instructions; the highest subleaf has BHI_CTRL.
+  assertEquals([leaf(7), leaf(7, 2)], [[2, 0, 0, (1 << 26 | 1 << 29) >>> 0], [0, 0, 0, 1 << 4]]);
   // SSE3 SSSE3 CX16 SSE4.1 SSE4.2 POPCNT.
   assertEquals(leaf(1)[2], 1 << 0 | 1 << 9 | 1 << 13 | 1 << 19 | 1 << 20 | 1 << 23);
   assertEquals(leaf(0x8000_0001).slice(2), [1, 1 << 11 | 1 << 20 | 1 << 29]);

@@ -134,6 +134,42 @@ const sysenterCs: Msr = {
   write: (core, value) => core.r.setU64(S.SYSENTER_CS, value & 0xffff_ffffn),
 };
 
+/** Bits of IA32_SPEC_CTRL. */
+const SPEC_CTRL_IBRS = 1n << 0n, SPEC_CTRL_BHI_DIS_S = 1n << 10n;
+/** Bit of IA32_PRED_CMD. */
+const PRED_CMD_IBPB = 1n;
+
+const specCtrl: Msr = {
+  read: (core) => core.r.u64(S.SPEC_CTRL),
+  write: (core, value) => {
+    const legal = SPEC_CTRL_IBRS | (hasFeature(core.model, "bhi-ctrl") ? SPEC_CTRL_BHI_DIS_S : 0n);
+    if ((value & ~legal) !== 0n) refuse(core);
+    core.r.setU64(S.SPEC_CTRL, value);
+  },
+};
+
+/** IA32_PRED_CMD, which cannot be read. There is nothing to predict, and so nothing to forget. */
+const predictorCommand: Msr = {
+  read: refuse,
+  write: (core, value) => {
+    if ((value & ~PRED_CMD_IBPB) !== 0n) refuse(core);
+  },
+};
+
+/**
+ * IA32_ARCH_CAPABILITIES: nothing is executed speculatively, so that nothing can be learned from it. Bits RDCL_NO, SKIP_L1DFL,
+ * SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO and ITS_NO.
+ */
+const NOTHING_LEAKS = [0, 3, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27, 62]
+  .reduce((bits, bit) => bits | (1n << BigInt(bit)), 0n);
+/** IBRS may stay set. */
+const IBRS_ALL = 1n << 1n;
+
+const archCapabilities: Msr = {
+  read: (core) => NOTHING_LEAKS | (hasFeature(core.model, "spec-ctrl") ? IBRS_ALL : 0n),
+  write: refuse,
+};
+
 const VARIABLE_MTRRS = 8;
 /** MTRR_CAP: eight variable ranges, fixed ranges, write-combining. */
 const MTRR_CAP = 0x500n | BigInt(VARIABLE_MTRRS);
@@ -163,6 +199,8 @@ const GROUPS: readonly (readonly [readonly Feature[], readonly (readonly [number
     [0x08b, fixed(0n)],
     [0x1a0, field(S.MISC_ENABLE)],
   ]],
+  [["spec-ctrl"], [[0x048, specCtrl], [0x049, predictorCommand]]],
+  [["arch-capabilities"], [[0x10a, archCapabilities]]],
   [["mtrr"], mtrrs],
   [["sep"], [[0x174, sysenterCs], [0x175, address(S.SYSENTER_ESP)], [0x176, address(S.SYSENTER_EIP)]]],
   [["pat"], [[0x277, pat]]],
