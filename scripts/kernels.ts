@@ -16,8 +16,8 @@ const VALUE_TYPES: Record<number, string> = { 0x7f: "i32", 0x7e: "i64", 0x7d: "f
 async function compile(): Promise<Uint8Array> {
   let binary: Uint8Array | null = null;
   const { error, stderr } = await asc.main(
-    "mod.ts -o kernels.wasm -O3 --runtime stub --importMemory --noAssert --disable mutable-globals".split(" ")
-      .concat("--enable", "simd"),
+    "mod.ts -o kernels.wasm -O3 --runtime stub --importMemory --initialMemory 1 --noAssert".split(" ")
+      .concat("--disable", "mutable-globals", "--enable", "simd"),
     {
       readFile: async (name: string) => {
         if (!name.endsWith(".ts") || name.includes("/")) return null;

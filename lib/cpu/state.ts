@@ -98,7 +98,7 @@ export const S = {
   FSW: 0x584,
   /** Top of stack 0–7, i32. */
   FTOP: 0x588,
-  /** Abridged tags: bit per physical register, 1 = in use, i32. */
+  /** Tags: bit i = ST(i) is in use, i32. */
   FTW: 0x58c,
   /** Last x87 instruction: opcode, instruction and operand pointers. */
   FOP: 0x590,

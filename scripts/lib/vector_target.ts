@@ -8,6 +8,7 @@ import type { CodeSize, Instruction } from "../../lib/cpu/decode/mod.ts";
 import { Cpu } from "../../lib/cpu/cpu.ts";
 import type { CpuOptions } from "../../lib/cpu/options.ts";
 import { Access } from "../../lib/cpu/registers.ts";
+import { physicalTags, stackTags } from "../../lib/cpu/fpu/tags.ts";
 import { definitionName } from "../../lib/cpu/semantics/mod.ts";
 import { definitionOf } from "../../lib/cpu/semantics/registry.ts";
 import { CR0, CR4, EFER, Flag, R, S, Seg } from "../../lib/cpu/state.ts";
@@ -168,7 +169,7 @@ class VectorMachine {
       ip: r.ip - codeBase,
       fcw: r.i32(S.FCW),
       fsw: r.i32(S.FSW) | top << 11,
-      ftw: r.i32(S.FTW),
+      ftw: physicalTags(r.i32(S.FTW), top),
       st: Array.from({ length: 8 }, (_, i) => {
         const at = S.X87 + ((top + i) & 7) * 16;
         return BigInt(r.u16(at + 8)) << 64n | r.u64(at);
@@ -275,7 +276,7 @@ class VectorMachine {
     r.setI32(S.FCW, before.fcw);
     r.setI32(S.FSW, before.fsw & ~(7 << 11));
     r.setI32(S.FTOP, top);
-    r.setI32(S.FTW, before.ftw);
+    r.setI32(S.FTW, stackTags(before.ftw, top));
     for (const [i, value] of before.st.entries()) {
       const at = S.X87 + ((top + i) & 7) * 16;
       r.setU64(at, BigInt.asUintN(64, value));

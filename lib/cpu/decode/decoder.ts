@@ -162,6 +162,7 @@ class Decoder {
     out.segment = this.#override >= 0 ? this.#override : DS;
     out.lock = lock && !undefinedForm;
     out.repeat = (flags & FormFlag.STRING) === 0 || repeat === 0 ? "" : repeat === 0xf3 ? "rep" : "repne";
+    out.escape = map === OpcodeMap.BASE && (opcode & 0xf8) === 0xd8 ? (opcode & 7) << 8 | this.#modrm : undefined;
     out.vex = vex;
     if (!this.#overrun) return "ok";
     if (this.#limit < offset + MAX_LENGTH) return "truncated";

@@ -84,6 +84,8 @@ export interface Instruction {
   lock: boolean;
   /** 0xF3 → "rep" (also REPE), 0xF2 → "repne", only where it acts as a repeat prefix (string instructions). */
   repeat: "" | "rep" | "repne";
+  /** Of an x87 instruction (D8–DF): the low 3 bits of the opcode and the ModRM byte, 11 bits. */
+  escape?: number;
   /** True if a VEX prefix was used (always `ud` so far; kept for the disassembler). */
   vex?: boolean;
 }

@@ -93,6 +93,8 @@ export interface Emitter {
   segmentNumber(): Value;
   /** The register number of a register operand (segment, control and debug registers; also x87 `st`). */
   registerNumber(operand: number): Value;
+  /** Of an x87 instruction: the low 3 bits of the escape byte and the ModRM byte, as {@link S.FOP} has them, i32. */
+  escapeOpcode(): Value;
   /**
    * A vector operand as v128: an SSE register whole, an MMX register's 64 bits, or `bytes` bytes of memory (default 16); what is
    * left of the 128 bits is zero. A memory operand of 16 bytes must be aligned (#GP(0)) unless told otherwise.

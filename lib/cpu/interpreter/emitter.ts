@@ -266,6 +266,9 @@ export class InterpreterEmitter implements Emitter {
       code.simdMemory(load, offset);
     });
   }
+  escapeOpcode(): Value {
+    return this.let(this.#field(REC.LINK, "i32"));
+  }
   registerAddress(index: number): Value {
     return this.let(this.#at(REGISTER_FIELD[index]));
   }

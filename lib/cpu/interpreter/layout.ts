@@ -68,7 +68,7 @@ export const REC = {
   DISP: 16,
   /** Immediate or relative target, i32 (i64 for MOV r64,imm64). */
   IMM: 20,
-  /** Link to the target's first record, i32; or a second immediate; or the register of operand 2. */
+  /** Link to the target's first record, i32; or a second immediate; or the register of operand 2; or an x87 opcode. */
   LINK: 24,
   /** Offset of the next instruction from the start of the block, u16. */
   NEXT: 28,

@@ -35,6 +35,7 @@ export function writeRecord(
   view.setUint8(at + REC.LENGTH, instruction.length);
   view.setUint16(at + REC.NEXT, next, true);
   view.setUint16(at + REC.INDEX_IN_BLOCK, position, true);
+  if (instruction.escape !== undefined) view.setInt32(at + REC.LINK, instruction.escape, true);
   let immediates = 0;
   instruction.operands.forEach((operand, index) => {
     switch (operand.kind) {

@@ -17,11 +17,13 @@ export function checkAvailable(e: Emitter): void {
   e.raiseIf(e.state(S.CR0, "i32").and(CR0.EM | CR0.TS), Vector.NM);
 }
 
-/** An x87 instruction that computes: available, no error pending, and the instruction pointer is noted. */
+/** An x87 instruction that computes: available, and no error pending. */
 export function beginX87(e: Emitter): void {
-  checkAvailable(e);
-  checkPendingError(e);
-  e.setState(S.FIP, "i64", e.ip(64));
+  const unavailable = e.state(S.CR0, "i32").and(CR0.EM | CR0.TS);
+  e.if(unavailable.or(e.state(S.FSW, "i32").and(ERROR_SUMMARY)), () => {
+    checkAvailable(e);
+    checkPendingError(e);
+  });
 }
 
 /** An MMX instruction: #UD with CR0.EM, #NM with CR0.TS, and pending x87 exceptions. */

@@ -108,7 +108,7 @@ faults("aam 0", [0xd4, 0], () => {});
 /** One valid x87 register, ST(0) = 1.5. */
 function loadOneAndAHalf({ cpu }: TestBoard): void {
   cpu.r.setI32(S.FCW, 0x37f);
-  cpu.r.setI32(S.FTW, 0x80);
+  cpu.r.setI32(S.FTW, 1);
   cpu.r.setI32(S.FTOP, 7);
   cpu.r.setU64(S.X87 + 7 * 16, 0xc000000000000000n);
   cpu.r.setU16(S.X87 + 7 * 16 + 8, 0x3fff);

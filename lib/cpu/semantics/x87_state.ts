@@ -132,9 +132,9 @@ function loadEnvironment(e: Emitter, image: Image): void {
   const field = (i: number) => image.load(i * unit, size);
   const [control, status, tags, ip, codeWord, dp, dataWord] = [0, 1, 2, 3, 4, 5, 6].map(field);
   const real = inRealMode(e);
-  e.kernel("x87_set_tag_word", e.base(), tags);
   setControl(e, control);
   e.kernel("x87_set_status_word", e.base(), status.and(0xffff));
+  e.kernel("x87_set_tag_word", e.base(), tags);
   // Real mode: bits 12 and up of the second word are bits 16 and up of the linear address.
   const linear = (low: Value, high: Value) => low.and(0xffff).or(high.and(~0xfff).shl(4));
   e.setState(S.FIP, "i64", e.select(real, linear(ip, codeWord), ip).extendU());
@@ -206,7 +206,7 @@ define("fxsave", (e) => {
   const image = openExtended(e, true);
   image.store(0, e.state(S.FCW, "i32"), 16);
   image.store(2, e.kernel("x87_status_word", e.base()), 16);
-  image.store(4, e.state(S.FTW, "i32"), 16);
+  image.store(4, e.kernel("x87_abridged_tags", e.base()), 16);
   image.store(6, e.state(S.FOP, "i32"), 16);
   const ip = e.state(S.FIP, "i64"), dp = e.state(S.FDP, "i64");
   if (e.instruction.operandSize === 64) {
@@ -235,10 +235,10 @@ define("fxrstor", (e) => {
   const mxcsr = image.load(24, 32);
   e.raiseIf(mxcsr.and(~MXCSR_MASK), Vector.GP, 0);
   e.setState(S.MXCSR, "i32", mxcsr);
-  e.setState(S.FTW, "i32", image.load(4, 8));
   e.setState(S.FOP, "i32", image.load(6, 16).and(0x7ff));
   setControl(e, image.load(0, 16));
   e.kernel("x87_set_status_word", e.base(), image.load(2, 16));
+  e.kernel("x87_set_abridged_tags", e.base(), image.load(4, 8));
   if (e.instruction.operandSize === 64) {
     e.setState(S.FIP, "i64", image.load(8, 64));
     e.setState(S.FDP, "i64", image.load(16, 64));

@@ -6,6 +6,7 @@
  * merely has not changed.
  */
 import type { CpuCore } from "../core.ts";
+import { physicalTags, stackTags } from "../fpu/tags.ts";
 import type { Registers } from "../registers.ts";
 import { CR0, CR4, R, S, Vector } from "../state.ts";
 import { requireRing0 } from "./control.ts";
@@ -125,7 +126,7 @@ function componentsInUse(core: CpuCore): number {
 function packX87(r: Registers, wide: boolean): void {
   view.setUint16(0, r.i32(S.FCW), true);
   view.setUint16(2, (r.i32(S.FSW) & 0xc7ff) | r.i32(S.FTOP) << 11, true);
-  view.setUint16(4, r.i32(S.FTW) & 0xff, true);
+  view.setUint16(4, physicalTags(r.i32(S.FTW), r.i32(S.FTOP)), true);
   view.setUint16(6, r.i32(S.FOP) & 0x7ff, true);
   view.setUint32(8, r.i32(S.FIP), true);
   view.setUint32(12, wide ? r.i32(S.FIP + 4) : r.i32(S.FCS) & 0xffff, true);
@@ -146,7 +147,7 @@ function unpackX87(r: Registers, wide: boolean): void {
   r.setI32(S.FCW, (view.getUint16(0, true) & FCW_MASK) | FCW_ONES);
   r.setI32(S.FSW, status & 0x47ff);
   r.setI32(S.FTOP, (status >> 11) & 7);
-  r.setI32(S.FTW, view.getUint8(4));
+  r.setI32(S.FTW, stackTags(view.getUint8(4), r.i32(S.FTOP)));
   r.setI32(S.FOP, view.getUint16(6, true) & 0x7ff);
   r.setI32(S.FIP, view.getInt32(8, true));
   r.setI32(S.FIP + 4, wide ? view.getInt32(12, true) : 0);

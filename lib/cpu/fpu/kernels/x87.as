@@ -15,7 +15,7 @@ import {
   address, begin, blocked, C0, C1, C2, C3, CONDITION, DEFAULT_SE, DEFAULT_SIG, ES, FCW, finish, FSW, FTOP, FTW,
   hasRoom, isNan, loadRegister, moveTop, openTop, PENDING, physical, pop, pops, precision, PROCEED, push, replaceTop,
   setStatus, setValid, SF, stackFault, status, take, takeA, takeInfinity, takeInvalid, takeNan, takeRounded, takeZero,
-  valid, valueSe, valueSig, WIDE, write, X87,
+  valid, valueSe, valueSig, WIDE, withSummary, write, X87,
 } from "./x87_stack";
 
 /** Recomputes ES and B, for a new control or status word. */
@@ -241,21 +241,15 @@ export function x87_load_constant(base: usize, which: i32): void {
 
 // ---- stores: the value first, the commit after the memory access
 
-/** Remembers what the commit will do. */
+/** Leaves what the definition commits after its memory access: the status word, and whether to store and pop at all. */
 function pend(base: usize, statusBits: i32, proceed: bool): void {
-  store<i32>(base, statusBits, PENDING);
+  store<i32>(base, withSummary(base, (status(base) & ~C1) | statusBits), PENDING);
   store<i32>(base, proceed ? 1 : 0, PROCEED);
 }
 
 function pendResult(base: usize): void {
   const c1 = roundedUp && (flags & PE) != 0 ? C1 : 0;
   pend(base, flags | c1, (flags & unmasked & (IE | OE | UE)) == 0);
-}
-
-/** Adds the pending flags to the status word and pops, if the store was made. */
-export function x87_commit(base: usize, popCount: i32): void {
-  setStatus(base, (status(base) & ~C1) | load<i32>(base, PENDING));
-  if (load<i32>(base, PROCEED) != 0) pops(base, popCount);
 }
 
 function pendStackFault(base: usize): void {
@@ -683,7 +677,7 @@ function subtracted(sign: i32, exponent: i32, hi: u64, lo: u64, quotient: u64): 
 /** The full tag word (two bits per physical register). */
 export function x87_tag_word(base: usize): i32 {
   let word = 0;
-  const tags = load<i32>(base, FTW);
+  const tags = x87_abridged_tags(base);
   for (let i = 0; i < 8; i++) {
     const at = base + X87 + (i << 4), sig = load<u64>(at), exp = <i32> load<u16>(at, 8) & 0x7fff;
     let tag = 3;
@@ -697,11 +691,23 @@ export function x87_tag_word(base: usize): i32 {
   return word;
 }
 
-/** Sets the tags from a full tag word: 3 is empty. */
+/** Sets the tags from a full tag word: 3 is empty. TOP has its new value. */
 export function x87_set_tag_word(base: usize, word: i32): void {
   let tags = 0;
   for (let i = 0; i < 8; i++) if (((word >> (i * 2)) & 3) != 3) tags |= 1 << i;
-  store<i32>(base, tags, FTW);
+  x87_set_abridged_tags(base, tags);
+}
+
+/** FXSAVE's tags: a bit for each physical register, 1 = in use. */
+export function x87_abridged_tags(base: usize): i32 {
+  const tags = load<i32>(base, FTW) << load<i32>(base, FTOP);
+  return (tags | (tags >> 8)) & 0xff;
+}
+
+/** Sets the tags from FXSAVE's. TOP has its new value. */
+export function x87_set_abridged_tags(base: usize, tags: i32): void {
+  const doubled = (tags & 0xff) * 0x101;
+  store<i32>(base, (doubled >> load<i32>(base, FTOP)) & 0xff, FTW);
 }
 
 /** The status word with TOP. */

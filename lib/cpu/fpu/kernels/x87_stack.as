@@ -79,16 +79,19 @@ export function address(base: usize, i: i32): usize {
 }
 
 export function valid(base: usize, i: i32): bool {
-  return ((load<i32>(base, FTW) >> physical(base, i)) & 1) != 0;
+  return ((load<i32>(base, FTW) >> i) & 1) != 0;
 }
 
 export function setValid(base: usize, i: i32, value: bool): void {
-  const bit = 1 << physical(base, i), tags = load<i32>(base, FTW);
+  const bit = 1 << i, tags = load<i32>(base, FTW);
   store<i32>(base, value ? tags | bit : tags & ~bit, FTW);
 }
 
+/** Moves TOP by 1 or −1; the tags, which count from it, go round. */
 export function moveTop(base: usize, by: i32): void {
   store<i32>(base, (load<i32>(base, FTOP) + by) & 7, FTOP);
+  const tags = load<i32>(base, FTW) << ((8 - by) & 7);
+  store<i32>(base, (tags | (tags >> 8)) & 0xff, FTW);
 }
 
 export function pop(base: usize): void {

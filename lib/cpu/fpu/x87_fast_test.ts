@@ -1,9 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { Random } from "../../../scripts/lib/random.ts";
+import { CPU_BASE } from "../interpreter/layout.ts";
 import { S } from "../state.ts";
 import { kernelModule } from "./mod.ts";
 
-const BASE = 0x1000;
+const BASE = CPU_BASE;
 const memory = new WebAssembly.Memory({ initial: 1 }), view = new DataView(memory.buffer, BASE);
 type Kernel = (...args: (number | bigint)[]) => number | undefined;
 const kernels = new WebAssembly.Instance(kernelModule(), { env: { memory } }).exports as Record<string, Kernel>;
@@ -54,11 +55,14 @@ function randomOperand(kind: number): bigint {
   return sign | (bias - 30n + BigInt(next() % 60)) << exponent | fraction;
 }
 
+/** What a kernel may change: the x87 state, and what it leaves for a store. */
+const STATE_END = S.KERNEL + 8;
+
 /** The state after a kernel: stack, status, and what it returned. */
 function run(state: Uint8Array, kernel: string, args: (number | bigint)[]): string {
   const block = new Uint8Array(memory.buffer, BASE + S.X87, state.length);
   block.set(state);
-  const result = kernels[kernel](BASE, ...args);
+  const result = kernels[kernel](...args);
   return `${result ?? ""} ${Array.from(block, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
@@ -74,48 +78,75 @@ function randomState(): Uint8Array {
   view.setInt32(S.FSW, next() & 0x4700, true);
   view.setInt32(S.FTOP, next() & 7, true);
   view.setInt32(S.FTW, next() % 8 === 0 ? next() & 0xff : [0xff, 0x7f, 0xf7][next() % 3], true);
-  return new Uint8Array(memory.buffer, BASE, S.SIZE).slice(S.X87, S.FTW + 4);
+  return new Uint8Array(memory.buffer, BASE, S.SIZE).slice(S.X87, STATE_END);
 }
 
 /** Runs a fast kernel and its general one on the same states. */
-function agree(fast: string, general: string, args: () => (number | bigint)[], rounds = 4000): void {
+function agree(
+  fast: string,
+  general: string,
+  args: () => [fast: (number | bigint)[], general: (number | bigint)[]],
+  rounds = 1000,
+): void {
   for (let i = 0; i < rounds; i++) {
-    const state = randomState(), list = args();
-    const text = `${fast}(${list}) on ${Array.from(state, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-    assertEquals(run(state, fast, list), run(state, general, list), text);
+    const state = randomState(), [fastArgs, generalArgs] = args();
+    const text = `${fast}(${fastArgs}) on ${Array.from(state, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+    assertEquals(run(state, fast, fastArgs), run(state, general, [BASE, ...generalArgs]), text);
   }
 }
 
-const OPERATIONS = { x87_add: [0, 4, 5], x87_multiply: [1], x87_divide: [6, 7] };
 const register = () => next() & 7;
-const pick = (values: number[]) => values[next() % values.length];
+const TYPES = ["float32", "float64", "integer"];
+
+/** A kernel's last arguments by the operation of the general kernel. */
+const OPERATIONS: Record<string, Record<number, number[]>> = {
+  x87_add: { 0: [0, 0], 4: [0, 0x8000], 5: [0x8000, 0] },
+  x87_multiply: { 1: [] },
+  x87_divide: { 6: [0], 7: [1] },
+};
 
 for (const [kernel, operations] of Object.entries(OPERATIONS)) {
   Deno.test(`${kernel}: the same as the general kernel, with registers and with memory`, () => {
-    agree(
-      kernel,
-      "x87_arithmetic",
-      () => [pick(operations), ...pick([0, 1]) ? [register(), 0] : [0, register()], next() & 1],
-    );
-    agree(`${kernel}_memory`, "x87_arithmetic_memory", () => {
-      const kind = next() % 3;
-      return [pick(operations), kind, randomOperand(kind)];
-    });
+    for (const [operation, last] of Object.entries(operations)) {
+      agree(kernel, "x87_arithmetic", () => {
+        const registers = next() & 1 ? [register(), 0] : [0, register()], pops = next() & 1;
+        return [[...registers, pops, ...last], [Number(operation), ...registers, pops]];
+      });
+      for (const [kind, type] of TYPES.entries()) {
+        agree(`${kernel}_${type}`, "x87_arithmetic_memory", () => {
+          const bits = randomOperand(kind);
+          return [[bits, ...last], [Number(operation), kind, bits]];
+        });
+      }
+    }
   });
 }
 
 Deno.test("x87_push: the same as the general kernel", () => {
-  agree("x87_push", "x87_load", () => {
-    const kind = next() % 3;
-    return [kind, randomOperand(kind)];
+  for (const [kind, type] of TYPES.entries()) {
+    agree(`x87_push_${type}`, "x87_load", () => {
+      const bits = randomOperand(kind);
+      return [[bits], [kind, bits]];
+    });
+  }
+});
+
+Deno.test("x87_round: the same as the general kernels", () => {
+  for (const [wide, type] of ["float32", "float64"].entries()) {
+    agree(`x87_round_${type}`, "x87_to_float", () => [[], [wide]]);
+  }
+  agree("x87_round_integer", "x87_to_integer", () => {
+    const args = [[16, 32, 64][next() % 3], next() & 1];
+    return [args, args];
   });
 });
 
 Deno.test("x87_order and its kind: the same as the general kernels", () => {
-  agree("x87_order", "x87_compare", () => [register(), next() & 1, next() % 3]);
-  agree("x87_order_flags", "x87_comi", () => [register(), next() & 1, next() & 1]);
+  const same = (...args: (number | bigint)[]): [(number | bigint)[], (number | bigint)[]] => [args, args];
+  agree("x87_order", "x87_compare", () => same(register(), next() & 1, next() % 3));
+  agree("x87_order_flags", "x87_comi", () => same(register(), next() & 1, next() & 1));
   agree("x87_order_memory", "x87_compare_memory", () => {
     const kind = next() % 3;
-    return [kind, randomOperand(kind), next() & 1];
+    return same(kind, randomOperand(kind), next() & 1);
   });
 });
