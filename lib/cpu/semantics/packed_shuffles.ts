@@ -120,10 +120,18 @@ define("palignr", (e) => {
 /** PSRLDQ and PSLLDQ: the numbers of the bytes to take; those that do not exist read as zero. */
 define("psrldq pslldq", (e, mnemonic) => {
   beginSse(e);
-  const count = e.let(e.read(1).wrap()), positions = Value.v128(bytesOf((i) => i));
-  const clamped = e.select(count.ltU(16), count, e.i32(16));
-  const opcode = mnemonic === "pslldq" ? OpSimd.I8X16_SUB : OpSimd.I8X16_ADD;
-  e.setVector(0, simd(OpSimd.I8X16_SWIZZLE, e.vector(0), simd(opcode, positions, simd(OpSimd.I8X16_SPLAT, clamped))));
+  const imm = knownImmediate(e, 1), left = mnemonic === "pslldq", value = e.vector(0);
+  if (imm !== null) {
+    const from = bytesOf((i) => left ? i - imm : i + imm).map((byte) => byte >= 0 && byte < 16 ? byte : 16);
+    return e.setVector(0, value.shuffle(zeroVector(), from));
+  }
+  const count = e.let(e.read(1).wrap()), clamped = e.select(count.ltU(16), count, e.i32(16));
+  const from = simd(
+    left ? OpSimd.I8X16_SUB : OpSimd.I8X16_ADD,
+    Value.v128(bytesOf((i) => i)),
+    simd(OpSimd.I8X16_SPLAT, clamped),
+  );
+  e.setVector(0, simd(OpSimd.I8X16_SWIZZLE, value, from));
 });
 
 /** PSHUFB: a number with its top bit set gives zero. */
