@@ -193,7 +193,8 @@ function native64(op: i32, a: f64, b: f64): f64 {
 function lane32(op: i32, a: u32, b: u32): u32 {
   if (fast && op != SQUARE_ROOT && op != MINIMUM && op != MAXIMUM && normal32(a) && normal32(b)) {
     const quick = reinterpret<u32>(native32(op, reinterpret<f32>(a), reinterpret<f32>(b)));
-    if (normal32(quick)) return quick;
+    // The smallest normal number may be the result of an underflow.
+    if (normal32(quick) && (quick & 0x7fffffff) != 0x800000) return quick;
   }
   load32(b);
   let found: i32;
@@ -224,7 +225,7 @@ function lane32(op: i32, a: u32, b: u32): u32 {
 function lane64(op: i32, a: u64, b: u64): u64 {
   if (fast && op != SQUARE_ROOT && op != MINIMUM && op != MAXIMUM && normal64(a) && normal64(b)) {
     const quick = reinterpret<u64>(native64(op, reinterpret<f64>(a), reinterpret<f64>(b)));
-    if (normal64(quick)) return quick;
+    if (normal64(quick) && (quick & 0x7fffffffffffffff) != 0x10000000000000) return quick;
   }
   load64(b);
   let found: i32;
