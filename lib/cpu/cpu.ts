@@ -15,6 +15,7 @@ import { Mmu, type MmuHost, type WalkResult } from "./mmu.ts";
 import { codeMode, ModeBit, modeKey } from "./mode.ts";
 import type { CpuOptions } from "./options.ts";
 import { Registers } from "./registers.ts";
+import { DEFAULT_TIER } from "./options.ts";
 import { resetRegisters } from "./reset.ts";
 import { loadRegisters, saveRegisters } from "./saved_state.ts";
 import { CR0, CR4, EFER, Flag, R, S, SEG, Seg, Shadow, Vector } from "./state.ts";
@@ -23,6 +24,7 @@ import { Dr6, noteDebug } from "./system/debug.ts";
 import { deliver } from "./system/interrupts.ts";
 import { type CpuModel, defaultCpuModel, flagsOf } from "./system/model.ts";
 import { walk } from "./system/paging.ts";
+import { Translator, type TranslatorStatistics } from "./translator/translator.ts";
 
 /** Subtracted from the budget to leave compiled code at the next block. */
 const HOLD = 2 ** 30;
@@ -40,6 +42,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   readonly #jumps: JumpCache;
   readonly #runtime: HandlerRuntime;
   readonly #debug: DebugUnit;
+  readonly #translator: Translator | null = null;
+  /** A region left an instruction, or the rest of the budget, to the interpreter. */
+  #interpretNext = false;
   readonly #fault = new CpuFault();
   #mode: CodeMode = codeMode(0);
   #user = false;
@@ -81,7 +86,22 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       this.#state,
       (frame) => this.#mmu.watchFrame(frame, FrameFlag.CODE),
       (frame) => this.#mmu.unwatchFrame(frame, FrameFlag.CODE),
+      () => this.#translator?.heat ?? 0,
     );
+    if (options.tier !== "interpreter") {
+      this.#translator = new Translator(
+        {
+          memory: bus.memory,
+          decode: decoderFor(this.model),
+          knownCode: (linear) => this.#mmu.known(linear, this.#user),
+          linear: (ip) => this.#linear(ip),
+        },
+        this.#blocks,
+        this.#runtime.regions,
+        this.#state,
+        options.tier ?? DEFAULT_TIER,
+      );
+    }
     this.#debug = new DebugUnit(this.r);
     bus.memory.watcher = this.#mmu.watcher;
     this.r.setU64(S.RANDOM, BigInt(options.seed ?? 0));
@@ -127,6 +147,11 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.modeChanged();
   }
 
+  /** Counts of the translator; null without one. */
+  get statistics(): TranslatorStatistics | null {
+    return this.#translator?.statistics ?? null;
+  }
+
   // ---- time
 
   get instructions(): number {
@@ -162,6 +187,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#granted = granted;
     this.r.setI32(S.BUDGET, granted);
     this.#breakRequested = false;
+    this.#translator?.compile();
     try {
       return this.#loop();
     } finally {
@@ -188,7 +214,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       if ((r.i32(S.EFLAGS) & (Flag.TF | Flag.RF)) !== 0 || r.i32(S.SHADOW) !== 0 || this.#debug.watchesCode) {
         this.#step();
       } else {
-        if (this.#link === 0 && this.#resume()) continue;
+        if (this.#link === 0 && !this.#interpretNext && this.#resume()) continue;
         this.#execute(r.i32(S.BUDGET));
       }
     }
@@ -277,7 +303,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     r.setI32(S.BUDGET, Math.max(0, budget - block.count));
     const aside = total - budget;
     this.#granted -= aside;
-    const record = block.count <= budget ? block.record : this.#blocks.partial(block, budget, this.#mode);
+    const whole = block.count <= budget && (block.region === null || !this.#interpretNext);
+    const record = whole ? block.record : this.#blocks.partial(block, Math.min(block.count, budget), this.#mode);
+    this.#interpretNext = false;
     r.setNumber(S.BLOCK_IP, ip);
     r.setI32(S.EXIT, 0);
     this.#runtime.enter(record);
@@ -294,6 +322,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       const linear = this.#linear(ip);
       const flushes = this.#blocks.flushes;
       const block = this.#blockAt(ip, linear);
+      if (this.#translator?.eager && block.valid) this.#translator.translate(block, ip, this.#mode);
       if (block.valid) {
         this.#jumps.set(linear, this.r.i32(S.MODE), block.record);
         if (
@@ -318,7 +347,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     if (host < 0) return this.#deviceBlock(linear, key, room);
     const next = (Math.floor(linear / PAGE_SIZE) + 1) * PAGE_SIZE;
     const nextPage = () => this.#mmu.execute(this.#mmu.wrap(next), this.#user);
-    const known = this.#blocks.find(host, key);
+    this.#translator?.arrived(linear, host, this.r.i32(S.MODE));
+    const known = this.#blocks.find(host, key, ip);
     if (known) {
       const sameTail = known.secondFrame < 0 || nextPage() >>> 12 === known.secondFrame;
       if (sameTail && known.bytes <= room) return known;
@@ -326,7 +356,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     }
     if (this.#blocks.full) this.#clearBlocks();
     let device = false;
-    const block = this.#blocks.build(host, key, this.#mode, room, {
+    const block = this.#blocks.build(host, key, ip, this.#mode, room, {
       nextPage: () => {
         const second = nextPage();
         device = second < 0;
@@ -358,6 +388,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   }
 
   #clearBlocks(): void {
+    this.#translator?.clear();
     this.#blocks.clear();
     this.#jumps.clear();
   }
@@ -383,7 +414,12 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       r.setI32(S.CURRENT, 0);
       const { address } = this.#fault, vector = this.#notCanonical ? this.#nonCanonicalVector() : fault - 1;
       this.#deliver(vector, r.i32(S.FAULT_CODE), "exception", address);
-    } else if (exit === Exit.LOOKUP) {
+    } else if (exit === Exit.BAIL) {
+      const slot = r.i32(S.REGION);
+      if (slot !== 0) r.ip = this.#translator!.left(slot, r.i32(S.SITE));
+      this.#interpretNext = true;
+    } else if (exit === Exit.HOT) this.#translateHot();
+    else if (exit === Exit.LOOKUP) {
       const link = r.i32(S.NEXT);
       if (link >= this.#blocks.firstLinkable) {
         this.#link = link;
@@ -391,6 +427,24 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       }
     } else if (exit === Exit.STOP || exit === Exit.LEAVE) this.#abandonCurrent();
     r.setI32(S.CURRENT, 0);
+  }
+
+  /** The block at RIP has become hot. */
+  #translateHot(): void {
+    const ip = this.r.ip, host = this.#mmu.known(this.#linear(ip), this.#user);
+    if (host < 0 || !this.#translator) return;
+    const block = this.#blocks.find(host, this.r.i32(S.MODE) & ModeBit.BLOCK, ip);
+    if (block) this.#translator.translate(block, ip, this.#mode);
+  }
+
+  /** Makes the TLB entry for an access of translated code; false if the interpreter must make the access. */
+  fill(linear: number, bytes: number, write: boolean): boolean {
+    try {
+      return this.#mmu.fill(linear, bytes, write, this.#user);
+    } catch (fault) {
+      if (fault !== this.#fault) throw fault;
+      return false;
+    }
   }
 
   /** The current record's instruction did not happen: RIP points to it and its count goes back. */
@@ -529,6 +583,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     r.setI32(S.TLB, this.#user ? TLB.USER : TLB.SUPERVISOR);
     if (this.#mmu.guardsOpen && (r.i32(S.EFLAGS) & Flag.AC) === 0) this.#mmu.closeGuards();
     if ((r.i32(S.MODE) & ModeBit.BLOCK) !== (mode & ModeBit.BLOCK)) {
+      // Undefined after the switch (Intel SDM vol. 1, section 3.4.1.1): zero, so that narrower code need not look after it.
+      if (this.#mode.code === 64) { for (let n = 0; n < 8; n++) r.setI32(S.GPR + 8 * n + 4, 0); }
       this.#mode = codeMode(mode);
       this.#leaveAfterCurrent();
     }

@@ -325,6 +325,25 @@ export class Mmu {
   /** Physical address of the last {@link execute}. */
   executePhysical = 0;
 
+  /**
+   * Makes the TLB entry for an access that compiled code is about to make; false if it must not make it itself: at addresses
+   * that fault, lie in two pages or in device memory, or are watched.
+   */
+  fill(linear: number, bytes: number, write: boolean, user: boolean): boolean {
+    if (this.#crosses(linear, bytes)) return false;
+    const entry = this.#lookup(linear, write ? Permission.WRITE : Permission.READ, user), word = this.#tagWord(entry);
+    if (this.#words[word + (write ? TLB.WRITE : TLB.READ) / 4] !== 1) return true;
+    if (!write || this.#words[word + TLB.BESIDE / 4] === 1) return false;
+    return !this.#host.holdsCode(this.#frame[entry], linear & (PAGE_SIZE - 1), bytes);
+  }
+
+  /** Host offset of an instruction byte if that is known without walking page tables, else -1. */
+  known(linear: number, user: boolean): number {
+    const page = Math.floor(linear / PAGE_SIZE), entry = (page & (N - 1)) + (user ? N : 0);
+    const usable = this.#page[entry] === page && (this.#permission[entry] & Permission.EXECUTE) !== 0;
+    return usable && this.#frame[entry] >= 0 ? this.#frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1)) : -1;
+  }
+
   /** Host offset if the page is plain memory that may be read, else -1. */
   hostRead(linear: number, user: boolean): number {
     const entry = this.#lookup(linear, Permission.READ, user);

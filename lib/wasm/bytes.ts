@@ -24,6 +24,11 @@ export class ByteWriter {
     this.#bytes = grown;
   }
 
+  /** Forgets everything behind the first `length` bytes. */
+  truncate(length: number): void {
+    this.#length = Math.min(this.#length, length);
+  }
+
   /** Appends one byte. */
   u8(value: number): void {
     if (this.#length === this.#bytes.length) this.#reserve(1);

@@ -7,6 +7,12 @@ export interface Label {
   readonly depth: number;
 }
 
+/** A place in a function's code. */
+export interface CodeMark {
+  readonly length: number;
+  readonly depth: number;
+}
+
 /** Emits one function body. */
 export class Code {
   readonly #out = new ByteWriter(512);
@@ -36,9 +42,23 @@ export class Code {
   scope(body: () => void): void {
     const outer = this.#scope;
     this.#scope = [];
-    body();
-    for (const { type, index } of this.#scope) this.#free[type].push(index);
-    this.#scope = outer;
+    try {
+      body();
+    } finally {
+      for (const { type, index } of this.#scope) this.#free[type].push(index);
+      this.#scope = outer;
+    }
+  }
+
+  /** Remembers the end of the code so far, for {@link rewind}. */
+  mark(): CodeMark {
+    return { length: this.#out.length, depth: this.#depth };
+  }
+
+  /** Takes back what was written after `mark`. */
+  rewind(mark: CodeMark): void {
+    this.#out.truncate(mark.length);
+    this.#depth = mark.depth;
   }
 
   /** Lets a later {@link local} reuse the index. */

@@ -41,6 +41,16 @@ export interface Block {
   readonly incoming: number[];
   /** False once its bytes have changed. */
   valid: boolean;
+  /** The region that runs in place of the block, and for which offset in CS it was translated. */
+  region: { readonly code: CodeRegion; readonly ip: number } | null;
+}
+
+/** Translated code. */
+export interface CodeRegion {
+  /** Host offsets of its bytes: from `start` to before `end`, within a frame. */
+  readonly ranges: readonly { readonly start: number; readonly end: number }[];
+  /** Its bytes have changed: it must not be entered any more. It is in no list any more when this is called. */
+  voided(): void;
 }
 
 /** Where code is fetched from. */
@@ -55,6 +65,10 @@ export interface CodeSource {
 function holdsCode(bytes: Uint8Array, offset: number, length: number): boolean {
   for (let i = offset; i < offset + length; i++) if (bytes[i] !== 0) return true;
   return false;
+}
+
+function aliasKey(host: number, key: number, ip: number): string {
+  return `${host}:${key}:${ip}`;
 }
 
 /** Decoded blocks of one processor. */
@@ -72,6 +86,12 @@ export class BlockCache {
   readonly #codeBytes: (Uint8Array | undefined)[] = [];
   /** Numbers of {@link CODE_MARKS} entries that are free. */
   readonly #freeMarks: number[] = Array.from({ length: CODE_MARKS.FRAMES }, (_, i) => i);
+  /** Regions with bytes in a frame. */
+  readonly #regionsIn = new Map<number, Set<CodeRegion>>();
+  /** Blocks at places where another block starts a region that was translated for another mapping of the frame. */
+  readonly #aliases = new Map<string, Block>();
+  /** Slots of the ways into regions by mode key. */
+  readonly #regionSlots: number[] = [];
   /** How often writes have hit code, by frame. */
   readonly #rewrites = new Map<number, number>();
   readonly #leaveSlot: number;
@@ -85,6 +105,8 @@ export class BlockCache {
   readonly #watch: (frame: number) => void;
   /** Called with a frame that holds no code any more. */
   readonly #unwatch: (frame: number) => void;
+  /** After how many entries a new block is hot; 0 for never. */
+  readonly #heat: () => number;
   /** How often all blocks have been forgotten. */
   flushes = 0;
 
@@ -95,7 +117,9 @@ export class BlockCache {
     state: WebAssembly.Memory,
     watch: (frame: number) => void,
     unwatch: (frame: number) => void,
+    heat: () => number,
   ) {
+    this.#heat = heat;
     this.#library = library;
     this.#decode = decode;
     this.#memory = memory;
@@ -106,9 +130,11 @@ export class BlockCache {
     this.#unwatch = unwatch;
   }
 
-  /** The block at a host offset for a mode key, if it was decoded before. */
-  find(host: number, key: number): Block | undefined {
-    return this.#byFrame[host >>> 12]?.get((host & (PAGE_SIZE - 1)) | (key << 12));
+  /** The block at a host offset for a mode key, if it was decoded before, to be run at `ip`, an offset in CS. */
+  find(host: number, key: number, ip: number): Block | undefined {
+    const block = this.#byFrame[host >>> 12]?.get((host & (PAGE_SIZE - 1)) | (key << 12));
+    if (block?.region && block.region.ip !== ip) return this.#aliases.get(aliasKey(host, key, ip));
+    return block;
   }
 
   /** True if the arena could overflow with one more block: {@link clear} first. */
@@ -118,7 +144,11 @@ export class BlockCache {
 
   /** Forgets all blocks. */
   clear(): void {
-    for (const [frame, blocks] of this.#inFrame.entries()) if (blocks) this.#emptied(frame);
+    const regions = new Set([...this.#regionsIn.values()].flatMap((set) => [...set]));
+    this.#regionsIn.clear();
+    for (const frame of this.#codeBytes.keys()) if (this.#codeBytes[frame]) this.#emptied(frame);
+    for (const region of regions) region.voided();
+    this.#aliases.clear();
     this.#byFrame.length = 0;
     this.#inFrame.length = 0;
     this.#codeBytes.length = 0;
@@ -133,7 +163,7 @@ export class BlockCache {
    * does not fit into them ends the block before it. Returns null if not even one instruction fits, or if the first one
    * reaches into a page that is not plain memory.
    */
-  build(host: number, key: number, mode: CodeMode, room: number, source: CodeSource): Block | null {
+  build(host: number, key: number, ip: number, mode: CodeMode, room: number, source: CodeSource): Block | null {
     const frame = host >>> 12, frameEnd = (frame + 1) * PAGE_SIZE;
     const bytes = this.#memory.bytes, instruction = this.#instruction;
     const first = this.#next + REC.SIZE;
@@ -175,9 +205,10 @@ export class BlockCache {
       key,
       incoming: [],
       valid: true,
+      region: null,
     };
     this.#next = at;
-    this.#remember(block, frame);
+    this.#remember(block, frame, ip);
     return block;
   }
 
@@ -197,10 +228,12 @@ export class BlockCache {
     return next >>> 12;
   }
 
-  #remember(block: Block, frame: number): void {
+  #remember(block: Block, frame: number, ip: number): void {
     let map = this.#byFrame[frame];
     if (!map) this.#byFrame[frame] = map = new Map();
-    map.set((block.host & (PAGE_SIZE - 1)) | (block.key << 12), block);
+    const place = (block.host & (PAGE_SIZE - 1)) | (block.key << 12);
+    if (map.has(place)) this.#aliases.set(aliasKey(block.host, block.key, ip), block);
+    else map.set(place, block);
     for (const f of block.secondFrame >= 0 ? [frame, block.secondFrame] : [frame]) {
       const list = this.#inFrame[f];
       if (list) list.push(block);
@@ -230,6 +263,7 @@ export class BlockCache {
   }
 
   #emptied(frame: number): void {
+    if (this.#regionsIn.has(frame)) return;
     const address = this.marksAddress(frame);
     if (address !== 0) this.#freeMarks.push((address - CODE_MARKS.BASE) / PAGE_SIZE);
     this.#inFrame[frame] = undefined;
@@ -251,12 +285,13 @@ export class BlockCache {
 
   /** Bytes of a frame have changed: blocks that contain them are void. */
   invalidate(frame: number, offset: number, length: number): void {
-    const bytes = this.#codeBytes[frame], blocks = this.#inFrame[frame];
-    if (!bytes || !blocks || !holdsCode(bytes, offset, length)) return;
+    const bytes = this.#codeBytes[frame], blocks = this.#inFrame[frame] ??= [];
+    if (!bytes || !holdsCode(bytes, offset, length)) return;
     const from = frame * PAGE_SIZE + offset, to = from + length;
     this.#rewrites.set(frame, (this.#rewrites.get(frame) ?? 0) + 1);
     let kept = 0;
     bytes.fill(0);
+    this.#invalidateRegions(frame, from, to);
     for (const block of blocks) {
       if (!block.valid) continue;
       if (this.#overlaps(block, frame, from, to)) this.#void(block);
@@ -267,6 +302,66 @@ export class BlockCache {
     }
     blocks.length = kept;
     if (kept === 0) this.#emptied(frame);
+  }
+
+  #invalidateRegions(frame: number, from: number, to: number): void {
+    for (const region of this.#regionsIn.get(frame) ?? []) {
+      if (region.ranges.some(({ start, end }) => from < end && to > start)) this.removeRegion(region);
+      else this.#markRegion(region, frame);
+    }
+  }
+
+  #markRegion({ ranges }: CodeRegion, frame: number): void {
+    const base = frame * PAGE_SIZE, bytes = this.#codeBytes[frame] ??= this.#newMarks();
+    for (const { start, end } of ranges) if (start >>> 12 === frame) bytes.fill(1, start - base, end - base);
+  }
+
+  /** Watches over the bytes of a region. */
+  addRegion(region: CodeRegion): void {
+    for (const frame of new Set(region.ranges.map(({ start }) => start >>> 12))) {
+      const list = this.#regionsIn.get(frame);
+      if (list) list.add(region);
+      else this.#regionsIn.set(frame, new Set([region]));
+      this.#markRegion(region, frame);
+      this.#watch(frame);
+    }
+  }
+
+  /** Forgets a region. */
+  removeRegion(region: CodeRegion): void {
+    for (const frame of new Set(region.ranges.map(({ start }) => start >>> 12))) {
+      const list = this.#regionsIn.get(frame);
+      if (!list?.delete(region) || list.size > 0) continue;
+      this.#regionsIn.delete(frame);
+      if ((this.#inFrame[frame]?.length ?? 0) === 0) this.#emptied(frame);
+    }
+    region.voided();
+  }
+
+  /** Lets a region run in place of a block: by its entry `entry`, where the block is at `ip`. */
+  enterRegion(block: Block, code: CodeRegion, slot: number, entry: number, ip: number, mode: CodeMode): void {
+    const { record } = block;
+    if (!block.region) this.#view.setInt32(record + HEADER.HANDLER, this.#view.getInt32(record + REC.SLOT, true), true);
+    this.#view.setInt32(record + HEADER.REGION, slot, true);
+    this.#view.setInt32(record + HEADER.ENTRY, entry, true);
+    this.#view.setBigInt64(record + HEADER.IP, BigInt(ip), true);
+    const way = this.#regionSlots[block.key] ??= this.#library.pseudoSlot(Pseudo.REGION, mode);
+    this.#view.setInt32(record + REC.SLOT, way, true);
+    block.region = { code, ip };
+  }
+
+  /** Lets a block run again in place of its region. */
+  leaveRegion(block: Block): void {
+    if (!block.region) return;
+    block.region = null;
+    this.#view.setInt32(block.record + HEADER.REGION, 0, true);
+    if (!block.valid) return;
+    this.#view.setInt32(block.record + REC.SLOT, this.#view.getInt32(block.record + HEADER.HANDLER, true), true);
+  }
+
+  /** Sets after how many entries a block is hot; 0 for never. */
+  setHeat(block: Block, heat: number): void {
+    this.#view.setInt32(block.record + HEADER.HEAT, heat, true);
   }
 
   #overlaps(block: Block, frame: number, from: number, to: number): boolean {
@@ -293,7 +388,10 @@ export class BlockCache {
   /** Forgets a block whose bytes have changed, even if it is running. */
   #void(block: Block): void {
     block.valid = false;
-    this.#byFrame[block.host >>> 12]?.delete((block.host & (PAGE_SIZE - 1)) | (block.key << 12));
+    const map = this.#byFrame[block.host >>> 12], place = (block.host & (PAGE_SIZE - 1)) | (block.key << 12);
+    if (map?.get(place) === block) map.delete(place);
+    else for (const [key, alias] of this.#aliases) if (alias === block) this.#aliases.delete(key);
+    this.#view.setInt32(block.record + HEADER.REGION, 0, true);
     for (const field of block.incoming) this.#view.setInt32(field, 0, true);
     this.#voidRecords(block.record, block.count);
     if (this.#partialOf === block) this.#voidRecords(this.partialRecord, block.count);
@@ -318,6 +416,9 @@ export class BlockCache {
   partial(block: Block, count: number, mode: CodeMode): number {
     const first = this.partialRecord, end = first + count * REC.SIZE;
     this.#state.copyWithin(first, block.record, block.record + count * REC.SIZE);
+    if (block.region) {
+      this.#view.setInt32(first + REC.SLOT, this.#view.getInt32(block.record + HEADER.HANDLER, true), true);
+    }
     this.#writeHeader(first, count, block.bytes);
     this.#writePseudo(
       end,
@@ -342,13 +443,24 @@ export class BlockCache {
     this.#writeHeader(record, 1, length);
     this.#writePseudo(record + REC.SIZE, this.#stopSlot(key, mode), length, 1);
     this.#partialOf = null;
-    return { record, count: 1, bytes: length, host: -1, secondFrame: -1, key, incoming: [], valid: false };
+    return {
+      record,
+      count: 1,
+      bytes: length,
+      host: -1,
+      secondFrame: -1,
+      key,
+      incoming: [],
+      valid: false,
+      region: null,
+    };
   }
 
   /** Nothing old may stay in a header: whoever looks behind a block's last record must not take it for one more. */
   #writeHeader(record: number, count: number, bytes: number): void {
     for (let i = 1; i <= REC.SIZE / 8; i++) this.#view.setBigUint64(record - i * 8, 0n, true);
     this.#view.setInt32(record + HEADER.COUNT, count, true);
+    this.#view.setInt32(record + HEADER.HEAT, this.#heat(), true);
     this.#view.setInt32(record + HEADER.BYTES, bytes, true);
   }
 

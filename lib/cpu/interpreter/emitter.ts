@@ -620,6 +620,17 @@ export function emitEnter(
     code.if(() => leave(code, target, Exit.LOOKUP));
   }
   const budget = code.local("i32");
+  record.emit(code);
+  code.i32(-HEADER.COUNT);
+  code.op(Op.I32_SUB);
+  header(HEADER.HEAT, Op.I32_LOAD);
+  code.i32(1);
+  code.op(Op.I32_SUB);
+  code.tee(budget);
+  code.memory(Op.I32_STORE, HEADER.HEAT - HEADER.COUNT);
+  code.get(budget);
+  code.op(Op.I32_EQZ);
+  code.if(() => leave(code, target, Exit.HOT));
   code.get(CPU);
   code.memory(Op.I32_LOAD, S.BUDGET);
   header(HEADER.COUNT, Op.I32_LOAD);

@@ -14,6 +14,7 @@ import { InterpreterEmitter, isFlatAccess } from "./emitter.ts";
 import { Exit, REC } from "./layout.ts";
 import { ModeBit, modeKey } from "../mode.ts";
 import { CPU, HANDLER_SIGNATURE, type ImportTable, type Linkage, linkModule } from "./linkage.ts";
+import { emitRegionEntry } from "./region_entry.ts";
 import { definePacked } from "./packed.ts";
 
 /** Pseudo-instructions that the block cache puts into records. */
@@ -24,6 +25,8 @@ export const Pseudo = {
   STOP: "$stop",
   /** The record is void, or the run must be left before it. */
   LEAVE: "$leave",
+  /** The block starts a region, which runs instead of it. */
+  REGION: "$region",
 } as const;
 
 /** One handler: how to write it, and its code as a function of its own. */
@@ -165,6 +168,7 @@ function emitInstruction(code: Code, instruction: Instruction, mode: CodeMode, l
 function emitPseudo(code: Code, name: string, mode: CodeMode, linkage: Linkage): void {
   const e = new InterpreterEmitter(code, PSEUDO_INSTRUCTION, mode, linkage);
   if (name === Pseudo.FALL_THROUGH) return e.fallThrough();
+  if (name === Pseudo.REGION) return emitRegionEntry(code, linkage, mode.flat || mode.code === 64);
   // The run loop finds the instruction pointer and the count from the record.
   e.setState(S.CURRENT, "i32", e.recordAddress());
   e.setState(S.EXIT, "i32", e.i32(name === Pseudo.STOP ? Exit.STOP : Exit.LEAVE));

@@ -35,6 +35,12 @@ export const JUMP_CACHE = {
   RECORD: 12,
 } as const;
 
+/**
+ * For each code page of a mapping, a word that equals S.MODE while it is known that the page still is where it was: regions
+ * look at it before they go to another page.
+ */
+export const PAGE_CELLS = { BASE: 0x60000, COUNT: 0x8000 } as const;
+
 /** Decoded records and block headers. */
 export const ARENA_BASE = 0x80000;
 export const ARENA_END = 0x500_0000;
@@ -83,6 +89,16 @@ export const HEADER = {
   COUNT: -32,
   /** Bytes of code, i32. */
   BYTES: -28,
+  /** How often the block may still be entered before it is hot, i32. */
+  HEAT: -24,
+  /** Table slot of the region that the block is an entry of, i32; 0 = none. */
+  REGION: -20,
+  /** The entry's number in that region, i32. */
+  ENTRY: -16,
+  /** The handler that the first record had before it led to the region, i32. */
+  HANDLER: -12,
+  /** The offset in CS for which the region was translated, i64. */
+  IP: -8,
 } as const;
 
 /** Why compiled code returned (S.EXIT). A pending fault (S.FAULT) overrides it. */
@@ -97,4 +113,8 @@ export const Exit = {
   STOP: 4,
   /** S.CURRENT is a record that must not run (its code changed, or the run must be left before it). */
   LEAVE: 5,
+  /** A region was left before an instruction, which the interpreter must execute: S.REGION and S.SITE tell which. */
+  BAIL: 6,
+  /** RIP is set; the block there has become hot. */
+  HOT: 7,
 } as const;

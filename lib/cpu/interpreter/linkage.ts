@@ -16,6 +16,8 @@ export interface Imported {
 export interface Linkage {
   /** Type of a handler: (state block, record). */
   readonly handlerType: number;
+  /** Type of a region's function. */
+  readonly regionType: number;
   /** (state block, link field or 0, target i64): goes to an instruction pointer through the jump cache. */
   readonly jumpFlat: number;
   readonly jumpSegmented: number;
@@ -43,6 +45,13 @@ export interface ImportTable {
 
 /** Locals of a handler: the state block and the record. */
 export const CPU = 0, RECORD = 1;
+/**
+ * A region's function: (state block, entry, depth of nested calls) → offset in CS where execution goes on, or {@link LEFT}.
+ * All state is in the state block when it returns.
+ */
+export const REGION_SIGNATURE: Signature = { parameters: ["i32", "i32", "i32"], results: ["i64"] };
+/** A region's result when it returns to the run loop: S.EXIT says why. */
+export const LEFT = -(2n ** 63n);
 export const HANDLER_SIGNATURE: Signature = { parameters: ["i32", "i32"], results: [] };
 const JUMP_SIGNATURE: Signature = { parameters: ["i32", "i32", "i64"], results: [] };
 
@@ -52,7 +61,7 @@ function signature(f: { args: readonly ValueType[]; result: ValueType | null }):
 
 /** Writes the common imports and functions into a new module. Always the same order, so that bodies can be reused. */
 export function linkModule(module: ModuleBuilder, imports: ImportTable): Linkage {
-  const handlerType = module.type(HANDLER_SIGNATURE);
+  const handlerType = module.type(HANDLER_SIGNATURE), regionType = module.type(REGION_SIGNATURE);
   module.importMemory("env", "state", 1);
   module.importMemory("env", "guest", 1);
   module.importTable("env", "handlers", 1);
@@ -70,6 +79,7 @@ export function linkModule(module: ModuleBuilder, imports: ImportTable): Linkage
   };
   const linkage: Linkage = {
     handlerType,
+    regionType,
     jumpFlat: module.declare(JUMP_SIGNATURE),
     jumpSegmented: module.declare(JUMP_SIGNATURE),
     helper: find(helpers, "helper"),
@@ -86,9 +96,9 @@ function jumpCode(linkage: Linkage, flat: boolean): Code {
   return code;
 }
 
-/** Looks the address in local `target` up in the jump cache and enters the block, or leaves to the run loop. */
-export function emitJump(code: Code, linkage: Linkage, flat: boolean, link: number, target: number): void {
-  const linear = code.local("i64"), entry = code.local("i32"), record = code.local("i32");
+/** Looks the offset in CS in local `target` up in the jump cache: with the first record in local `record`, `found` goes on. */
+export function emitFind(code: Code, flat: boolean, target: number, record: number, found: () => void): void {
+  const linear = code.local("i64"), entry = code.local("i32");
   code.get(target);
   if (!flat) {
     code.get(CPU);
@@ -124,9 +134,21 @@ export function emitJump(code: Code, linkage: Linkage, flat: boolean, link: numb
       code.get(entry);
       code.memory(Op.I32_LOAD, JUMP_CACHE.RECORD);
       code.set(record);
-      emitEnter(code, Value.local("i32", record), Value.local("i64", target), linkage, flat);
+      found();
     });
   });
+}
+
+/** Looks the address in local `target` up in the jump cache and enters the block, or leaves to the run loop. */
+export function emitJump(code: Code, linkage: Linkage, flat: boolean, link: number, target: number): void {
+  const record = code.local("i32");
+  emitFind(
+    code,
+    flat,
+    target,
+    record,
+    () => emitEnter(code, Value.local("i32", record), Value.local("i64", target), linkage, flat),
+  );
   code.get(CPU);
   code.get(target);
   code.memory(Op.I64_STORE, S.RIP);

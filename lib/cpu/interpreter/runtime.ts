@@ -10,6 +10,7 @@ import "../semantics/mod.ts";
 import { entryModule, HandlerLibrary, Pseudo } from "./handlers.ts";
 import { CPU_BASE } from "./layout.ts";
 import type { ImportTable } from "./linkage.ts";
+import { REGION_SLOTS, RegionModules } from "../translator/modules.ts";
 
 const helpers: ReadonlyMap<string, Helper> = new Map<string, Helper>([
   ...Object.entries(slowPaths),
@@ -17,10 +18,16 @@ const helpers: ReadonlyMap<string, Helper> = new Map<string, Helper>([
   ...Object.entries(fpuHelpers),
 ]);
 
-let shared: { imports: ImportTable; library: HandlerLibrary; entry: WebAssembly.Module } | null = null;
+interface Common {
+  readonly imports: ImportTable;
+  readonly library: HandlerLibrary;
+  readonly entry: WebAssembly.Module;
+}
+
+let shared: Common | null = null;
 
 /** What all processors of this process share. */
-function common(): { library: HandlerLibrary; entry: WebAssembly.Module } {
+function common(): Common {
   if (!shared) {
     const types = new Map([...helpers].map(([name, { args, result }]) => [name, { args, result }]));
     const kernels = new Map<string, { args: readonly ValueType[]; result: ValueType | null }>(
@@ -40,10 +47,12 @@ type Bound = (...args: number[]) => number;
 
 /** Instantiates handler modules for one processor. */
 export class HandlerRuntime {
+  /** Functions of regions, by slot. */
+  readonly regions: RegionModules;
   readonly library: HandlerLibrary = common().library;
   /** Slot of the handler that returns to the run loop before its instruction. */
   readonly leaveSlot: number;
-  readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
+  readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS.FIRST + REGION_SLOTS.COUNT });
   readonly #imports: WebAssembly.Imports;
   readonly #enter: (cpu: number, record: number) => void;
   readonly #resumeFlat: (cpu: number) => void;
@@ -56,7 +65,16 @@ export class HandlerRuntime {
     const bound: Record<string, Bound> = {};
     for (const [name, helper] of helpers) bound[name] = bind(cpu, helper, name in slowPaths);
     const kernels = new WebAssembly.Instance(kernelModule(), { env: { memory: state } }).exports;
-    this.#imports = { env: { state, guest, handlers: this.#table }, helper: bound, kernel: kernels };
+    const env = { state, guest, handlers: this.#table };
+    this.#imports = { env, helper: bound, kernel: kernels };
+    this.regions = new RegionModules(common().imports.kernels, this.#table, {
+      env,
+      kernel: kernels,
+      fill: {
+        read: (linear: number, bytes: number) => cpu.fill(linear, bytes, false) ? 1 : 0,
+        write: (linear: number, bytes: number) => cpu.fill(linear, bytes, true) ? 1 : 0,
+      },
+    });
     const entry = new WebAssembly.Instance(common().entry, this.#imports).exports;
     this.#enter = entry.enter as (cpu: number, record: number) => void;
     this.#resumeFlat = entry.resumeFlat as (cpu: number) => void;
@@ -77,7 +95,7 @@ export class HandlerRuntime {
   }
 
   #instantiate(): void {
-    if (this.library.slots > this.#table.length) this.#table.grow(this.library.slots - this.#table.length + 1024);
+    if (this.library.slots > REGION_SLOTS.FIRST) throw new RangeError("more instruction forms than slots for handlers");
     for (const { id, module } of this.library.modules(this.#lastModule)) {
       new WebAssembly.Instance(module, this.#imports);
       this.#lastModule = id;

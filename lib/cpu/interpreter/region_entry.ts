@@ -1,0 +1,86 @@
+/** The way from the interpreter into regions, from one to the next, and back. */
+import { type Code, Op } from "../../wasm/mod.ts";
+import { S } from "../state.ts";
+import { Exit, HEADER } from "./layout.ts";
+import { CPU, emitFind, LEFT, type Linkage, RECORD } from "./linkage.ts";
+
+/** Runs the region that the block of the current record starts, and those that follow it, until one leads elsewhere. */
+export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): void {
+  const region = code.local("i32"), found = code.local("i32"), result = code.local("i64");
+  const field = (record: number, offset: number, opcode: number) => {
+    code.get(record);
+    code.i32(-HEADER.COUNT);
+    code.op(Op.I32_SUB);
+    code.memory(opcode, offset - HEADER.COUNT);
+  };
+  const enter = (record: number) => {
+    code.get(record);
+    code.i32(-HEADER.REGION);
+    code.op(Op.I32_SUB);
+    code.set(region);
+  };
+  // The region takes from the budget itself what it executes.
+  code.get(CPU);
+  code.get(CPU);
+  code.memory(Op.I32_LOAD, S.BUDGET);
+  field(RECORD, HEADER.COUNT, Op.I32_LOAD);
+  code.op(Op.I32_ADD);
+  code.memory(Op.I32_STORE, S.BUDGET);
+  code.get(CPU);
+  code.memory(Op.I64_LOAD, S.BLOCK_IP);
+  field(RECORD, HEADER.IP, Op.I64_LOAD);
+  code.op(Op.I64_NE);
+  code.if(() => leaveAlias(code));
+  enter(RECORD);
+  code.loop((again) => {
+    code.get(CPU);
+    code.get(region);
+    code.memory(Op.I32_LOAD, HEADER.ENTRY - HEADER.REGION);
+    code.i32(0);
+    code.get(region);
+    code.memory(Op.I32_LOAD, 0);
+    code.callIndirect(linkage.regionType);
+    code.tee(result);
+    code.i64(LEFT);
+    code.op(Op.I64_EQ);
+    code.if(() => code.op(Op.RETURN));
+    emitFind(code, flat, result, found, () => {
+      field(found, HEADER.REGION, Op.I32_LOAD);
+      code.if(() => {
+        field(found, HEADER.IP, Op.I64_LOAD);
+        code.get(result);
+        code.op(Op.I64_EQ);
+        code.if(() => {
+          enter(found);
+          code.br(again);
+        });
+      });
+    });
+  });
+  if (linkage.inner) {
+    code.i32(0);
+    code.set(linkage.inner.link);
+    code.get(result);
+    code.set(linkage.inner.target);
+    return code.br(linkage.inner.jump);
+  }
+  code.get(CPU);
+  code.i32(0);
+  code.get(result);
+  code.returnCall(flat ? linkage.jumpFlat : linkage.jumpSegmented);
+}
+
+/** The code is mapped at another address than the region was translated for: the interpreter executes it. */
+function leaveAlias(code: Code): void {
+  code.get(CPU);
+  code.get(CPU);
+  code.memory(Op.I64_LOAD, S.BLOCK_IP);
+  code.memory(Op.I64_STORE, S.RIP);
+  code.get(CPU);
+  code.i32(0);
+  code.memory(Op.I32_STORE, S.REGION);
+  code.get(CPU);
+  code.i32(Exit.BAIL);
+  code.memory(Op.I32_STORE, S.EXIT);
+  code.op(Op.RETURN);
+}

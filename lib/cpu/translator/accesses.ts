@@ -1,0 +1,118 @@
+/**
+ * Memory accesses of regions: the inline TLB test; what it does not cover, the interpreter does.
+ *
+ * A miss fills the TLB and goes on. Accesses that no TLB entry allows (device memory, watched or missing pages, across a page's end)
+ * leave the region before their instruction, of which nothing has happened yet then.
+ */
+import { type Code, Op, OpSimd } from "../../wasm/mod.ts";
+import type { Place, Size } from "../emit/emitter.ts";
+import { Value } from "../emit/value.ts";
+import { TLB } from "../interpreter/layout.ts";
+
+/** The index of guest memory among a module's memories. */
+const GUEST_MEMORY = 1;
+const LOAD: Record<Size, number> = { 8: Op.I32_LOAD8_U, 16: Op.I32_LOAD16_U, 32: Op.I32_LOAD, 64: Op.I64_LOAD };
+const STORE: Record<Size, number> = { 8: Op.I32_STORE8, 16: Op.I32_STORE16, 32: Op.I32_STORE, 64: Op.I64_STORE };
+const LOAD_VECTOR = { 4: OpSimd.V128_LOAD32_ZERO, 8: OpSimd.V128_LOAD64_ZERO, 16: OpSimd.V128_LOAD };
+
+/** What memory code needs of a region's emitter. */
+export interface AccessHost {
+  readonly code: Code;
+  /** Local: address of the TLB in use. */
+  readonly tlb: number;
+  /** Functions (linear address f64, bytes i32) → 1 if the access may go on now. */
+  readonly fillRead: number;
+  readonly fillWrite: number;
+  let(value: Value): Value;
+  asNumber(value: Value): Value;
+  /** Leaves the region before the current instruction. */
+  bail(): void;
+}
+
+/** Emits accesses to linear addresses (i32, or i64 in 64-bit code). */
+export class RegionAccesses {
+  readonly #e: AccessHost;
+
+  constructor(e: AccessHost) {
+    this.#e = e;
+  }
+
+  /** Host offset of a linear address, after making sure that `bytes` bytes there can be accessed. */
+  host(address: Value, bytes: number, write: boolean): Value {
+    const e = this.#e, { code } = e, linear = e.let(address), wide = linear.type === "i64";
+    const index = linear.shrU(12 - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT);
+    const entry = e.let(index.add(Value.local("i32", e.tlb)));
+    linear.add(bytes - 1).and(-4096).emit(code);
+    entry.emit(code);
+    code.memory(wide ? Op.I64_LOAD : Op.I32_LOAD, write ? TLB.WRITE : TLB.READ);
+    code.op(wide ? Op.I64_NE : Op.I32_NE);
+    code.if(() => {
+      e.asNumber(linear).emit(code);
+      code.i32(bytes);
+      code.call(write ? e.fillWrite : e.fillRead);
+      code.op(Op.I32_EQZ);
+      code.if(() => e.bail());
+    });
+    const addend = new Value("i32", (out) => {
+      entry.emit(out);
+      out.memory(Op.I32_LOAD, TLB.ADDEND);
+    });
+    return linear.wrap().add(addend);
+  }
+
+  #read(host: Value, size: Size): Value {
+    const value = new Value(size === 64 ? "i64" : "i32", (code) => {
+      host.emit(code);
+      code.memory(LOAD[size], 0, GUEST_MEMORY);
+    });
+    return this.#e.let(value);
+  }
+
+  #write(host: Value, value: Value, size: Size): void {
+    const { code } = this.#e;
+    host.emit(code);
+    value.emit(code);
+    code.memory(STORE[size], 0, GUEST_MEMORY);
+  }
+
+  load(address: Value, size: Size): Value {
+    return this.#read(this.host(address, size / 8, false), size);
+  }
+
+  store(address: Value, value: Value, size: Size): void {
+    this.#write(this.host(address, size / 8, true), value, size);
+  }
+
+  open(address: Value, size: Size): Place {
+    const host = this.#e.let(this.host(address, size / 8, true));
+    return { value: this.#read(host, size), set: (value) => this.#write(host, value, size) };
+  }
+
+  loadVector(address: Value, bytes: 4 | 8 | 16): Value {
+    const host = this.host(address, bytes, false);
+    return this.#e.let(
+      new Value("v128", (code) => {
+        host.emit(code);
+        code.simdMemory(LOAD_VECTOR[bytes], 0, GUEST_MEMORY);
+      }),
+    );
+  }
+
+  storeVector(address: Value, value: Value): void {
+    const { code } = this.#e;
+    this.host(address, 16, true).emit(code);
+    value.emit(code);
+    code.simdMemory(OpSimd.V128_STORE, 0, GUEST_MEMORY);
+  }
+
+  load128(address: Value): [Value, Value] {
+    const host = this.#e.let(this.host(address, 16, false));
+    return [this.#read(host, 64), this.#read(host.add(8), 64)];
+  }
+
+  store128(address: Value, low: Value, high: Value): void {
+    const host = this.#e.let(this.host(address, 16, true));
+    this.#write(host, low, 64);
+    this.#write(host.add(8), high, 64);
+  }
+}

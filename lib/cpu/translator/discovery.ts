@@ -1,0 +1,196 @@
+/** Finds the code of a region: from its root along direct jumps, as far as it is worth it. */
+import { type Instruction, newInstruction } from "../decode/mod.ts";
+import type { CodeMode } from "../emit/emitter.ts";
+import type { ModelDecoder } from "../model_decoder.ts";
+import { definitionFor } from "../semantics/mod.ts";
+import { type Definition, endingOf } from "../semantics/registry.ts";
+
+/** How control leaves an instruction. */
+export type Flow =
+  /** To the following instruction. */
+  | "next"
+  | "jump"
+  | "branch"
+  | "call"
+  /** Calls and jumps to computed addresses. */
+  | "callIndirect"
+  | "indirect"
+  | "return"
+  /** It is not translated: the interpreter executes it. */
+  | "interpret";
+
+/** An instruction of a region. */
+export interface RegionInstruction {
+  readonly instruction: Instruction;
+  readonly definition: Definition;
+  /** Offset in CS. */
+  readonly ip: number;
+  /** Offset of the following instruction. */
+  readonly next: number;
+  /** Host offset of the first byte. */
+  readonly host: number;
+  readonly flow: Flow;
+  /** Where a direct jump, branch or call leads, else -1. */
+  readonly target: number;
+}
+
+/** Straight-line code of a region. */
+export interface RegionBlock {
+  readonly ip: number;
+  readonly instructions: readonly RegionInstruction[];
+}
+
+/** What discovery asks about the guest. */
+export interface CodeView {
+  readonly mode: CodeMode;
+  /** Of the processor's model: what it lacks is undefined. */
+  readonly decode: ModelDecoder;
+  readonly bytes: Uint8Array;
+  /**
+   * Host offset of the code byte at an offset in CS, -1 if that is not known: translating must not walk page tables, because
+   * walks leave traces.
+   */
+  host(ip: number): number;
+  /** True if execution has been seen to arrive at an offset. */
+  executed(ip: number): boolean;
+  /** True if the instruction is one that the interpreter has to execute, although it does not end a block. */
+  interpreted(instruction: Instruction): boolean;
+  /** Targets that an indirect jump at an offset has been seen to go to. */
+  indirectTargets(ip: number): readonly number[];
+}
+
+/** How far discovery goes. */
+export interface Limits {
+  readonly instructions: number;
+  readonly blocks: number;
+}
+
+/** The code of a region. */
+export interface RegionCode {
+  /** The root first. */
+  readonly blocks: readonly RegionBlock[];
+  /** Targets of indirect jumps in the region. */
+  readonly indirect: readonly number[];
+}
+
+/** Mnemonics after which control goes elsewhere, by how. */
+const JUMPS: Readonly<Record<string, Flow>> = { jmp: "jump", call: "call", ret: "return" };
+
+function flowOf(definition: Definition, instruction: Instruction): Flow {
+  const ending = endingOf(definition, instruction);
+  if (ending === "none") return "next";
+  if (ending !== "jump") return "interpret";
+  const direct = instruction.operands[0]?.kind === "rel";
+  const flow = JUMPS[instruction.mnemonic] ?? (direct ? "branch" : "interpret");
+  if (direct) return flow;
+  return flow === "jump" ? "indirect" : flow === "call" ? "callIndirect" : flow;
+}
+
+/** True if control never goes on behind an instruction of this kind within the block. */
+function ends(flow: Flow): boolean {
+  return flow !== "next";
+}
+
+class Discovery {
+  readonly #view: CodeView;
+  readonly #limits: Limits;
+  readonly #found = new Map<number, RegionInstruction>();
+  readonly #leaders = new Set<number>();
+  readonly #pending: number[] = [];
+  readonly indirect = new Set<number>();
+
+  constructor(view: CodeView, limits: Limits) {
+    this.#view = view;
+    this.#limits = limits;
+  }
+
+  run(root: number): RegionCode | null {
+    this.#arrive(root);
+    for (let i = 0; i < this.#pending.length; i++) this.#trace(this.#pending[i]);
+    if (!this.#found.has(root)) return null;
+    const roots = [root, ...[...this.#leaders].filter((ip) => ip !== root && this.#found.has(ip))];
+    return {
+      blocks: roots.map((ip) => this.#block(ip)),
+      indirect: [...this.indirect].filter((ip) => this.#found.has(ip)),
+    };
+  }
+
+  #arrive(ip: number): void {
+    if (this.#leaders.has(ip) || this.#leaders.size >= this.#limits.blocks) return;
+    this.#leaders.add(ip);
+    this.#pending.push(ip);
+  }
+
+  #arriveIfExecuted(ip: number): void {
+    if (this.#found.has(ip) || this.#view.executed(ip)) this.#arrive(ip);
+  }
+
+  #trace(start: number): void {
+    let ip = start;
+    while (!this.#found.has(ip)) {
+      if (this.#found.size >= this.#limits.instructions) return;
+      const found = this.#decode(ip);
+      if (!found) return;
+      this.#found.set(ip, found);
+      if (ends(found.flow)) return this.#successors(found);
+      ip = found.next;
+    }
+    // Another way leads into code that is there already: it starts a block.
+    this.#leaders.add(ip);
+  }
+
+  #successors(found: RegionInstruction): void {
+    switch (found.flow) {
+      case "jump":
+        return this.#arriveIfExecuted(found.target);
+      case "branch":
+        this.#arriveIfExecuted(found.next);
+        return this.#arriveIfExecuted(found.target);
+      case "call":
+      case "callIndirect":
+        return this.#arriveIfExecuted(found.next);
+      case "indirect":
+        for (const target of this.#view.indirectTargets(found.ip)) {
+          this.indirect.add(target);
+          this.#arrive(target);
+        }
+    }
+  }
+
+  #decode(ip: number): RegionInstruction | null {
+    const { mode, bytes, decode } = this.#view, host = this.#view.host(ip);
+    if (host < 0) return null;
+    const instruction = newInstruction(), frameEnd = (Math.floor(host / 4096) + 1) * 4096;
+    // What reaches into the next page is left to the interpreter.
+    if (decode(bytes, host, frameEnd, mode.code, instruction) !== "ok") return null;
+    const definition = definitionFor(instruction);
+    const flow = this.#view.interpreted(instruction) ? "interpret" : flowOf(definition, instruction);
+    const next = ip + instruction.length, wrapped = mode.code === 64 ? next : next % 2 ** 32;
+    const relative = instruction.operands[0]?.kind === "rel" ? instruction.operands[0] : null;
+    let target = -1;
+    if (relative) {
+      target = next + relative.value;
+      if (relative.size === 16) target = ((target % 0x10000) + 0x10000) % 0x10000;
+      else if (mode.code !== 64) target = ((target % 2 ** 32) + 2 ** 32) % 2 ** 32;
+    }
+    return { instruction, definition, ip, next: wrapped, host, flow, target };
+  }
+
+  #block(ip: number): RegionBlock {
+    const instructions: RegionInstruction[] = [];
+    for (let at = ip;;) {
+      const found = this.#found.get(at);
+      if (!found || (at !== ip && this.#leaders.has(at))) break;
+      instructions.push(found);
+      if (ends(found.flow)) break;
+      at = found.next;
+    }
+    return { ip, instructions };
+  }
+}
+
+/** The code that belongs to the region at `root`; null if its first instruction is not known or not translated. */
+export function discover(root: number, view: CodeView, limits: Limits): RegionCode | null {
+  const code = new Discovery(view, limits).run(root);
+  return code !== null && code.blocks[0].instructions[0].flow !== "interpret" ? code : null;
+}

@@ -1,0 +1,665 @@
+/** The translator's side of the Emitter contract: operands are concrete, general registers and flags live in locals. */
+import { type Code, type Label, Op, OpSimd, type ValueType } from "../../wasm/mod.ts";
+import type { Instruction, MemoryOperand, Operand } from "../decode/instruction.ts";
+import type { CodeMode, Emitter, FlagName, Place, SegmentRef, Size, StateKind, Variable } from "../emit/emitter.ts";
+import { type FlagState, LazyFlags } from "../emit/flags.ts";
+import { Value } from "../emit/value.ts";
+import { isFlatAccess } from "../interpreter/emitter.ts";
+import type { Imported } from "../interpreter/linkage.ts";
+import { Flag, R, S, SEG, Seg } from "../state.ts";
+import { RegionAccesses } from "./accesses.ts";
+import type { RegionInstruction } from "./discovery.ts";
+import { FlagTracker } from "./flags.ts";
+import { learnRegister, type RegisterUse } from "./register_use.ts";
+
+const STATE_LOAD: Record<StateKind, number> = {
+  u8: Op.I32_LOAD8_U,
+  u16: Op.I32_LOAD16_U,
+  i32: Op.I32_LOAD,
+  i64: Op.I64_LOAD,
+};
+const STATE_STORE: Record<StateKind, number> = {
+  u8: Op.I32_STORE8,
+  u16: Op.I32_STORE16,
+  i32: Op.I32_STORE,
+  i64: Op.I64_STORE,
+};
+
+/** Thrown when an instruction turns out to need TypeScript: the interpreter has to execute it. */
+export class NotTranslated extends Error {}
+
+/** Thrown when an instruction touches a register that {@link RegisterUse} did not tell of: writing the region starts again. */
+export class UnexpectedRegister extends Error {}
+
+/** How an instruction's definition ended it. */
+export type Outcome =
+  | { readonly kind: "next" }
+  | { readonly kind: "jump" }
+  | { readonly kind: "branch"; readonly condition: Value }
+  | { readonly kind: "computed"; readonly target: Value };
+
+/** What the emitter needs of the region that is being written. */
+export interface RegionContext {
+  readonly code: Code;
+  readonly mode: CodeMode;
+  readonly flags: FlagTracker;
+  /** Local of each general register, -1 if the region does not touch it. */
+  readonly registers: readonly number[];
+  /** Local: address of the TLB in use. */
+  readonly tlb: number;
+  readonly fillRead: number;
+  readonly fillWrite: number;
+  /** Local: where the region is left at, see {@link RegionEmitter.bail}. */
+  readonly site: number;
+  /** The way out before the current instruction. */
+  readonly bailLabel: Label;
+  kernel(name: string): Imported;
+  /** The number of a place where the region may be left before the current instruction. */
+  currentSite(): number;
+}
+
+/** The state block. */
+const CPU = 0;
+
+/** Writes the instructions of one region. */
+export class RegionEmitter implements Emitter {
+  readonly code: Code;
+  readonly mode: CodeMode;
+  readonly tlb: number;
+  readonly fillRead: number;
+  readonly fillWrite: number;
+  readonly #context: RegionContext;
+  readonly #flags: FlagTracker;
+  readonly #memory: RegionAccesses;
+  readonly #registerType: "i32" | "i64";
+  #current!: RegionInstruction;
+  #use: RegisterUse = { touched: 0, written: 0 };
+  #outcome: Outcome = { kind: "next" };
+  #depth = 0;
+  size: Size = 32;
+
+  constructor(context: RegionContext) {
+    this.#context = context;
+    this.code = context.code;
+    this.mode = context.mode;
+    this.tlb = context.tlb;
+    this.fillRead = context.fillRead;
+    this.fillWrite = context.fillWrite;
+    this.#flags = context.flags;
+    this.#memory = new RegionAccesses(this);
+    this.#registerType = context.mode.code === 64 ? "i64" : "i32";
+  }
+
+  get instruction(): Instruction {
+    return this.#current.instruction;
+  }
+
+  /** Writes one instruction. Throws {@link NotTranslated} or {@link UnexpectedRegister}, possibly after some code. */
+  write1(current: RegionInstruction, use: RegisterUse): Outcome {
+    this.#current = current;
+    this.#use = use;
+    this.#outcome = { kind: "next" };
+    this.#depth = 0;
+    const first = current.instruction.operands[0], size = first && "size" in first ? first.size : 0;
+    this.size = size === 8 || size === 16 || size === 32 || size === 64 ? size : current.instruction.operandSize;
+    current.definition.emit(this);
+    return this.#outcome;
+  }
+
+  // ---- values
+
+  i32(value: number): Value {
+    return Value.i32(value);
+  }
+  i64(value: bigint | number): Value {
+    return Value.i64(value);
+  }
+  constant(value: number | bigint, size: Size = this.size): Value {
+    return size === 64 ? Value.i64(value) : Value.i32(Number(BigInt.asIntN(32, BigInt(value))));
+  }
+  let(value: Value): Value {
+    if (value.simple) return value;
+    const index = this.code.local(value.type);
+    value.emit(this.code);
+    this.code.set(index);
+    return Value.local(value.type, index);
+  }
+  variable(initial: Value): Variable {
+    const index = this.code.local(initial.type);
+    initial.emit(this.code);
+    this.code.set(index);
+    const value = new Value(initial.type, (code) => code.get(index));
+    return {
+      value,
+      set: (next) => {
+        next.emit(this.code);
+        this.code.set(index);
+      },
+    };
+  }
+  select(condition: Value, a: Value, b: Value): Value {
+    return new Value(a.type, (code) => {
+      a.emit(code);
+      b.emit(code);
+      condition.emit(code);
+      code.op(Op.SELECT);
+    });
+  }
+
+  // ---- control flow inside an instruction
+
+  if(condition: Value, then: () => void, otherwise?: () => void): void {
+    const before = this.#flags.known, known = [before, before];
+    const arm = (index: number, body: (() => void) | undefined) => {
+      this.#flags.known = before;
+      this.#depth++;
+      body?.();
+      this.#depth--;
+      known[index] = this.#flags.known;
+      if (known[0] !== before || known[1] !== before) this.#flags.publish();
+    };
+    condition.emit(this.code);
+    let changed = false;
+    this.code.if(() => arm(0, then), () => arm(1, otherwise));
+    changed = known[0] !== before || known[1] !== before;
+    if (known[0] === before && known[1] !== before) throw new NotTranslated();
+    this.#flags.known = changed ? FlagTracker.DYNAMIC : before;
+  }
+  while(condition: () => Value, body: () => void): void {
+    const before = this.#flags.known;
+    this.#depth++;
+    this.code.block((out) =>
+      this.code.loop((again) => {
+        condition().eqz().emit(this.code);
+        this.code.brIf(out);
+        body();
+        this.code.br(again);
+      })
+    );
+    this.#depth--;
+    if (this.#flags.known !== before) throw new NotTranslated();
+  }
+
+  // ---- state
+
+  #loadAt(address: Value, kind: StateKind, offset = 0): Value {
+    return new Value(kind === "i64" ? "i64" : "i32", (code) => {
+      address.emit(code);
+      code.memory(STATE_LOAD[kind], offset);
+    });
+  }
+  #storeAt(address: Value, kind: StateKind, value: Value, offset = 0): void {
+    address.emit(this.code);
+    value.emit(this.code);
+    this.code.memory(STATE_STORE[kind], offset);
+  }
+  base(): Value {
+    return Value.local("i32", CPU);
+  }
+  state(offset: number, kind: StateKind): Value {
+    return this.let(this.#loadAt(this.base(), kind, offset));
+  }
+  setState(offset: number, kind: StateKind, value: Value): void {
+    this.#storeAt(this.base(), kind, value, offset);
+  }
+  stateAt(address: Value, offset: number, kind: StateKind): Value {
+    return this.let(this.#loadAt(address, kind, offset));
+  }
+  setStateAt(address: Value, offset: number, kind: StateKind, value: Value): void {
+    this.#storeAt(address, kind, value, offset);
+  }
+
+  // ---- general registers
+
+  #local(number: number, write: boolean): number {
+    const local = this.#context.registers[number], allowed = write ? this.#use.written : this.#use.touched;
+    if (local < 0 || (allowed & (1 << number)) === 0) {
+      learnRegister(this.instruction.mnemonic, number);
+      throw new UnexpectedRegister();
+    }
+    return local;
+  }
+  /** The whole register; a copy if the instruction may write it. */
+  #whole(number: number): Value {
+    const local = Value.local(this.#registerType, this.#local(number, false));
+    if ((this.#use.written & (1 << number)) === 0) return local;
+    return this.let(new Value(local.type, local.emit));
+  }
+  register(number: number, size: Size, high = false): Value {
+    const whole = this.#whole(number);
+    if (size === 64) return whole;
+    const narrow = (high ? whole.shrU(8) : whole).wrap();
+    return this.let(narrow.zeroExtend(size));
+  }
+  setRegister(number: number, size: Size, value: Value, high = false): void {
+    const local = this.#local(number, true), wide = this.#registerType === "i64";
+    const old = Value.local(this.#registerType, local);
+    let next = wide ? value.extendU() : value;
+    if (size < 32) {
+      const bits = (1n << BigInt(size)) - 1n, shift = high ? 8 : 0, keep = ~(bits << BigInt(shift));
+      const kept = old.and(wide ? Value.i64(keep) : Value.i32(Number(BigInt.asIntN(32, keep))));
+      next = kept.or(next.zeroExtend(size).shl(shift));
+    }
+    next.emit(this.code);
+    this.code.set(local);
+  }
+
+  // ---- operands
+
+  #operand(index: number): Operand {
+    const operand = this.instruction.operands[index];
+    if (!operand) throw new Error(`${this.instruction.mnemonic} has no operand ${index}`);
+    return operand;
+  }
+  #memoryOperand(index: number): MemoryOperand {
+    const operand = this.#operand(index);
+    if (operand.kind !== "mem") throw new Error(`operand ${index} of ${this.instruction.mnemonic} is not memory`);
+    return operand;
+  }
+  #sizeOf(index: number): Size {
+    const size = this.sizeOf(index);
+    if (size === 8 || size === 16 || size === 32 || size === 64) return size;
+    throw new Error(`operand ${index} of ${this.instruction.mnemonic} has ${size} bits`);
+  }
+  isMemory(index: number): boolean {
+    return this.#operand(index).kind === "mem";
+  }
+  isRegister(index: number): boolean {
+    return this.#operand(index).kind === "reg";
+  }
+  isImmediate(index: number): boolean {
+    return this.#operand(index).kind === "imm";
+  }
+  sizeOf(index: number): number {
+    return this.#operand(index).size;
+  }
+  read(index: number): Value {
+    const operand = this.#operand(index), size = this.#sizeOf(index);
+    if (operand.kind === "imm") {
+      const value = BigInt.asUintN(size, operand.wide ?? BigInt(operand.value));
+      return size === 64 ? Value.i64(value) : Value.i32(Number(BigInt.asIntN(32, value)));
+    }
+    if (operand.kind === "reg") {
+      if (operand.file === "gpr" || operand.file === "gpr8h") {
+        return this.register(operand.reg, size, operand.file === "gpr8h");
+      }
+      return this.state(this.#registerOffset(index), size === 64 ? "i64" : "i32");
+    }
+    if (operand.kind === "mem") return this.#memory.load(this.#linear(index, size / 8, false), size);
+    throw new Error(`operand ${index} of ${this.instruction.mnemonic} cannot be read`);
+  }
+  readSigned(index: number, to: Size = this.size): Value {
+    const size = this.#sizeOf(index), value = this.read(index);
+    if (value.constant !== undefined) {
+      const wide = BigInt.asIntN(size, value.constant);
+      return this.constant(to < 32 ? BigInt.asUintN(to, wide) : wide, to);
+    }
+    const extended = value.signExtend(size);
+    return this.let(to === 64 ? extended.extendS() : extended.zeroExtend(to));
+  }
+  write(index: number, value: Value): void {
+    const operand = this.#operand(index), size = this.#sizeOf(index);
+    if (operand.kind === "reg") {
+      if (operand.file === "gpr" || operand.file === "gpr8h") {
+        return this.setRegister(operand.reg, size, value, operand.file === "gpr8h");
+      }
+      return this.setState(this.#registerOffset(index), size === 64 ? "i64" : "i32", value);
+    }
+    const data = this.let(value);
+    this.#memory.store(this.#linear(index, size / 8, true), data, size);
+  }
+  open(index: number): Place {
+    const operand = this.#operand(index), size = this.#sizeOf(index);
+    if (operand.kind !== "reg") return this.#memory.open(this.#linear(index, size / 8, true), size);
+    return { value: this.read(index), set: (value) => this.write(index, value) };
+  }
+  #registerOperand(index: number): { file: string; reg: number } {
+    const operand = this.#operand(index);
+    if (operand.kind !== "reg") throw new Error(`operand ${index} of ${this.instruction.mnemonic} is no register`);
+    return operand;
+  }
+  /** Where a vector register lies in the state block. */
+  #registerOffset(index: number): number {
+    const { file, reg } = this.#registerOperand(index);
+    if (file === "xmm") return S.XMM + reg * 32;
+    if (file === "mm") return S.X87 + reg * 16;
+    throw new Error(`operand ${index} of ${this.instruction.mnemonic} is no vector register`);
+  }
+  registerNumber(index: number): Value {
+    return Value.i32(this.#registerOperand(index).reg);
+  }
+  escapeOpcode(): Value {
+    return Value.i32(this.instruction.escape ?? 0);
+  }
+  registerAddress(index: number): Value {
+    return this.base().add(this.#registerOffset(index));
+  }
+  registerHalf(index: number, half: 0 | 1): Value {
+    return this.state(this.#registerOffset(index) + half * 8, "i64");
+  }
+  setRegisterHalf(index: number, half: 0 | 1, value: Value): void {
+    this.setState(this.#registerOffset(index) + half * 8, value.type === "i64" ? "i64" : "i32", value);
+  }
+  vector(index: number, bytes: 4 | 8 | 16 = 16, aligned = bytes === 16): Value {
+    if (this.isMemory(index)) {
+      return this.#memory.loadVector(this.#aligned(this.#linear(index, bytes, false), aligned), bytes);
+    }
+    const load = this.#isMmx(index) ? OpSimd.V128_LOAD64_ZERO : OpSimd.V128_LOAD;
+    return this.#loadVector(load, this.#registerOffset(index));
+  }
+  setVector(index: number, value: Value, aligned = true): void {
+    if (this.isMemory(index)) {
+      const data = this.let(value);
+      return this.#memory.storeVector(this.#aligned(this.#linear(index, 16, true), aligned), data);
+    }
+    const offset = this.#registerOffset(index);
+    if (this.#isMmx(index)) {
+      this.setState(offset, "i64", value.lane("i64", 0));
+      return this.setState(offset + 8, "u16", Value.i32(0xffff));
+    }
+    this.code.get(CPU);
+    value.emit(this.code);
+    this.code.simdMemory(OpSimd.V128_STORE, offset);
+  }
+  setVectorLow(index: number, value: Value, bytes: 4 | 8): void {
+    const low = value.lane(bytes === 4 ? "i32" : "i64", 0);
+    if (!this.isMemory(index)) return this.setState(this.#registerOffset(index), bytes === 4 ? "i32" : "i64", low);
+    const data = this.let(low);
+    this.#memory.store(this.#linear(index, bytes, true), data, bytes === 4 ? 32 : 64);
+  }
+  vectorRegister(number: number): Value {
+    return this.#loadVector(OpSimd.V128_LOAD, S.XMM + number * 32);
+  }
+  vectorsInMemory(): void {}
+  #isMmx(index: number): boolean {
+    return this.#registerOperand(index).file === "mm";
+  }
+  #loadVector(load: number, offset: number): Value {
+    return this.let(
+      new Value("v128", (code) => {
+        code.get(CPU);
+        code.simdMemory(load, offset);
+      }),
+    );
+  }
+  far(index: number): { selector: Value; offset: Value } {
+    const operand = this.#operand(index);
+    if (operand.kind !== "far") throw new Error(`operand ${index} of ${this.instruction.mnemonic} is no far pointer`);
+    return { selector: Value.i32(operand.selector), offset: Value.i32(operand.offset | 0) };
+  }
+  segment(index: number): SegmentRef {
+    return { which: this.#memoryOperand(index).segment };
+  }
+  segmentNumber(): Value {
+    return Value.i32(this.#operandSegment());
+  }
+  segmentByNumber(number: number): SegmentRef {
+    return { which: number };
+  }
+
+  // ---- addresses
+
+  address(index: number): Value {
+    const { addressSize, base, index: indexRegister, scale, disp, disp64 } = this.#memoryOperand(index);
+    const wide = addressSize === 64;
+    if (disp64 !== undefined) return Value.i64(disp64);
+    let offset: Value | null = null;
+    if (indexRegister >= 0) {
+      const register = this.register(indexRegister, addressSize);
+      offset = scale === 1 ? register : register.shl(31 - Math.clz32(scale));
+    }
+    if (base >= 0 && base < 16) {
+      const register = this.register(base, addressSize);
+      offset = offset ? register.add(offset) : register;
+    }
+    const fixed = base === 16 ? this.#current.next + disp : disp;
+    const constant = wide ? Value.i64(fixed) : Value.i32(fixed % 2 ** 32 | 0);
+    offset = offset ? offset.add(constant) : constant;
+    if (addressSize === 16) offset = offset.and(0xffff);
+    if (this.mode.code === 64 && !wide) offset = offset.extendU();
+    return this.let(offset);
+  }
+  advance(offset: Value, delta: Value | number): Value {
+    const sum = typeof delta === "number" || delta.type === offset.type
+      ? offset.add(delta)
+      : offset.add(delta.extendS());
+    const size = this.instruction.addressSize;
+    if (size === 16) return sum.and(0xffff);
+    return this.mode.code === 64 && size === 32 ? sum.zeroExtend(32) : sum;
+  }
+  #linear(index: number, bytes: number, write: boolean): Value {
+    return this.#translate(this.#memoryOperand(index).segment, this.address(index), bytes, write);
+  }
+  #translate(segment: number | "operand", offsetValue: Value, bytes: number, write: boolean): Value {
+    const number = segment === "operand" ? this.#operandSegment() : segment;
+    if (isFlatAccess(this.mode, number)) return offsetValue;
+    const at = S.SEG + number * SEG.SIZE, offset = this.let(offsetValue);
+    const base = this.#loadAt(this.base(), "i64", at + SEG.BASE);
+    if (this.mode.code === 64) return offset.add(base);
+    const first = this.let(offset.extendU());
+    const high = this.#loadAt(this.base(), "i64", at + (write ? SEG.HIGH_WRITE : SEG.HIGH_READ));
+    const low = this.#loadAt(this.base(), "i64", at + SEG.LOW);
+    this.#bailIf(first.add(bytes - 1).gtS(high).or(first.ltS(low)));
+    return offset.add(base.wrap());
+  }
+  #operandSegment(): number {
+    // Strings with two memory operands name the segment of the source.
+    const memory = this.instruction.operands.filter((o) => o.kind === "mem");
+    return memory.length === 1 ? memory[0].segment : this.instruction.segment;
+  }
+  load(segment: SegmentRef, offset: Value, size: Size): Value {
+    return this.#memory.load(this.#translate(segment.which, offset, size / 8, false), size);
+  }
+  store(segment: SegmentRef, offset: Value, value: Value, size: Size): void {
+    const data = this.let(value);
+    this.#memory.store(this.#translate(segment.which, offset, size / 8, true), data, size);
+  }
+  openMemory(segment: SegmentRef, offset: Value, size: Size): Place {
+    return this.#memory.open(this.#translate(segment.which, offset, size / 8, true), size);
+  }
+  load128(segment: SegmentRef, offset: Value, aligned: boolean): [Value, Value] {
+    return this.#memory.load128(this.#aligned(this.#translate(segment.which, offset, 16, false), aligned));
+  }
+  store128(segment: SegmentRef, offset: Value, low: Value, high: Value, aligned: boolean): void {
+    const a = this.let(low), b = this.let(high);
+    this.#memory.store128(this.#aligned(this.#translate(segment.which, offset, 16, true), aligned), a, b);
+  }
+  #aligned(linearValue: Value, aligned: boolean): Value {
+    if (!aligned) return linearValue;
+    const linear = this.let(linearValue);
+    this.#bailIf(linear.wrap().and(15));
+    return linear;
+  }
+  probe(segment: SegmentRef, offset: Value, bytes: number, write: boolean): void {
+    this.let(this.#memory.host(this.#translate(segment.which, offset, bytes, write), bytes, write));
+  }
+
+  // ---- stack
+
+  #stackOffset(delta: Value | number): Value {
+    const size = this.mode.stack;
+    const pointer = this.register(R.SP, size);
+    const moved = pointer.add(typeof delta === "number" || size !== 64 ? delta : delta.extendS());
+    const wrapped = size === 16 ? moved.and(0xffff) : moved;
+    return this.let(this.mode.code === 64 ? wrapped.extendU() : wrapped);
+  }
+  stackLoad(delta: number, size: Size): Value {
+    return this.load({ which: Seg.SS }, this.#stackOffset(delta), size);
+  }
+  stackStore(delta: number, value: Value, size: Size): void {
+    const data = this.let(value);
+    this.store({ which: Seg.SS }, this.#stackOffset(delta), data, size);
+  }
+  adjustStack(delta: Value | number): void {
+    const size = this.mode.stack;
+    const pointer = this.register(R.SP, size);
+    this.setRegister(R.SP, size, pointer.add(typeof delta === "number" || size !== 64 ? delta : delta.extendS()));
+  }
+  push(value: Value, size: Size): void {
+    this.stackStore(-size / 8, value, size);
+    this.adjustStack(-size / 8);
+  }
+  pop(size: Size): Value {
+    const value = this.stackLoad(0, size);
+    this.adjustStack(size / 8);
+    return value;
+  }
+
+  // ---- flags
+
+  /** ADC and SBB: the operands alone do not tell the carry out. */
+  #hasCarryIn(): boolean {
+    return this.instruction.mnemonic === "adc" || this.instruction.mnemonic === "sbb";
+  }
+  /** Writes the two words of the state block's form. */
+  #lazily(write: (flags: LazyFlags) => void): void {
+    const known = this.#flags;
+    let old: { res: Value; aux: Value } | null = null, res: Value | null = null, aux: Value | null = null;
+    const previous = () => {
+      if (!old) {
+        const { res, aux } = known.raw();
+        old = { res: this.let(res), aux: this.let(aux) };
+      }
+      return old;
+    };
+    const words: FlagState = {
+      let: (value) => this.let(value),
+      state: (offset, kind) => {
+        if (offset === S.FLAG_RES) return previous().res;
+        return offset === S.FLAG_AUX ? previous().aux : this.state(offset, kind);
+      },
+      setState: (offset, _kind, value) => {
+        if (offset === S.FLAG_RES) res = value;
+        else aux = value;
+      },
+    };
+    write(new LazyFlags(words));
+    known.setRaw(res ?? previous().res, aux ?? previous().aux);
+  }
+  flagsAdd(a: Value, b: Value, result: Value, size: Size = this.size): void {
+    if (!this.#hasCarryIn()) return this.#flags.set("add", size, a, b, result);
+    this.#lazily((flags) => flags.add(a, b, this.let(result), size));
+  }
+  flagsSub(a: Value, b: Value, result: Value, size: Size = this.size): void {
+    if (!this.#hasCarryIn()) return this.#flags.set("sub", size, a, b, result);
+    this.#lazily((flags) => flags.sub(a, b, this.let(result), size));
+  }
+  flagsLogic(result: Value, size: Size = this.size): void {
+    this.#flags.set("logic", size, null, null, result);
+  }
+  flagsInc(_a: Value, result: Value, size: Size = this.size): void {
+    this.#flags.step("inc", size, result);
+  }
+  flagsDec(_a: Value, result: Value, size: Size = this.size): void {
+    this.#flags.step("dec", size, result);
+  }
+  flagsResult(result: Value, size: Size, others: { CF?: Value; OF?: Value; AF?: Value }): void {
+    this.#lazily((flags) => flags.result(result, size, others));
+  }
+  flag(name: FlagName): Value {
+    return this.#flags.flag(name);
+  }
+  setFlags(flags: Partial<Record<FlagName, Value>>): void {
+    this.#lazily((lazy) => lazy.set(flags));
+  }
+  condition(code: number): Value {
+    return this.let(this.#flags.condition(code));
+  }
+  eflags(): Value {
+    const { res, aux } = this.#flags.raw();
+    const words = [this.let(res), this.let(aux)];
+    const state: FlagState = {
+      let: (value) => this.let(value),
+      state: (offset, kind) =>
+        offset === S.FLAG_RES ? words[0] : offset === S.FLAG_AUX ? words[1] : this.state(offset, kind),
+      setState: () => {},
+    };
+    return new LazyFlags(state).image();
+  }
+  setArithmeticFlags(image: Value): void {
+    this.#lazily((flags) => flags.setImage(image));
+  }
+  direction(bytes: number): Value {
+    const backwards = this.state(S.EFLAGS, "i32").and(Flag.DF);
+    return this.let(this.select(backwards, Value.i32(-bytes), Value.i32(bytes)));
+  }
+
+  // ---- control transfer
+
+  nextIp(size: Size): Value {
+    return this.#offset(this.#current.next, size);
+  }
+  ip(size: Size): Value {
+    return this.#offset(this.#current.ip, size);
+  }
+  #offset(ip: number, size: Size): Value {
+    const wide = BigInt.asUintN(size, BigInt(ip));
+    return size === 64 ? Value.i64(wide) : Value.i32(Number(BigInt.asIntN(32, wide)));
+  }
+  jumpRelative(): void {
+    this.#outcome = { kind: "jump" };
+  }
+  branch(condition: Value): void {
+    this.#outcome = { kind: "branch", condition };
+  }
+  jump(offset: Value): void {
+    const size = this.instruction.operandSize;
+    let wide = offset.extendU();
+    if (size === 16) wide = wide.and(0xffff);
+    else if (this.mode.code !== 64) wide = wide.zeroExtend(32);
+    const target = this.let(wide);
+    if (this.mode.code === 64) this.#bailIf(target.shl(16).shrS(16).ne(target));
+    else if (!this.mode.flat) {
+      this.#bailIf(target.gtU(this.state(S.SEG + Seg.CS * SEG.SIZE + SEG.LIMIT, "i32").extendU()));
+    }
+    this.#outcome = { kind: "computed", target };
+  }
+  stall(): void {
+    throw new NotTranslated();
+  }
+
+  // ---- leaving
+
+  /** Leaves the region before the current instruction. */
+  bail(): void {
+    this.#flags.publish();
+    this.code.i32(this.#context.currentSite());
+    this.code.set(this.#context.site);
+    this.code.br(this.#context.bailLabel);
+  }
+  #bailIf(condition: Value): void {
+    condition.emit(this.code);
+    this.code.if(() => this.bail());
+  }
+  raiseIf(condition: Value): void {
+    this.#bailIf(condition);
+  }
+  raise(): void {
+    if (this.#depth === 0) throw new NotTranslated();
+    this.bail();
+  }
+  helper(name: string): Value {
+    if (this.#depth === 0) throw new NotTranslated(name);
+    this.bail();
+    return Value.i32(0);
+  }
+  asNumber(value: Value): Value {
+    const opcode = value.type === "i64" ? Op.F64_CONVERT_I64_S : Op.F64_CONVERT_I32_U;
+    return new Value("f64", (code) => {
+      value.emit(code);
+      code.op(opcode);
+    });
+  }
+  kernel(name: string, ...args: Value[]): Value {
+    const { index, args: types, result } = this.#context.kernel(name);
+    if (types.length !== args.length || types.some((type: ValueType, i: number) => args[i].type !== type)) {
+      throw new Error(`${name}(${types.join()}) called with (${args.map((a) => a.type).join()})`);
+    }
+    for (const arg of args) arg.emit(this.code);
+    this.code.call(index);
+    if (!result) return Value.i32(0);
+    const local = this.code.local(result);
+    this.code.set(local);
+    return Value.local(result, local);
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * Arithmetic flags in a region: not computed, but kept as the operation and operands that they would follow from.
+ *
+ * A {@link FlagSource} says which operation; its operands are in locals of the function. Where several ways with different
+ * operations meet, the operation is in a local too, as a number.
+ */
+import type { FlagName, Size } from "../emit/emitter.ts";
+import { type FlagState, LazyFlags } from "../emit/flags.ts";
+import { Value } from "../emit/value.ts";
+import { S } from "../state.ts";
+
+/** Operations that flags follow from. `memory`: none, the state block holds them; `raw`: its two words are in locals. */
+export type FlagOperation = "memory" | "raw" | "logic" | "sub" | "add" | "inc" | "dec";
+
+const OPERATIONS: readonly FlagOperation[] = ["memory", "raw", "logic", "sub", "add", "inc", "dec"];
+const SIZES: readonly Size[] = [8, 16, 32, 64];
+
+/** What flags follow from. */
+export interface FlagSource {
+  readonly operation: FlagOperation;
+  readonly size: Size;
+}
+
+/** Flags that the state block holds. */
+export const MEMORY: FlagSource = { operation: "memory", size: 8 };
+/** Flags in the form of the state block, in locals. */
+export const RAW: FlagSource = { operation: "raw", size: 32 };
+
+/** The number that stands for a source. */
+export function numberOf(source: FlagSource): number {
+  return OPERATIONS.indexOf(source.operation) * 4 + SIZES.indexOf(source.size);
+}
+
+/** Numbers from here on are INC and DEC, after which CF follows from an earlier source. */
+export const FIRST_STEP = numberOf({ operation: "inc", size: 8 });
+
+/** Every source but those of INC and DEC, and those two. */
+export const CARRY_SOURCES: readonly FlagSource[] = [
+  MEMORY,
+  RAW,
+  ...(["logic", "sub", "add"] as const).flatMap((operation) => SIZES.map((size) => ({ operation, size }))),
+];
+export const STEP_SOURCES: readonly FlagSource[] = (["inc", "dec"] as const).flatMap((operation) =>
+  SIZES.map((size) => ({ operation, size }))
+);
+
+/**
+ * The operands of a source: i64 for 64 bits, else i32. `a` and `b` zero-extended, the result `r` sign-extended to 32 bits.
+ * Of `raw`, `a` is the FLAG_AUX word and `r` the FLAG_RES word.
+ */
+export interface Operands {
+  readonly a: Value;
+  readonly b: Value;
+  readonly r: Value;
+}
+
+/** True for INC and DEC. */
+export function isStep(source: FlagSource): boolean {
+  return source.operation === "inc" || source.operation === "dec";
+}
+
+/** A LazyFlags whose words are given, and which hands over the words that it would store. */
+class Words implements FlagState {
+  res: Value | null = null;
+  aux: Value | null = null;
+  readonly #let: (value: Value) => Value;
+  readonly #operands: Operands;
+
+  constructor(letValue: (value: Value) => Value, operands: Operands) {
+    this.#let = letValue;
+    this.#operands = operands;
+  }
+  let(value: Value): Value {
+    return this.#let(value);
+  }
+  state(offset: number): Value {
+    return offset === S.FLAG_RES ? this.#operands.r : this.#operands.a;
+  }
+  setState(offset: number, _kind: string, value: Value): void {
+    if (offset === S.FLAG_RES) this.res = value;
+    else this.aux = value;
+  }
+}
+
+/** Formulas over the operands of a source. */
+export class FlagMath {
+  readonly #let: (value: Value) => Value;
+  /** CF of the source before an INC or DEC. */
+  readonly #carry: () => Value;
+
+  constructor(
+    readonly source: FlagSource,
+    readonly operands: Operands,
+    letValue: (value: Value) => Value,
+    carry: () => Value,
+  ) {
+    this.#let = letValue;
+    this.#carry = carry;
+  }
+
+  #lazy(): { flags: LazyFlags; words: Words } {
+    const words = new Words(this.#let, this.operands);
+    return { flags: new LazyFlags(words), words };
+  }
+
+  /** FLAG_RES and FLAG_AUX. */
+  raw(): { res: Value; aux: Value } {
+    const { operation, size } = this.source, { a, b, r } = this.operands, { flags, words } = this.#lazy();
+    switch (operation) {
+      case "memory":
+      case "raw":
+        return { res: r, aux: a };
+      case "sub":
+        flags.sub(a, b, r, size);
+        break;
+      case "add":
+        flags.add(a, b, r, size);
+        break;
+      case "logic":
+        flags.logic(r, size);
+        break;
+      default: {
+        const CF = this.#let(this.#carry());
+        flags.result(r, size, { CF, OF: this.flag("OF"), AF: this.flag("AF") });
+      }
+    }
+    return { res: words.res!, aux: words.aux! };
+  }
+
+  /** One flag, i32 0 or 1. */
+  flag(name: FlagName): Value {
+    const { operation, size } = this.source, { a, b, r } = this.operands;
+    if (operation === "raw" || operation === "memory") return this.#lazy().flags.flag(name);
+    if (name === "ZF") return operation === "sub" ? a.eq(b) : r.eqz();
+    if (name === "SF") return r.shrU(size === 64 ? 63 : 31).wrap();
+    if (name === "PF") return r.wrap().and(0xff).popcnt().and(1).xor(1);
+    if (operation === "logic") return Value.i32(0);
+    const bit = (value: Value, n: number) => value.shrU(n).wrap().and(1);
+    switch (name) {
+      case "CF":
+        if (operation === "sub") return a.ltU(b);
+        if (operation !== "add") return this.#carry();
+        return size >= 32 ? r.ltU(a) : a.add(b).shrU(size);
+      case "AF":
+        if (operation === "inc") return r.wrap().and(15).eqz();
+        return operation === "dec" ? r.wrap().and(15).eq(15) : bit(a.xor(b).xor(r), 4);
+      default: {
+        if (operation === "sub") return bit(a.xor(b).and(a.xor(r)), size - 1);
+        if (operation === "add") return bit(a.xor(r).and(b.xor(r)), size - 1);
+        const least = -(2n ** BigInt(size - 1)), edge = operation === "inc" ? least : -least - 1n;
+        return r.eq(size === 64 ? Value.i64(edge) : Value.i32(Number(edge)));
+      }
+    }
+  }
+
+  /** A condition code 0–15, i32 0 or 1. Intel SDM vol. 1, appendix B. */
+  condition(code: number): Value {
+    const value = this.#condition(code >> 1);
+    return (code & 1) !== 0 ? value.eqz() : value;
+  }
+
+  #condition(pair: number): Value {
+    const { operation, size } = this.source, { a, b, r } = this.operands;
+    if (operation === "sub") {
+      if (pair === 3) return b.geU(a);
+      const signed = (value: Value) => size >= 32 ? value : value.signExtend(size);
+      if (pair === 6) return signed(a).ltS(signed(b));
+      if (pair === 7) return signed(a).gtS(signed(b)).eqz();
+    }
+    if (operation === "logic") {
+      if (pair === 3) return r.eqz();
+      if (pair === 7) return r.gtS(0).eqz();
+    }
+    switch (pair) {
+      case 0:
+        return this.flag("OF");
+      case 1:
+        return this.flag("CF");
+      case 2:
+        return this.flag("ZF");
+      case 3:
+        return this.flag("CF").or(this.flag("ZF"));
+      case 4:
+        return operation === "raw" || operation === "memory" ? this.flag("SF") : r.ltS(0);
+      case 5:
+        return this.flag("PF");
+      case 6:
+        return operation === "logic" ? r.ltS(0) : this.flag("SF").xor(this.flag("OF"));
+      default:
+        return this.flag("ZF").or(this.flag("SF").xor(this.flag("OF")));
+    }
+  }
+}

@@ -1,0 +1,261 @@
+/** Keeps track of what the arithmetic flags follow from while a region is written. */
+import { type Code, Op, type ValueType } from "../../wasm/mod.ts";
+import type { FlagName, Size } from "../emit/emitter.ts";
+import { Value } from "../emit/value.ts";
+import { S } from "../state.ts";
+import {
+  FIRST_STEP,
+  FlagMath,
+  type FlagOperation,
+  type FlagSource,
+  isStep,
+  MEMORY,
+  numberOf,
+  type Operands,
+  RAW,
+} from "./flag_kinds.ts";
+
+/** What is known where code is being written: the source, or that only the function's locals tell it. */
+export interface FlagKnowledge {
+  readonly source: FlagSource | "dynamic";
+  /** The source of CF after an INC or DEC. */
+  readonly carry: FlagSource | "dynamic";
+}
+
+/** Locals that hold a source's operands. */
+interface OperandLocals {
+  readonly narrow: readonly [number, number, number];
+  readonly wide: readonly [number, number, number];
+  readonly number: number;
+}
+
+/** Types of the parameters that {@link FlagTracker.emitState} passes. */
+export const FLAG_STATE_TYPES: readonly ValueType[] = [
+  ...["i32", "i32", "i32", "i32", "i64", "i64", "i64"] as const,
+  ...["i32", "i32", "i32", "i32", "i64", "i64", "i64"] as const,
+];
+
+/** Functions that work on sources that only locals tell. */
+export interface FlagFunctions {
+  /** (state block, flag state) → FLAG_RES and FLAG_AUX in the lower and upper half of an i64. */
+  readonly raw: number;
+  /** (state block, flag state) → CF. */
+  readonly carry: number;
+}
+
+function operandLocals(code: Code): OperandLocals {
+  const three = (type: ValueType) => [code.local(type), code.local(type), code.local(type)] as const;
+  return { number: code.local("i32"), narrow: three("i32"), wide: three("i64") };
+}
+
+/** The operands of a source, in locals. */
+export function operandsIn(source: FlagSource, narrow: readonly number[], wide: readonly number[]): Operands {
+  const type = source.size === 64 ? "i64" : "i32", at = source.size === 64 ? wide : narrow;
+  return { a: Value.local(type, at[0]), b: Value.local(type, at[1]), r: Value.local(type, at[2]) };
+}
+
+/** Writes and reads flags of the function that `code` is. */
+export class FlagTracker {
+  readonly #code: Code;
+  readonly #functions: FlagFunctions;
+  readonly #main: OperandLocals;
+  readonly #older: OperandLocals;
+  #known: FlagKnowledge = { source: MEMORY, carry: MEMORY };
+
+  constructor(code: Code, functions: FlagFunctions) {
+    this.#code = code;
+    this.#functions = functions;
+    this.#main = operandLocals(code);
+    this.#older = operandLocals(code);
+  }
+
+  get known(): FlagKnowledge {
+    return this.#known;
+  }
+  set known(known: FlagKnowledge) {
+    this.#known = known;
+  }
+
+  /** What is known where several ways meet. */
+  static readonly DYNAMIC: FlagKnowledge = { source: "dynamic", carry: "dynamic" };
+  /** What is known where the state block holds the flags. */
+  static readonly IN_MEMORY: FlagKnowledge = { source: MEMORY, carry: MEMORY };
+
+  #let(value: Value): Value {
+    if (value.simple) return value;
+    const index = this.#code.local(value.type);
+    value.emit(this.#code);
+    this.#code.set(index);
+    return Value.local(value.type, index);
+  }
+
+  #stateWord(offset: number): Value {
+    return new Value("i32", (code) => {
+      code.get(0);
+      code.memory(Op.I32_LOAD, offset);
+    });
+  }
+
+  #operands(source: FlagSource, locals: OperandLocals): Operands {
+    if (source.operation === "memory") {
+      const zero = Value.i32(0);
+      return { r: this.#let(this.#stateWord(S.FLAG_RES)), a: this.#let(this.#stateWord(S.FLAG_AUX)), b: zero };
+    }
+    return operandsIn(source, locals.narrow, locals.wide);
+  }
+
+  #math(source: FlagSource): FlagMath {
+    const operands = this.#operands(source, this.#main);
+    return new FlagMath(source, operands, (value) => this.#let(value), () => this.#carry());
+  }
+
+  /** CF of the source before an INC or DEC. */
+  #carry(): Value {
+    const { carry } = this.#known;
+    if (carry === "dynamic") return this.#call(this.#functions.carry, "i32");
+    const operands = this.#operands(carry, this.#older);
+    return new FlagMath(carry, operands, (value) => this.#let(value), () => Value.i32(0)).flag("CF");
+  }
+
+  #call(index: number, result: ValueType): Value {
+    this.#code.get(0);
+    this.emitState();
+    this.#code.call(index);
+    const local = this.#code.local(result);
+    this.#code.set(local);
+    return Value.local(result, local);
+  }
+
+  /** Leaves the numbers and operands of both sources on the stack. */
+  emitState(): void {
+    for (const { number, narrow, wide } of [this.#main, this.#older]) {
+      for (const local of [number, ...narrow, ...wide]) this.#code.get(local);
+    }
+  }
+
+  /** Leaves the number of the source on the stack, 0 if the state block holds the flags. */
+  emitNumber(): void {
+    this.#code.get(this.#main.number);
+  }
+
+  /** Makes sure that the locals tell the sources. */
+  publish(): void {
+    const { source, carry } = this.#known;
+    if (source === "dynamic") return;
+    this.#setNumber(this.#main, source);
+    if (isStep(source) && carry !== "dynamic") this.#setNumber(this.#older, carry);
+  }
+
+  #setNumber(locals: OperandLocals, source: FlagSource): void {
+    this.#code.i32(numberOf(source));
+    this.#code.set(locals.number);
+  }
+
+  // ---- writing
+
+  #fold(value: Value, size: Size): Value {
+    return size === 64 ? value : value.signExtend(size);
+  }
+
+  /** The flags follow from an operation from here on. */
+  set(operation: FlagOperation, size: Size, a: Value | null, b: Value | null, r: Value): void {
+    const { narrow, wide } = this.#main, at = size === 64 ? wide : narrow, code = this.#code;
+    const values: [Value | null, number][] = [
+      [a && a.zeroExtend(size), at[0]],
+      [b && b.zeroExtend(size), at[1]],
+      [this.#fold(r, size), at[2]],
+    ];
+    for (const [value] of values) value?.emit(code);
+    for (const [value, local] of values.toReversed()) if (value) code.set(local);
+    this.#known = { source: { operation, size }, carry: MEMORY };
+  }
+
+  /** FLAG_RES and FLAG_AUX as given. */
+  setRaw(res: Value, aux: Value): void {
+    res.emit(this.#code);
+    aux.emit(this.#code);
+    this.#code.set(this.#main.narrow[0]);
+    this.#code.set(this.#main.narrow[2]);
+    this.#known = { source: RAW, carry: MEMORY };
+  }
+
+  /** INC and DEC: CF stays what it follows from now. */
+  step(operation: "inc" | "dec", size: Size, r: Value): void {
+    const { source, carry } = this.#known;
+    let older: FlagSource | "dynamic" = carry;
+    if (source === "dynamic") {
+      this.#keepDynamic();
+      older = "dynamic";
+    } else if (!isStep(source)) {
+      this.#keep(source);
+      older = source;
+    }
+    this.set(operation, size, null, null, r);
+    this.#known = { source: { operation, size }, carry: older };
+  }
+
+  #keep(source: FlagSource): void {
+    if (source.operation === "memory") return;
+    const wide = source.size === 64;
+    const from = wide ? this.#main.wide : this.#main.narrow, to = wide ? this.#older.wide : this.#older.narrow;
+    from.forEach((local, i) => {
+      this.#code.get(local);
+      this.#code.set(to[i]);
+    });
+  }
+
+  /** The source becomes the older one, unless it is an INC or DEC: then the older one stays. */
+  #keepDynamic(): void {
+    const code = this.#code, isPlain = code.local("i32");
+    code.get(this.#main.number);
+    code.i32(FIRST_STEP);
+    code.op(Op.I32_LT_U);
+    code.set(isPlain);
+    const move = (from: number, to: number) => {
+      code.get(from);
+      code.get(to);
+      code.get(isPlain);
+      code.op(Op.SELECT);
+      code.set(to);
+    };
+    move(this.#main.number, this.#older.number);
+    this.#main.narrow.forEach((local, i) => move(local, this.#older.narrow[i]));
+    this.#main.wide.forEach((local, i) => move(local, this.#older.wide[i]));
+  }
+
+  // ---- reading
+
+  /** The source's number decides at run time: brings the flags to the form of the state block. */
+  #resolve(): FlagMath {
+    const { source } = this.#known;
+    if (source !== "dynamic") return this.#math(source);
+    const both = this.#call(this.#functions.raw, "i64");
+    this.setRaw(both.wrap(), both.shrU(32).wrap());
+    return this.#math(RAW);
+  }
+
+  flag(name: FlagName): Value {
+    return this.#let(this.#resolve().flag(name));
+  }
+  condition(code: number): Value {
+    return this.#resolve().condition(code);
+  }
+  /** FLAG_RES and FLAG_AUX. */
+  raw(): { res: Value; aux: Value } {
+    return this.#resolve().raw();
+  }
+
+  /** Stores the flags into the state block. */
+  toMemory(): void {
+    const { source } = this.#known, code = this.#code;
+    if (source !== "dynamic" && source.operation === "memory") return;
+    const { res, aux } = this.raw();
+    code.get(0);
+    res.emit(code);
+    code.memory(Op.I32_STORE, S.FLAG_RES);
+    code.get(0);
+    aux.emit(code);
+    code.memory(Op.I32_STORE, S.FLAG_AUX);
+    this.#known = FlagTracker.IN_MEMORY;
+  }
+}

@@ -1,0 +1,167 @@
+/** What region modules have in common, and the module of functions that all regions call. */
+import { Code, ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
+import { Value } from "../emit/value.ts";
+import { HEADER } from "../interpreter/layout.ts";
+import { emitFind, type Imported, type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
+import { CARRY_SOURCES, FlagMath, type FlagSource, numberOf, STEP_SOURCES } from "./flag_kinds.ts";
+import { FLAG_STATE_TYPES, operandsIn } from "./flags.ts";
+import type { RegionLinkage } from "./region.ts";
+import { S } from "../state.ts";
+
+const LOOKUP: Signature = { parameters: ["i32", "i64"], results: ["i32"] };
+const FILL: Signature = { parameters: ["f64", "i32"], results: ["i32"] };
+const RAW: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i64"] };
+const CARRY: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i32"] };
+
+/** A module with everything that a region module imports; regions are added to copies of it. */
+export function regionTemplate(kernels: ImportTable["kernels"]): {
+  module: ModuleBuilder;
+  linkage: (flat: boolean) => RegionLinkage;
+} {
+  const module = new ModuleBuilder();
+  module.importMemory("env", "state", 1);
+  module.importMemory("env", "guest", 1);
+  module.importTable("env", "handlers", 1);
+  const lookups = {
+    flat: module.importFunction("shared", "lookupFlat", LOOKUP),
+    segmented: module.importFunction("shared", "lookupSegmented", LOOKUP),
+  };
+  const flags = {
+    raw: module.importFunction("shared", "raw", RAW),
+    carry: module.importFunction("shared", "carry", CARRY),
+  };
+  const fillRead = module.importFunction("fill", "read", FILL);
+  const fillWrite = module.importFunction("fill", "write", FILL);
+  const imported = new Map<string, Imported>();
+  for (const [name, { args, result }] of kernels) {
+    const index = module.importFunction("kernel", name, { parameters: args, results: result ? [result] : [] });
+    imported.set(name, { index, args, result });
+  }
+  const regionType = module.type(REGION_SIGNATURE);
+  const kernel = (name: string) => {
+    const found = imported.get(name);
+    if (!found) throw new Error(`there is no kernel called ${name}`);
+    return found;
+  };
+  const linkage = (flat: boolean) => ({
+    regionType,
+    lookup: flat ? lookups.flat : lookups.segmented,
+    fillRead,
+    fillWrite,
+    flags,
+    kernel,
+  });
+  return { module, linkage };
+}
+
+/** The module of shared functions: `lookupFlat`, `lookupSegmented`, `raw`, `carry`. */
+export function sharedModule(): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder();
+  module.importMemory("env", "state", 1);
+  module.export("lookupFlat", module.function(LOOKUP, lookupCode(true)));
+  module.export("lookupSegmented", module.function(LOOKUP, lookupCode(false)));
+  const carry = module.function(CARRY, carryCode());
+  module.export("carry", carry);
+  module.export("raw", module.function(RAW, rawCode(carry)));
+  return module.toBytes();
+}
+
+/** Finds the region entry for an offset in CS. */
+function lookupCode(flat: boolean): Code {
+  const code = new Code(2), record = code.local("i32");
+  emitFind(code, flat, 1, record, () => {
+    const header = (field: number, opcode: number) => {
+      code.get(record);
+      code.i32(-HEADER.COUNT);
+      code.op(Op.I32_SUB);
+      code.memory(opcode, field - HEADER.COUNT);
+    };
+    header(HEADER.REGION, Op.I32_LOAD);
+    code.if(() => {
+      header(HEADER.IP, Op.I64_LOAD);
+      code.get(1);
+      code.op(Op.I64_EQ);
+      code.if(() => {
+        code.get(record);
+        code.i32(-HEADER.REGION);
+        code.op(Op.I32_SUB);
+        code.op(Op.RETURN);
+      });
+    });
+  });
+  code.i32(0);
+  return code;
+}
+
+/** Parameters of the flag functions: the state block, then the source and the older source, see FlagTracker.emitState. */
+const PARAMETERS = 1 + FLAG_STATE_TYPES.length, HALF = FLAG_STATE_TYPES.length / 2;
+
+function sourceAt(first: number): { number: number; narrow: number[]; wide: number[] } {
+  return { number: first, narrow: [first + 1, first + 2, first + 3], wide: [first + 4, first + 5, first + 6] };
+}
+const MAIN = sourceAt(1), OLDER = sourceAt(1 + HALF);
+
+function local(code: Code, value: Value): Value {
+  if (value.simple) return value;
+  const index = code.local(value.type);
+  value.emit(code);
+  code.set(index);
+  return Value.local(value.type, index);
+}
+
+function stateWord(offset: number): Value {
+  return new Value("i32", (code) => {
+    code.get(0);
+    code.memory(Op.I32_LOAD, offset);
+  });
+}
+
+/** Runs `body` if the number in a local is a source's. */
+function ifSource(code: Code, number: number, source: FlagSource, body: () => void): void {
+  code.get(number);
+  code.i32(numberOf(source));
+  code.op(Op.I32_EQ);
+  code.if(() => code.scope(body));
+}
+
+function mathOf(code: Code, source: FlagSource, at: typeof MAIN, carry: () => Value): FlagMath {
+  const operands = source.operation === "memory"
+    ? { r: local(code, stateWord(S.FLAG_RES)), a: local(code, stateWord(S.FLAG_AUX)), b: Value.i32(0) }
+    : operandsIn(source, at.narrow, at.wide);
+  return new FlagMath(source, operands, (value) => local(code, value), carry);
+}
+
+/** CF of the older source. */
+function carryCode(): Code {
+  const code = new Code(PARAMETERS);
+  for (const source of CARRY_SOURCES) {
+    ifSource(code, OLDER.number, source, () => {
+      mathOf(code, source, OLDER, () => Value.i32(0)).flag("CF").emit(code);
+      code.op(Op.RETURN);
+    });
+  }
+  code.op(Op.UNREACHABLE);
+  return code;
+}
+
+/** FLAG_RES and FLAG_AUX of the source. */
+function rawCode(carry: number): Code {
+  const code = new Code(PARAMETERS);
+  const older = () => {
+    const type: ValueType = "i32", index = code.local(type);
+    for (let parameter = 0; parameter < PARAMETERS; parameter++) code.get(parameter);
+    code.call(carry);
+    code.set(index);
+    return Value.local(type, index);
+  };
+  for (const source of [...CARRY_SOURCES, ...STEP_SOURCES]) {
+    ifSource(code, MAIN.number, source, () => {
+      const { res, aux } = mathOf(code, source, MAIN, older).raw();
+      const low = local(code, res), high = local(code, aux);
+      low.extendU().or(high.extendU().shl(32)).emit(code);
+      code.op(Op.RETURN);
+    });
+  }
+  code.op(Op.UNREACHABLE);
+  return code;
+}

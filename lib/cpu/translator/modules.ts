@@ -1,0 +1,49 @@
+/** A processor's region modules: compiled in batches, instantiated into its table. */
+import type { Code, ModuleBuilder } from "../../wasm/mod.ts";
+import { type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
+import { regionTemplate, sharedModule } from "./linkage.ts";
+import type { RegionLinkage } from "./region.ts";
+
+/** Table slots of regions: behind those of handlers. */
+export const REGION_SLOTS = { FIRST: 0x8000, COUNT: 0x10000 } as const;
+
+let shared: { template: ReturnType<typeof regionTemplate>; module: WebAssembly.Module } | null = null;
+
+/** A region's function and where it goes. */
+export interface RegionFunction {
+  readonly slot: number;
+  readonly body: Code;
+}
+
+/** Compiles and instantiates region modules. */
+export class RegionModules {
+  readonly #template: { module: ModuleBuilder; linkage: (flat: boolean) => RegionLinkage };
+  readonly #imports: WebAssembly.Imports;
+  readonly #table: WebAssembly.Table;
+
+  constructor(kernels: ImportTable["kernels"], table: WebAssembly.Table, imports: WebAssembly.Imports) {
+    shared ??= { template: regionTemplate(kernels), module: new WebAssembly.Module(sharedModule()) };
+    this.#template = shared.template;
+    this.#table = table;
+    this.#imports = { ...imports, shared: new WebAssembly.Instance(shared.module, imports).exports };
+  }
+
+  /** What region functions call, in flat or segmented code. */
+  linkage(flat: boolean): RegionLinkage {
+    return this.#template.linkage(flat);
+  }
+
+  /** Puts functions into the table; returns the size of their module in bytes. */
+  instantiate(functions: readonly RegionFunction[]): number {
+    const module = this.#template.module.fork();
+    for (const { slot, body } of functions) module.element(slot, module.function(REGION_SIGNATURE, body));
+    const bytes = module.toBytes();
+    new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);
+    return bytes.length;
+  }
+
+  /** Takes a function out of the table. */
+  release(slot: number): void {
+    this.#table.set(slot, null);
+  }
+}

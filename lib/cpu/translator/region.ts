@@ -1,0 +1,615 @@
+/** Writes a region as one WebAssembly function. */
+import { Code, type Label, Op } from "../../wasm/mod.ts";
+import type { Instruction } from "../decode/instruction.ts";
+import type { CodeMode } from "../emit/emitter.ts";
+import { type Imported, LEFT } from "../interpreter/linkage.ts";
+import { Exit, HEADER } from "../interpreter/layout.ts";
+import { S, SEG, Seg } from "../state.ts";
+import type { RegionBlock, RegionCode, RegionInstruction } from "./discovery.ts";
+import { NotTranslated, type Outcome, RegionEmitter } from "./emitter.ts";
+import { type FlagFunctions, FlagTracker } from "./flags.ts";
+import { type Edge, FlowGraph } from "./flow_graph.ts";
+import { registerUse } from "./register_use.ts";
+import { analyse, type NodeWriter, StructuredWriter } from "./structure.ts";
+
+/** Deepest nesting of calls between regions; what goes deeper gives up the way back. */
+const DEEPEST = 100;
+
+const CPU = 0, ENTRY = 1, DEPTH = 2;
+
+/** Functions that regions call. */
+export interface RegionLinkage {
+  /** Type index of a region's function. */
+  readonly regionType: number;
+  /** (state block, offset in CS i64) → address of the {@link HEADER.REGION} field of the entry there, 0 if none is known. */
+  readonly lookup: number;
+  readonly fillRead: number;
+  readonly fillWrite: number;
+  readonly flags: FlagFunctions;
+  kernel(name: string): Imported;
+}
+
+/** What to write. */
+export interface RegionPlan {
+  readonly code: RegionCode;
+  readonly mode: CodeMode;
+  /** Offset in CS → address in the state memory of the word that equals S.MODE while the code of that page is known to be there. */
+  pageCell(ip: number): number;
+  /** Number of the page of an offset in CS. */
+  page(ip: number): number;
+  /** Called with an instruction that turned out to need the interpreter. */
+  notTranslated(instruction: Instruction): void;
+  /** The region's slot in the table. */
+  readonly slot: number;
+  readonly linkage: RegionLinkage;
+}
+
+/** A region's function. */
+export interface WrittenRegion {
+  readonly body: Code;
+  /** By site: offset in CS of the instruction before which the region was left. */
+  readonly sites: readonly number[];
+  /** The first instruction of the root turned out to need the interpreter if this is 0. */
+  readonly translated: number;
+}
+
+/** Writes one region. Throws UnexpectedRegister if it has to be written again. */
+export class RegionWriter implements NodeWriter {
+  readonly #plan: RegionPlan;
+  readonly #body = new Code(3);
+  readonly #graph = new FlowGraph();
+  readonly #flags: FlagTracker;
+  readonly #registers: number[] = [];
+  readonly #modified: number[] = [];
+  readonly #tlb: number;
+  readonly #budget: number;
+  readonly #mode: number;
+  readonly #site: number;
+  readonly #next: number;
+  readonly #selectors = new Map<number, number>();
+  /** Node number by block address. */
+  readonly #nodes = new Map<number, number>();
+  readonly #blocks: readonly RegionBlock[];
+  readonly #entries: readonly number[];
+  readonly #sites: number[] = [];
+  readonly #needs: Int32Array;
+  readonly #checked: Uint8Array;
+  readonly #writer: StructuredWriter;
+  #emitter!: RegionEmitter;
+  #bail!: Label;
+  #leave!: Label;
+  #tail!: Label;
+  #return!: Label;
+  /** The instruction that is being written, and its site once it has one. */
+  #current!: RegionInstruction;
+  #currentSite = -1;
+  /** Instructions of the block from the current one on: taken from the budget, but not done. */
+  #unfinished = 0;
+  #translated = 0;
+
+  constructor(plan: RegionPlan) {
+    this.#plan = plan;
+    this.#blocks = plan.code.blocks;
+    this.#entries = [plan.code.blocks[0].ip, ...plan.code.indirect];
+    const code = this.#body;
+    this.#flags = new FlagTracker(code, plan.linkage.flags);
+    this.#tlb = code.local("i32");
+    this.#budget = code.local("i32");
+    this.#mode = code.local("i32");
+    this.#site = code.local("i32");
+    this.#next = code.local("i64");
+    this.#allocateRegisters();
+    this.#buildGraph();
+    const analysis = analyse(this.#graph);
+    this.#writer = new StructuredWriter(code, this.#graph, analysis, this);
+    this.#checked = this.#findChecks(analysis.headers);
+    this.#needs = this.#findNeeds(analysis.order);
+  }
+
+  #allocateRegisters(): void {
+    let touched = 0, written = 0;
+    for (const block of this.#blocks) {
+      for (const { instruction } of block.instructions) {
+        const use = registerUse(instruction);
+        touched |= use.touched;
+        written |= use.written;
+      }
+    }
+    const type = this.#plan.mode.code === 64 ? "i64" : "i32";
+    for (let n = 0; n < 16; n++) {
+      this.#registers.push((touched & (1 << n)) !== 0 ? this.#body.local(type) : -1);
+      if ((written & (1 << n)) !== 0) this.#modified.push(n);
+    }
+  }
+
+  // ---- the graph: node 0 chooses among the entries, node i + 1 is block i
+
+  #buildGraph(): void {
+    this.#graph.add();
+    this.#blocks.forEach((block) => this.#nodes.set(block.ip, this.#graph.add()));
+    for (const ip of this.#entries) this.#graph.connect(0, this.#nodes.get(ip)!);
+    for (const block of this.#blocks) {
+      const node = this.#nodes.get(block.ip)!;
+      for (const target of this.#targets(block)) {
+        const to = this.#nodes.get(target);
+        if (to !== undefined) this.#graph.connect(node, to);
+      }
+      if (block.instructions.at(-1)?.flow === "indirect" && this.#entries.length > 1) this.#graph.connect(node, 0);
+    }
+    this.#graph.makeReducible();
+  }
+
+  /** Where control goes from the end of a block, as offsets in CS, in the order of the node's edges. */
+  #targets(block: RegionBlock): number[] {
+    const last = block.instructions.at(-1);
+    if (!last) return [];
+    switch (last.flow) {
+      case "jump":
+        return [last.target];
+      case "branch":
+        return [last.target, last.next];
+      case "next":
+      case "call":
+      case "callIndirect":
+        return [last.next];
+      default:
+        return [];
+    }
+  }
+
+  /** The edge of a block to an offset; undefined if that is not in the region. */
+  #edge(node: number, ip: number): Edge | undefined {
+    const block = this.#blocks[node - 1];
+    const known = this.#targets(block).filter((target) => this.#nodes.has(target));
+    const index = known.indexOf(ip);
+    return index < 0 ? undefined : this.#graph.successors[node][index];
+  }
+
+  /** Nodes that look at the budget: loop headers, entries and where calls return to. */
+  #findChecks(headers: ReadonlySet<number>): Uint8Array {
+    const checked = new Uint8Array(this.#graph.successors.length);
+    const check = (node: number) => {
+      checked[node] = 1;
+      if (node === 0 || this.#graph.dispatches.has(node)) {
+        for (const { target } of this.#graph.successors[node]) if (checked[target] === 0) check(target);
+      }
+    };
+    check(0);
+    for (const header of headers) check(header);
+    for (const dispatch of this.#graph.dispatches) check(dispatch);
+    for (const block of this.#blocks) {
+      const last = block.instructions.at(-1);
+      if (last?.flow === "call" || last?.flow === "callIndirect") {
+        const node = this.#nodes.get(last.next);
+        if (node !== undefined) checked[node] = 1;
+      }
+    }
+    return checked;
+  }
+
+  /** Most instructions that may run from a node before the budget is looked at again. */
+  #findNeeds(order: readonly number[]): Int32Array {
+    const needs = new Int32Array(this.#graph.successors.length);
+    for (const node of order.toReversed()) {
+      let most = 0;
+      for (const { target } of this.#graph.successors[node]) {
+        if (this.#checked[target] === 0) most = Math.max(most, needs[target]);
+      }
+      needs[node] = most + (this.#isBlock(node) ? countOf(this.#blocks[node - 1]) : 0);
+    }
+    return needs;
+  }
+
+  #isBlock(node: number): boolean {
+    return node > 0 && node <= this.#blocks.length;
+  }
+
+  // ---- the function
+
+  write(): WrittenRegion {
+    const code = this.#body;
+    this.#prologue();
+    code.block((bail) => {
+      code.block((back) => {
+        code.block((tail) => {
+          code.block((leave) => {
+            this.#bail = bail;
+            this.#return = back;
+            this.#tail = tail;
+            this.#leave = leave;
+            this.#emitter = this.#makeEmitter();
+            this.#checkLimit();
+            this.#writer.write();
+            code.op(Op.UNREACHABLE);
+          });
+          this.#storeAll();
+        });
+        this.#tailCall();
+        code.get(this.#next);
+        code.op(Op.RETURN);
+      });
+      this.#storeAll();
+      code.get(this.#next);
+      code.op(Op.RETURN);
+    });
+    this.#storeAll();
+    this.#setState(S.SITE, () => code.get(this.#site));
+    this.#setState(S.REGION, () => code.i32(this.#plan.slot));
+    this.#setState(S.EXIT, () => code.i32(Exit.BAIL));
+    code.i64(LEFT);
+    return { body: code, sites: this.#sites, translated: this.#translated };
+  }
+
+  #makeEmitter(): RegionEmitter {
+    const { linkage, mode } = this.#plan;
+    return new RegionEmitter({
+      code: this.#body,
+      mode,
+      flags: this.#flags,
+      registers: this.#registers,
+      tlb: this.#tlb,
+      fillRead: linkage.fillRead,
+      fillWrite: linkage.fillWrite,
+      site: this.#site,
+      bailLabel: this.#bail,
+      kernel: linkage.kernel,
+      currentSite: () => this.#siteOfCurrent(),
+    });
+  }
+
+  #getState(offset: number): void {
+    this.#body.get(CPU);
+    this.#body.memory(Op.I32_LOAD, offset);
+  }
+
+  #setState(offset: number, value: () => void): void {
+    this.#body.get(CPU);
+    value();
+    this.#body.memory(Op.I32_STORE, offset);
+  }
+
+  #prologue(): void {
+    const code = this.#body;
+    this.#getState(S.TLB);
+    code.set(this.#tlb);
+    this.#getState(S.MODE);
+    code.set(this.#mode);
+    this.#loadAll();
+  }
+
+  #loadAll(): void {
+    const code = this.#body, wide = this.#plan.mode.code === 64;
+    this.#getState(S.BUDGET);
+    code.set(this.#budget);
+    this.#registers.forEach((local, n) => {
+      if (local < 0) return;
+      code.get(CPU);
+      code.memory(wide ? Op.I64_LOAD : Op.I32_LOAD, S.GPR + 8 * n);
+      code.set(local);
+    });
+  }
+
+  /** Registers, budget and flags go to the state block. */
+  #storeAll(): void {
+    const code = this.#body;
+    this.#storeRegisters();
+    this.#flags.known = FlagTracker.DYNAMIC;
+    this.#flags.emitNumber();
+    code.if(() => this.#flags.toMemory());
+  }
+
+  #storeRegisters(): void {
+    const code = this.#body, wide = this.#plan.mode.code === 64;
+    this.#setState(S.BUDGET, () => code.get(this.#budget));
+    for (const n of this.#modified) {
+      code.get(CPU);
+      code.get(this.#registers[n]);
+      code.memory(wide ? Op.I64_STORE : Op.I32_STORE, S.GPR + 8 * n);
+    }
+  }
+
+  /** In segmented code, all of the region must lie within the code segment's limit. */
+  #checkLimit(): void {
+    const { mode } = this.#plan, code = this.#body;
+    if (mode.flat || mode.code === 64) return;
+    let last = 0;
+    for (const { instructions } of this.#blocks) {
+      for (const { ip, instruction } of instructions) last = Math.max(last, ip + instruction.length - 1);
+    }
+    this.#getState(S.SEG + Seg.CS * SEG.SIZE + SEG.LIMIT);
+    code.i32(last | 0);
+    code.op(Op.I32_LT_U);
+    code.if(() => this.#bailAt(this.#blocks[0].ip));
+  }
+
+  /** Leaves with all state up to date before the instruction at `ip`; nothing of the block has been taken from the budget. */
+  #bailAt(ip: number): void {
+    this.#flags.publish();
+    this.#body.i32(this.#sites.push(ip) - 1);
+    this.#body.set(this.#site);
+    this.#body.br(this.#bail);
+  }
+
+  /** Called by the emitter where the region may be left before the current instruction. */
+  #siteOfCurrent(): number {
+    const code = this.#body;
+    code.get(this.#budget);
+    code.i32(this.#unfinished);
+    code.op(Op.I32_ADD);
+    code.set(this.#budget);
+    if (this.#currentSite < 0) this.#currentSite = this.#sites.push(this.#current.ip) - 1;
+    return this.#currentSite;
+  }
+
+  /** Goes on at `next` in another region if there is one. Falls through if not. */
+  #tailCall(): void {
+    const code = this.#body, { linkage } = this.#plan, region = code.local("i32");
+    code.get(CPU);
+    code.get(this.#next);
+    code.call(linkage.lookup);
+    code.tee(region);
+    code.if(() => {
+      code.get(CPU);
+      code.get(region);
+      code.memory(Op.I32_LOAD, HEADER.ENTRY - HEADER.REGION);
+      code.get(DEPTH);
+      code.get(region);
+      code.memory(Op.I32_LOAD, 0);
+      code.returnCallIndirect(linkage.regionType);
+    });
+  }
+
+  // ---- nodes
+
+  node(number: number, isMerge: boolean): void {
+    if (isMerge) this.#flags.known = FlagTracker.DYNAMIC;
+    if (!this.#isBlock(number)) return this.#choose(number);
+    const block = this.#blocks[number - 1], code = this.#body;
+    const count = countOf(block);
+    if (this.#checked[number] !== 0) {
+      code.get(this.#budget);
+      code.i32(this.#needs[number]);
+      code.op(Op.I32_LT_S);
+      code.if(() => this.#bailAt(block.ip));
+    }
+    if (count > 0) {
+      code.get(this.#budget);
+      code.i32(count);
+      code.op(Op.I32_SUB);
+      code.set(this.#budget);
+    }
+    this.#unfinished = count;
+    for (const current of block.instructions) {
+      if (current.flow === "interpret") return this.#leaveTo(current.ip);
+      const outcome = this.#instruction(current);
+      if (outcome === null) return;
+      this.#unfinished--;
+      if (outcome.kind !== "next") return this.#end(number, current, outcome);
+    }
+    this.#goto(number, block.instructions.at(-1)!.next);
+  }
+
+  /** Writes an instruction; null if it turned out that the interpreter has to execute it, which ends the node. */
+  #instruction(current: RegionInstruction): Outcome | null {
+    const code = this.#body, mark = code.mark(), known = this.#flags.known;
+    this.#current = current;
+    this.#currentSite = -1;
+    let outcome: Outcome | null = null;
+    code.scope(() => {
+      try {
+        outcome = this.#emitter.write1(current, registerUse(current.instruction));
+        // What comes next may be anywhere: the condition waits on the stack, the target in its local.
+        if (outcome.kind === "branch") outcome.condition.emit(code);
+        if (outcome.kind === "computed") {
+          outcome.target.emit(code);
+          code.set(this.#next);
+        }
+      } catch (error) {
+        if (!(error instanceof NotTranslated)) throw error;
+        outcome = null;
+      }
+    });
+    if (outcome !== null) {
+      this.#translated++;
+      return outcome;
+    }
+    code.rewind(mark);
+    this.#flags.known = known;
+    this.#plan.notTranslated(current.instruction);
+    code.get(this.#budget);
+    code.i32(this.#unfinished);
+    code.op(Op.I32_ADD);
+    code.set(this.#budget);
+    this.#leaveTo(current.ip);
+    return null;
+  }
+
+  /** What an instruction other than a simple one leads to. */
+  #end(node: number, last: RegionInstruction, outcome: Outcome): void {
+    const code = this.#body;
+    switch (last.flow) {
+      case "jump":
+        return this.#goto(node, last.target);
+      case "branch":
+        return this.#branch(node, last);
+      case "call":
+        code.i64(BigInt(last.target));
+        code.set(this.#next);
+        return this.#call(node, last);
+      case "callIndirect":
+        return this.#call(node, last);
+      case "indirect":
+        return this.#jumpIndirect(node);
+      case "return":
+        this.#flags.toMemory();
+        this.#flags.publish();
+        return code.br(this.#return);
+      default:
+        throw new Error(`${last.instruction.mnemonic} ended with ${outcome.kind}`);
+    }
+  }
+
+  /** Leaves the region to go on at a fixed place. */
+  #leaveTo(ip: number): void {
+    this.#flags.publish();
+    this.#body.i64(BigInt(ip));
+    this.#body.set(this.#next);
+    this.#body.br(this.#leave);
+  }
+
+  /** Goes to an offset, in the region or out of it. */
+  #goto(node: number, ip: number): void {
+    const edge = this.#edge(node, ip);
+    if (!edge) return this.#leaveTo(ip);
+    this.#checkPage(node, ip);
+    this.#writer.follow(edge);
+  }
+
+  /** The code of another page may have gone since the region was translated. */
+  #checkPage(node: number, ip: number): void {
+    const { page, pageCell } = this.#plan, code = this.#body;
+    if (page(ip) === page(this.#blocks[node - 1].ip)) return;
+    code.i32(0);
+    code.memory(Op.I32_LOAD, pageCell(ip));
+    code.get(this.#mode);
+    code.op(Op.I32_NE);
+    code.if(() => this.#leaveTo(ip));
+  }
+
+  edge(edge: Edge): void {
+    this.#flags.publish();
+    for (const { dispatch, value } of edge.selectors) {
+      this.#body.i32(value);
+      this.#body.set(this.#selector(dispatch));
+    }
+  }
+
+  #selector(dispatch: number): number {
+    let local = this.#selectors.get(dispatch);
+    if (local === undefined) this.#selectors.set(dispatch, local = this.#body.local("i32"));
+    return local;
+  }
+
+  /** The condition is on the stack. */
+  #branch(node: number, last: RegionInstruction): void {
+    const code = this.#body, taken = this.#edge(node, last.target), known = this.#flags.known;
+    const here = this.#plan.page(this.#blocks[node - 1].ip);
+    const label = taken && taken.selectors.length === 0 && this.#plan.page(last.target) === here
+      ? this.#writer.label(taken)
+      : undefined;
+    if (label) {
+      this.#flags.publish();
+      code.brIf(label);
+    } else {
+      code.if(() => this.#goto(node, last.target));
+      this.#flags.known = known;
+    }
+    this.#goto(node, last.next);
+  }
+
+  /** Calls the region at `next`, if there is one, and goes on behind the call when control comes back there. */
+  #call(node: number, last: RegionInstruction): void {
+    const code = this.#body, { linkage } = this.#plan, region = code.local("i32"), result = code.local("i64");
+    this.#flags.toMemory();
+    this.#storeRegisters();
+    code.block((elsewhere) => {
+      code.get(DEPTH);
+      code.i32(DEEPEST);
+      code.op(Op.I32_GT_U);
+      code.brIf(elsewhere);
+      code.get(CPU);
+      code.get(this.#next);
+      code.call(linkage.lookup);
+      code.tee(region);
+      code.op(Op.I32_EQZ);
+      code.brIf(elsewhere);
+      code.get(CPU);
+      code.get(region);
+      code.memory(Op.I32_LOAD, HEADER.ENTRY - HEADER.REGION);
+      code.get(DEPTH);
+      code.i32(1);
+      code.op(Op.I32_ADD);
+      code.get(region);
+      code.memory(Op.I32_LOAD, 0);
+      code.callIndirect(linkage.regionType);
+      code.tee(result);
+      code.i64(BigInt(last.next));
+      code.op(Op.I64_EQ);
+      code.if(() => this.#returned(node, last));
+      code.get(result);
+      code.op(Op.RETURN);
+    });
+    code.get(this.#next);
+    code.op(Op.RETURN);
+  }
+
+  #returned(node: number, last: RegionInstruction): void {
+    const code = this.#body;
+    if (this.#edge(node, last.next)) {
+      this.#loadAll();
+      return this.#goto(node, last.next);
+    }
+    code.i64(BigInt(last.next));
+    code.set(this.#next);
+    code.br(this.#tail);
+  }
+
+  /** A jump to `next`: often to one of this region's entries. */
+  #jumpIndirect(node: number): void {
+    const code = this.#body, edge = this.#graph.successors[node][0];
+    this.#flags.publish();
+    if (edge) {
+      const region = code.local("i32");
+      code.get(CPU);
+      code.get(this.#next);
+      code.call(this.#plan.linkage.lookup);
+      code.tee(region);
+      code.if(() => {
+        code.get(region);
+        code.memory(Op.I32_LOAD, 0);
+        code.i32(this.#plan.slot);
+        code.op(Op.I32_EQ);
+        code.if(() => {
+          code.get(region);
+          code.memory(Op.I32_LOAD, HEADER.ENTRY - HEADER.REGION);
+          code.set(ENTRY);
+          this.#writer.follow(edge);
+        });
+      });
+    }
+    code.br(this.#leave);
+  }
+
+  /** Node 0 and dispatch nodes: on by a number. */
+  #choose(node: number): void {
+    const code = this.#body, edges = this.#graph.successors[node], known = this.#flags.known;
+    if (edges.length === 1) return this.#writer.follow(edges[0]);
+    const labels: Label[] = [], inPlace: number[] = [];
+    edges.forEach((edge, i) => {
+      const label = edge.selectors.length === 0 ? this.#writer.label(edge) : undefined;
+      if (label) labels[i] = label;
+      else inPlace.push(i);
+    });
+    this.#flags.publish();
+    const nest = (n: number) => {
+      if (n < 0) {
+        code.get(node === 0 ? ENTRY : this.#selector(node));
+        return code.brTable(labels.slice(0, -1), labels[labels.length - 1]);
+      }
+      const index = inPlace[n];
+      code.block((label) => {
+        labels[index] = label;
+        nest(n - 1);
+      });
+      this.#flags.known = known;
+      this.#writer.follow(edges[index]);
+    };
+    nest(inPlace.length - 1);
+  }
+}
+
+/** Instructions of a block that the region executes. */
+function countOf(block: RegionBlock): number {
+  const { instructions } = block;
+  return instructions.length - (instructions.at(-1)?.flow === "interpret" ? 1 : 0);
+}

@@ -1,0 +1,376 @@
+/** Decides what to translate and when, and keeps the regions in step with the code that they stand for. */
+import type { PhysicalMemory } from "../../machine/memory.ts";
+import type { Instruction } from "../decode/mod.ts";
+import type { CodeMode } from "../emit/emitter.ts";
+import { PAGE_CELLS } from "../interpreter/layout.ts";
+import type { Block, BlockCache, CodeRegion } from "../interpreter/blocks.ts";
+import type { ModelDecoder } from "../model_decoder.ts";
+import type { Tier } from "../options.ts";
+import { type CodeView, discover, type Limits, type RegionCode } from "./discovery.ts";
+import { UnexpectedRegister } from "./emitter.ts";
+import { REGION_SLOTS, type RegionFunction, type RegionModules } from "./modules.ts";
+import { RegionWriter, type WrittenRegion } from "./region.ts";
+
+const PAGE_SIZE = 4096;
+
+/** What the translator asks of the processor. */
+export interface TranslatorHost {
+  readonly memory: PhysicalMemory;
+  readonly decode: ModelDecoder;
+  /** Host offset of the code at a linear address if that is known without walking page tables, else -1. */
+  knownCode(linear: number): number;
+  /** Linear address of an offset in CS. */
+  linear(ip: number): number;
+}
+
+/** Counts for observers. */
+export interface TranslatorStatistics {
+  regions: number;
+  modules: number;
+  /** Bytes of WebAssembly in all modules so far. */
+  bytes: number;
+  /** Guest instructions in all regions so far. */
+  instructions: number;
+  /** Regions that were dropped because their code changed or room was needed. */
+  dropped: number;
+  /** Times that a region was left in the middle for the interpreter. */
+  bails: number;
+}
+
+/** A translated region. */
+interface Region extends CodeRegion {
+  readonly slot: number;
+  readonly ip: number;
+  readonly host: number;
+  readonly key: number;
+  readonly sites: readonly number[];
+  /** Offsets in CS at which the region can be entered; blocks are patched to lead there. */
+  readonly entries: readonly number[];
+  readonly patched: Block[];
+  /** Offsets of all its blocks. */
+  readonly code: RegionCode;
+  generation: number;
+}
+
+/** How far regions reach. */
+const REGION_LIMITS: Limits = { instructions: 1200, blocks: 200 };
+const SINGLE_LIMITS: Limits = { instructions: 1, blocks: 1 };
+/** After how many entries a block is translated. */
+const HOT = 60;
+/** Regions are compiled together. */
+const BATCH = 8;
+/** How often a region is translated anew because it is left at a place that has become hot. */
+const GENERATIONS = 4;
+/** Most targets of an indirect jump that are remembered. */
+const MOST_TARGETS = 96;
+/** Bytes of WebAssembly at which everything is dropped. */
+const MOST_BYTES = 48 << 20;
+
+/** One processor's translator. */
+export class Translator {
+  readonly statistics: TranslatorStatistics = {
+    regions: 0,
+    modules: 0,
+    bytes: 0,
+    instructions: 0,
+    dropped: 0,
+    bails: 0,
+  };
+  readonly #host: TranslatorHost;
+  readonly #blocks: BlockCache;
+  readonly #modules: RegionModules;
+  readonly #words: Int32Array;
+  readonly #tier: Tier;
+  /** Regions by slot. */
+  readonly #regions = new Map<number, Region>();
+  /** Regions by the place of their root, see {@link rootKey}. */
+  readonly #roots = new Map<string, Region>();
+  /** Regions with a way out to an offset in CS, by that offset. */
+  readonly #exits = new Map<number, Set<Region>>();
+  /** Regions whose functions are not compiled yet. */
+  #pending: { region: Region; function: RegionFunction; mode: CodeMode }[] = [];
+  readonly #freeSlots: number[] = [];
+  #nextSlot = REGION_SLOTS.FIRST;
+  /** By frame and linear page: the word that tells whether they still belong together. */
+  readonly #cells = new Map<number, Map<number, number>>();
+  #nextCell: number = PAGE_CELLS.BASE;
+  /** Forms of instructions that only the interpreter executes. */
+  readonly #interpreted = new Set<string>();
+  readonly #targets = new Map<number, Set<number>>();
+  #liveBytes = 0;
+
+  constructor(
+    host: TranslatorHost,
+    blocks: BlockCache,
+    modules: RegionModules,
+    state: WebAssembly.Memory,
+    tier: Tier,
+  ) {
+    this.#host = host;
+    this.#blocks = blocks;
+    this.#modules = modules;
+    this.#words = new Int32Array(state.buffer);
+    this.#tier = tier;
+  }
+
+  /** After how many entries a new block is hot; 0 for never. */
+  get heat(): number {
+    return this.#tier === "auto" ? HOT : 0;
+  }
+
+  /** True if code is translated before it runs for the first time. */
+  get eager(): boolean {
+    return this.#tier === "single" || this.#tier === "regions";
+  }
+
+  // ---- observation
+
+  /** The way to `linear`, in the frame of `host`, has been looked up and is good for `mode` (S.MODE). */
+  arrived(linear: number, host: number, mode: number): void {
+    const cell = this.#cells.get(host >>> 12)?.get(Math.floor(linear / PAGE_SIZE));
+    if (cell !== undefined) this.#words[cell >> 2] = mode;
+  }
+
+  /** An indirect jump at an offset in CS went to another. */
+  jumped(from: number, to: number): void {
+    let targets = this.#targets.get(from);
+    if (!targets) this.#targets.set(from, targets = new Set());
+    if (targets.size < MOST_TARGETS) targets.add(to);
+  }
+
+  /** Offset in CS at which a region was left for the interpreter. */
+  left(slot: number, site: number): number {
+    this.statistics.bails++;
+    const region = this.#regions.get(slot);
+    if (!region) throw new Error(`a region was left that is in no slot: ${slot}`);
+    return region.sites[site];
+  }
+
+  // ---- translation
+
+  /** A block has become hot, or is about to run for the first time. */
+  translate(block: Block, ip: number, mode: CodeMode): void {
+    if (block.region || block.secondFrame >= 0) return;
+    if (!this.eager && this.#extend(block, ip, mode)) return;
+    this.#make(block.host, block.key, ip, mode, 0, new Set());
+    if (this.eager || this.#pending.length >= BATCH) this.compile();
+  }
+
+  /** If other regions lead here, they take the place in. */
+  #extend(block: Block, ip: number, mode: CodeMode): boolean {
+    let extended = false;
+    for (const region of [...this.#exits.get(ip) ?? []]) {
+      if (region.key !== block.key || region.generation >= GENERATIONS) continue;
+      const known = new Set(region.code.blocks.map((b) => b.ip)).add(ip);
+      extended = this.#make(region.host, region.key, region.ip, mode, region.generation + 1, known) || extended;
+    }
+    if (!extended) return false;
+    // Whoever comes here in spite of that comes from elsewhere.
+    this.#blocks.setHeat(block, 4 * HOT);
+    if (this.#pending.length >= BATCH) this.compile();
+    return true;
+  }
+
+  #make(
+    host: number,
+    key: number,
+    ip: number,
+    mode: CodeMode,
+    generation: number,
+    known: ReadonlySet<number>,
+  ): boolean {
+    const code = this.#discover(ip, key, mode, known);
+    if (!code || code.blocks[0].instructions[0].host !== host) return false;
+    const old = this.#roots.get(rootKey(host, key, ip));
+    if (old) this.#blocks.removeRegion(old);
+    const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
+    if (slot >= REGION_SLOTS.FIRST + REGION_SLOTS.COUNT) {
+      this.clear();
+      return false;
+    }
+    const written = this.#write(code, mode, slot);
+    if (!written) {
+      this.#freeSlots.push(slot);
+      return false;
+    }
+    this.#add({ slot, ip, host, key, code, generation }, written, mode);
+    return true;
+  }
+
+  #add(
+    { slot, ip, host, key, code, generation }: Pick<Region, "slot" | "ip" | "host" | "key" | "code" | "generation">,
+    written: WrittenRegion,
+    mode: CodeMode,
+  ): void {
+    const region: Region = {
+      slot,
+      ip,
+      host,
+      key,
+      code,
+      generation,
+      sites: written.sites,
+      entries: [ip, ...code.indirect],
+      ranges: rangesOf(code),
+      patched: [],
+      voided: () => this.#voided(region),
+    };
+    this.#regions.set(slot, region);
+    this.#roots.set(rootKey(host, key, ip), region);
+    for (const exit of exitsOf(code)) {
+      const set = this.#exits.get(exit);
+      if (set) set.add(region);
+      else this.#exits.set(exit, new Set([region]));
+    }
+    this.#blocks.addRegion(region);
+    this.#pending.push({ region, function: { slot, body: written.body }, mode });
+    this.statistics.regions++;
+    this.statistics.instructions += written.translated;
+  }
+
+  #discover(ip: number, key: number, mode: CodeMode, known: ReadonlySet<number>): RegionCode | null {
+    const host = this.#host, { memory } = host, eager = this.eager;
+    const locate = (at: number) => host.knownCode(host.linear(at));
+    const view: CodeView = {
+      mode,
+      bytes: memory.bytes,
+      decode: host.decode,
+      host: locate,
+      executed: (at) => {
+        if (eager || known.has(at)) return true;
+        const place = locate(at);
+        return place >= 0 && this.#blocks.find(place, key, at) !== undefined;
+      },
+      interpreted: (instruction) => this.#interpreted.has(formOf(instruction, mode)),
+      indirectTargets: (at) => [...this.#targets.get(at) ?? []],
+    };
+    return discover(ip, view, this.#tier === "single" ? SINGLE_LIMITS : REGION_LIMITS);
+  }
+
+  #write(code: RegionCode, mode: CodeMode, slot: number): WrittenRegion | null {
+    const host = this.#host, linkage = this.#modules.linkage(mode.flat || mode.code === 64);
+    const page = (ip: number) => Math.floor(host.linear(ip) / PAGE_SIZE);
+    for (;;) {
+      try {
+        const writer = new RegionWriter({
+          code,
+          mode,
+          slot,
+          linkage,
+          page,
+          pageCell: (ip) => this.#cell(host.linear(ip), host.knownCode(host.linear(ip))),
+          notTranslated: (instruction) => this.#interpreted.add(formOf(instruction, mode)),
+        });
+        const written = writer.write();
+        return written.translated > 0 &&
+            !this.#interpreted.has(formOf(code.blocks[0].instructions[0].instruction, mode))
+          ? written
+          : null;
+      } catch (error) {
+        if (!(error instanceof UnexpectedRegister)) throw error;
+      }
+    }
+  }
+
+  #cell(linear: number, host: number): number {
+    const frame = host >>> 12, page = Math.floor(linear / PAGE_SIZE);
+    let pages = this.#cells.get(frame);
+    if (!pages) this.#cells.set(frame, pages = new Map());
+    let cell = pages.get(page);
+    if (cell === undefined) {
+      if (this.#nextCell >= PAGE_CELLS.BASE + 4 * PAGE_CELLS.COUNT) return PAGE_CELLS.BASE + 4 * (PAGE_CELLS.COUNT - 1);
+      cell = this.#nextCell;
+      this.#nextCell += 4;
+      this.#words[cell >> 2] = 0;
+      pages.set(page, cell);
+    }
+    return cell;
+  }
+
+  /** Compiles what is waiting, and lets it run. */
+  compile(): void {
+    if (this.#pending.length === 0) return;
+    const live = this.#pending.filter(({ region }) => this.#regions.get(region.slot) === region);
+    this.#pending = [];
+    if (live.length === 0) return;
+    const bytes = this.#modules.instantiate(live.map((p) => p.function));
+    this.statistics.modules++;
+    this.statistics.bytes += bytes;
+    this.#liveBytes += bytes;
+    for (const { region, mode } of live) this.#open(region, mode);
+    if (this.#liveBytes > MOST_BYTES) this.clear();
+  }
+
+  /** Lets the blocks at the region's entries lead into it. */
+  #open(region: Region, mode: CodeMode): void {
+    region.entries.forEach((ip, entry) => {
+      const host = this.#host.knownCode(this.#host.linear(ip));
+      if (host < 0 || (entry === 0 && host !== region.host)) return;
+      const block = this.#blocks.find(host, region.key, ip);
+      if (!block || !block.valid || block.region) return;
+      this.#blocks.enterRegion(block, region, region.slot, entry, ip, mode);
+      region.patched.push(block);
+    });
+  }
+
+  // ---- the end of regions
+
+  #voided(region: Region): void {
+    for (const block of region.patched) this.#blocks.leaveRegion(block);
+    this.#regions.delete(region.slot);
+    const root = rootKey(region.host, region.key, region.ip);
+    if (this.#roots.get(root) === region) this.#roots.delete(root);
+    for (const exit of exitsOf(region.code)) {
+      const set = this.#exits.get(exit);
+      set?.delete(region);
+      if (set?.size === 0) this.#exits.delete(exit);
+    }
+    this.#modules.release(region.slot);
+    this.#freeSlots.push(region.slot);
+    this.statistics.dropped++;
+  }
+
+  /** Drops all regions. */
+  clear(): void {
+    for (const region of [...this.#regions.values()]) this.#blocks.removeRegion(region);
+    this.#pending = [];
+    this.#targets.clear();
+    this.#liveBytes = 0;
+  }
+}
+
+function rootKey(host: number, key: number, ip: number): string {
+  return `${host}:${key}:${ip}`;
+}
+
+function formOf(instruction: Instruction, mode: CodeMode): string {
+  const { mnemonic, operandSize, operands, repeat } = instruction;
+  return `${mnemonic}${repeat}/${operandSize}/${mode.code}/${
+    operands.map((o) => o.kind === "reg" ? o.file : o.kind).join()
+  }`;
+}
+
+/** Host ranges of a region's instructions, none across frames. */
+function rangesOf(code: RegionCode): { start: number; end: number }[] {
+  const ranges: { start: number; end: number }[] = [];
+  for (const { instructions } of code.blocks) {
+    for (const { host, instruction } of instructions) {
+      const last = ranges.at(-1), end = host + instruction.length;
+      if (last?.end === host && last.start >>> 12 === host >>> 12) last.end = end;
+      else ranges.push({ start: host, end });
+    }
+  }
+  return ranges;
+}
+
+/** Offsets in CS to which direct ways lead out of a region. */
+function exitsOf(code: RegionCode): Set<number> {
+  const inside = new Set(code.blocks.map((b) => b.ip)), exits = new Set<number>();
+  for (const { instructions } of code.blocks) {
+    const last = instructions.at(-1);
+    if (!last) continue;
+    const ways = last.flow === "branch" ? [last.target, last.next] : last.flow === "jump" ? [last.target] : [last.next];
+    for (const way of ways) if (!inside.has(way)) exits.add(way);
+  }
+  return exits;
+}
