@@ -19,6 +19,11 @@ export interface CpuCore {
    * `code` is the error code, -1 for vectors without one.
    */
   raise(vector: number, code?: number): never;
+  /**
+   * Abandons the instruction without an exception and waits in front of it for an interrupt, as in HLT: never returns. Nothing
+   * that it changes may have been changed before.
+   */
+  freeze(): never;
   /** Raises #PF for linear address `address` with the given error code; CR2 is set on delivery. */
   pageFault(address: number, code: number): never;
   /** Raises #GP(0), or #SS(0) if the running instruction accesses `linear`, which is not canonical, through SS. */

@@ -5,7 +5,7 @@ import type { CpuCore } from "./core.ts";
 import { decode, MAX_LENGTH, newInstruction } from "./decode/mod.ts";
 import { DebugUnit } from "./debug_unit.ts";
 import type { CodeMode } from "./emit/emitter.ts";
-import { CpuFault } from "./fault.ts";
+import { CpuFault, FROZEN } from "./fault.ts";
 import { type Block, BlockCache } from "./interpreter/blocks.ts";
 import { HandlerRuntime } from "./interpreter/runtime.ts";
 import { ARENA_BASE, CPU_BASE, Exit, HEADER, REC, STATE_MEMORY_BYTES, TLB } from "./interpreter/layout.ts";
@@ -412,6 +412,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       r.setI32(S.FAULT, 0);
       // Delivery is no part of the instruction: a change of mode must not stop a run that has already come back.
       r.setI32(S.CURRENT, 0);
+      if (fault === FROZEN + 1) return r.setI32(S.HALTED, 1);
       const { address } = this.#fault, vector = this.#notCanonical ? this.#nonCanonicalVector() : fault - 1;
       this.#deliver(vector, r.i32(S.FAULT_CODE), "exception", address);
     } else if (exit === Exit.BAIL) {
@@ -482,6 +483,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#fault.vector = vector;
     this.#fault.code = code;
     throw this.#fault;
+  }
+
+  freeze(): never {
+    this.raise(FROZEN);
   }
 
   pageFault(address: number, code: number): never {

@@ -1,3 +1,6 @@
+/** In place of a vector: no exception, the instruction waits for an interrupt. */
+export const FROZEN = 256;
+
 /** An x86 exception on its way from TypeScript to the run loop. One object is reused: it never leaves the processor. */
 export class CpuFault {
   vector = 0;

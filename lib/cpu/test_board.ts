@@ -30,7 +30,7 @@ export function testBoard(options: CpuOptions = {}): TestBoard {
     ioWrite: (port, value) => writes.push([port, value, cpu.instructions]),
     acknowledge: () => 0x20,
     timestamp: () => cpu.instructions,
-    floatingPointError: () => {},
+    floatingPointError: () => false,
   };
   const cpu: Cpu = new Cpu(bus, options);
   for (const segment of [Seg.ES, Seg.SS, Seg.DS, Seg.FS, Seg.GS]) cpu.r.setSegment(segment, 0x10, 0, 0xffff_ffff, FLAT);

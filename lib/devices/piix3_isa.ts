@@ -47,6 +47,10 @@ export class Piix3Isa implements Device, PciInterruptRouter, A20Gate {
     a20: true,
     /** Last value written to port CF9h. */
     resetControl: 0,
+    /** FERR#: the processor waits because of an x87 exception. */
+    numericError: false,
+    /** IGNNE#: it need not, since the handler of IRQ 13 has written to port F0h. */
+    ignoreNumericError: false,
   };
   readonly pci: PciFunction;
   readonly #wires: Piix3IsaWires;
@@ -98,7 +102,7 @@ export class Piix3Isa implements Device, PciInterruptRouter, A20Gate {
         if ((value & Port92.FAST_RESET) !== 0) this.#wires.reset();
       },
     });
-    ports.claim(0xf0, 1, { read: () => 0xff, write: () => this.#wires.coprocessorError.set(false) });
+    ports.claim(0xf0, 1, { read: () => 0xff, write: () => this.#clearNumericError() });
     ports.claim(0xcf9, 1, {
       read: () => state.resetControl,
       write: (_, value) => {
@@ -107,6 +111,20 @@ export class Piix3Isa implements Device, PciInterruptRouter, A20Gate {
         if (rises) this.#wires.reset();
       },
     });
+  }
+
+  /** The processor's FERR# pin. Gives its IGNNE# pin, which a write to port F0h holds active until FERR# is inactive. */
+  floatingPointError(pending: boolean): boolean {
+    const { state } = this;
+    state.numericError = pending;
+    if (!pending) state.ignoreNumericError = false;
+    else if (!state.ignoreNumericError) this.#wires.coprocessorError.set(true);
+    return state.ignoreNumericError;
+  }
+
+  #clearNumericError(): void {
+    this.state.ignoreNumericError = this.state.numericError;
+    this.#wires.coprocessorError.set(false);
   }
 
   reset(): void {
@@ -121,6 +139,8 @@ export class Piix3Isa implements Device, PciInterruptRouter, A20Gate {
     state.config[0xa8] = 0x0f;
     state.nmiSc = 0;
     state.resetControl = 0;
+    state.numericError = false;
+    state.ignoreNumericError = false;
     this.#wires.pit.setGate(false);
     this.#wires.coprocessorError.set(false);
     this.enabled = true;

@@ -74,11 +74,15 @@ Deno.test("Piix3Isa port 61h gates timer 2, toggles with the refresh and turns t
   assertEquals(isa.speakerFrequency, 0);
 });
 
-Deno.test("Piix3Isa clears the coprocessor error through port F0h", () => {
-  const { bench, coprocessorError } = setUp();
-  coprocessorError.set(true);
+Deno.test("Piix3Isa turns FERR# into IRQ 13; port F0h clears it and holds IGNNE# until FERR# goes", () => {
+  const { bench, isa, coprocessorError } = setUp();
+  bench.out(0xf0, 0);
+  assertEquals([isa.floatingPointError(true), coprocessorError.level], [false, true]);
   bench.out(0xf0, 0);
   assertEquals(coprocessorError.level, false);
+  assertEquals([isa.floatingPointError(true), coprocessorError.level], [true, false]);
+  assertEquals(isa.floatingPointError(false), false);
+  assertEquals([isa.floatingPointError(true), coprocessorError.level], [false, true]);
 });
 
 Deno.test("Piix4Pm decodes its registers where the BIOS puts them", () => {

@@ -114,7 +114,7 @@ export class Pc {
       ioWrite: (port, value, size) => ports.write(port, value, size),
       acknowledge: () => this.pic.acknowledge(),
       timestamp: () => this.clock.now,
-      floatingPointError: () => coprocessorError.set(true),
+      floatingPointError: (pending) => this.isaBridge.floatingPointError(pending),
     });
     const clock = this.clock = new MachineClock(this.cpu, config.rate);
     const coprocessorError = this.pic.line(13);

@@ -20,8 +20,13 @@ export interface ProcessorBus {
   acknowledge(): number;
   /** Guest time in nanoseconds is not visible here; RDTSC counts this: cycles since power-on, exact to the current instruction. */
   timestamp(): number;
-  /** FERR# was raised (an unmasked x87 exception with CR0.NE clear): the board drives IRQ 13. */
-  floatingPointError(): void;
+  /**
+   * The FERR# pin: an x87 exception that is not masked holds up an instruction with CR0.NE clear, or no longer does. A PC
+   * raises IRQ 13.
+   *
+   * @returns the IGNNE# pin: true lets the instruction run all the same.
+   */
+  floatingPointError(pending: boolean): boolean;
 }
 
 /** A processor as the board sees it. */

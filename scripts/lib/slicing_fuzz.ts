@@ -78,7 +78,11 @@ class Bench {
         return INTERRUPT_VECTOR;
       },
       timestamp: () => this.cpu.instructions,
-      floatingPointError: () => this.#note(4, this.cpu.instructions),
+      floatingPointError: (pending) => {
+        this.#note(4, pending ? 1 : 0);
+        // Now it waits for an interrupt, now it goes on.
+        return (this.cpu.instructions & 1) !== 0;
+      },
     };
     this.cpu = new Cpu(bus, options);
     log.length = 0;

@@ -118,7 +118,7 @@ class VectorMachine {
       ioWrite: () => {},
       acknowledge: () => 0,
       timestamp: () => 0,
-      floatingPointError: () => {},
+      floatingPointError: () => false,
     };
     this.#cpu = new Cpu(bus, options);
     this.#setEnvironment(codeSize === 64);

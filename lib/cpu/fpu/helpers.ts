@@ -2,15 +2,29 @@
 import type { HelperTable } from "../helpers.ts";
 import { CR0, CR4, S, Vector } from "../state.ts";
 
+/** FSW: an exception that is not masked is pending. */
+const ERROR_SUMMARY = 1 << 7;
+
 /** Helpers that definitions of x87, MMX and SSE instructions call. */
 export const fpuHelpers: HelperTable = {
-  /** A pending x87 exception: #MF, or FERR# (IRQ 13 on a PC) if CR0.NE is clear. Intel SDM vol. 1, section 8.7. */
+  /**
+   * A pending x87 exception: #MF, or FERR# (IRQ 13 on a PC) if CR0.NE is clear; then the instruction waits for an interrupt
+   * unless IGNNE# is active. Intel SDM vol. 1, section 8.7 and appendix D.
+   */
   fpu_error: {
     args: [],
     result: null,
     run: (core) => {
       if ((core.r.i32(S.CR0) & CR0.NE) !== 0) core.raise(Vector.MF);
-      core.bus.floatingPointError();
+      if (!core.bus.floatingPointError(true)) core.freeze();
+    },
+  },
+  /** With CR0.NE clear, after an instruction that may have cleared or masked the pending exceptions. */
+  fpu_error_settled: {
+    args: [],
+    result: null,
+    run: (core) => {
+      if ((core.r.i32(S.FSW) & ERROR_SUMMARY) === 0) core.bus.floatingPointError(false);
     },
   },
   /** An SSE exception that is not masked: #XM, or #UD if CR4.OSXMMEXCPT is clear. Intel SDM vol. 3A, section 2.5. */

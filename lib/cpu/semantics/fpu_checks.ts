@@ -12,6 +12,13 @@ export function checkPendingError(e: Emitter): void {
   });
 }
 
+/** After an instruction that may have cleared or masked pending exceptions: FERR# follows, where it is in use. */
+export function settleError(e: Emitter): void {
+  e.if(e.state(S.CR0, "i32").and(CR0.NE).eqz(), () => {
+    e.helper("fpu_error_settled");
+  });
+}
+
 /** An x87 instruction that touches no exceptions: #NM with CR0.EM or CR0.TS. */
 export function checkAvailable(e: Emitter): void {
   e.raiseIf(e.state(S.CR0, "i32").and(CR0.EM | CR0.TS), Vector.NM);

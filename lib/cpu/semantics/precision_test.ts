@@ -168,17 +168,25 @@ Deno.test("push sp, pop sp: the old and the new value count", () => {
   assertEquals(cpu.r.get32(R.SP), 0x8000);
 });
 
-Deno.test("fpu_error: with CR0.NE clear a pending error goes to the FERR# pin and execution continues", () => {
+Deno.test("fpu_error: with CR0.NE clear a pending error goes to the FERR# pin, and waits for an interrupt unless IGNNE# is active", () => {
   const board = testBoard(), { cpu } = board;
-  let errors = 0;
-  (cpu.bus as { floatingPointError: () => void }).floatingPointError = () => errors++;
+  const levels: boolean[] = [];
+  let ignore = false;
+  (cpu.bus as { floatingPointError: (pending: boolean) => boolean }).floatingPointError = (pending) => {
+    levels.push(pending);
+    return ignore;
+  };
   loadOneAndAHalf(board);
   cpu.r.setI32(S.FSW, 0x8081);
   cpu.r.setI32(S.FCW, 0x37e);
-  // fld st(0)
-  board.load(0x1000, 0xd9, 0xc0);
+  // fld st(0); fnclex
+  board.load(0x1000, 0xd9, 0xc0, 0xdb, 0xe2);
+  assertEquals([cpu.run(1), cpu.r.ip, cpu.instructions, cpu.r.i32(S.FTOP)], ["halted", 0x1000, 0, 7]);
+  ignore = true;
+  cpu.r.setI32(S.HALTED, 0);
+  assertEquals([cpu.run(1), cpu.r.ip, cpu.r.i32(S.FTOP)], ["budget", 0x1002, 6]);
   cpu.run(1);
-  assertEquals([errors, cpu.r.i32(S.FTOP)], [1, 6]);
+  assertEquals(levels, [true, true, false]);
 });
 
 Deno.test("an unmasked SSE exception sets its flag and leaves the destination", () => {

@@ -2,7 +2,7 @@
 import type { Emitter, SegmentRef, Size } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
 import { CR0, Flag, S, Vector } from "../state.ts";
-import { checkAvailable, checkPendingError } from "./fpu_checks.ts";
+import { checkAvailable, checkPendingError, settleError } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
 
 /** Bits of FCW that exist; bit 6 always reads as one. */
@@ -19,6 +19,7 @@ define("fwait", (e) => {
 define("fninit", (e) => {
   checkAvailable(e);
   initialise(e);
+  settleError(e);
 });
 
 /** FNINIT's values, also after FNSAVE. */
@@ -31,6 +32,7 @@ function initialise(e: Emitter): void {
 define("fnclex", (e) => {
   checkAvailable(e);
   e.kernel("x87_clear_exceptions", e.base());
+  settleError(e);
 });
 
 define("fnstsw", (e) => {
@@ -52,6 +54,7 @@ define("fldcw", (e) => {
   checkAvailable(e);
   checkPendingError(e);
   setControl(e, e.read(0));
+  settleError(e);
 });
 
 /** A cursor over a memory image. */
@@ -94,9 +97,13 @@ function inRealMode(e: Emitter): Value {
 function storeEnvironment(e: Emitter, image: Image): void {
   const tags = e.kernel("x87_tag_word", e.base()), status = e.kernel("x87_status_word", e.base());
   const opcode = e.state(S.FOP, "i32").and(0x7ff);
-  const ip = e.state(S.FIP, "i64").wrap(), dp = e.state(S.FDP, "i64").wrap();
   const cs = e.state(S.FCS, "i32"), ds = e.state(S.FDS, "i32");
   const real = inRealMode(e);
+  const pointer = (field: number, selector: Value) => {
+    const offset = e.state(field, "i64").wrap();
+    return e.let(e.select(real, offset.add(selector.shl(4)), offset));
+  };
+  const ip = pointer(S.FIP, cs), dp = pointer(S.FDP, ds);
   if (environmentSize(e) === 14) {
     // The upper four bits of a linear address lie above the opcode.
     const high = (linear: Value) => linear.shrU(4).and(0xf000);
@@ -152,6 +159,7 @@ define("fnstenv", (e) => {
   storeEnvironment(e, image);
   e.setState(S.FCW, "i32", e.state(S.FCW, "i32").or(0x3f));
   e.kernel("x87_summary", e.base());
+  settleError(e);
 });
 
 define("fldenv", (e) => {
@@ -160,6 +168,7 @@ define("fldenv", (e) => {
   const image = new Image(e);
   image.probe(environmentSize(e), false);
   loadEnvironment(e, image);
+  settleError(e);
 });
 
 define("fnsave", (e) => {
@@ -172,6 +181,7 @@ define("fnsave", (e) => {
     image.store(start + i * 10 + 8, e.kernel("x87_sign_exponent", e.base(), e.i32(i)), 16);
   }
   initialise(e);
+  settleError(e);
 });
 
 define("frstor", (e) => {
@@ -184,6 +194,7 @@ define("frstor", (e) => {
     const significand = image.load(start + i * 10, 64), top = image.load(start + i * 10 + 8, 16);
     e.kernel("x87_set_register", e.base(), e.i32(i), significand, top);
   }
+  settleError(e);
 });
 
 /** FXSAVE's 512 bytes; SSE registers from offset 160. */
@@ -256,4 +267,5 @@ define("fxrstor", (e) => {
     e.setState(S.XMM + i * 32, "i64", image.load(FXSAVE_XMM + i * 16, 64));
     e.setState(S.XMM + i * 32 + 8, "i64", image.load(FXSAVE_XMM + i * 16 + 8, 64));
   }
+  settleError(e);
 });

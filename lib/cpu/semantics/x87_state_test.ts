@@ -47,14 +47,31 @@ Deno.test("fnstenv: masks all exceptions; fldenv brings them back", () => {
   assertEquals([run(1), run(2), run(3)], [0x360, 0x37f, 0x360]);
 });
 
+Deno.test("fnstenv: the last instruction that computed, its opcode, and the last operand in memory", () => {
+  const board = testBoard(), { cpu, memory } = board;
+  cpu.r.set32(3, 0x3000);
+  cpu.r.set32(5, 0x7000);
+  // fninit; fld qword [ebx+40h]; fld1; fstp qword [ebp-8]; fxch; fnstcw [ebx]; fnstenv [ebx]
+  board.load(0x1000, 0xdb, 0xe3, 0xdd, 0x43, 0x40, 0xd9, 0xe8, 0xdd, 0x5d, 0xf8, 0xd9, 0xc9, 0xd9, 0x3b, 0xd9, 0x33);
+  cpu.run(4);
+  const pointers = () => [S.FIP, S.FCS, S.FOP, S.FDP, S.FDS].map((offset) => cpu.r.i32(offset));
+  assertEquals(pointers(), [0x1007, 0x08, 0x55d, 0x6ff8, 0x10]);
+  cpu.run(3);
+  const words = [12, 16, 20, 24].map((at) => memory.read32(0x3000 + at) >>> 0);
+  assertEquals(words, [0x100a, 0x1c9_0008, 0x6ff8, 0xffff_0010]);
+});
+
 Deno.test("fnstenv: real mode stores linear addresses", () => {
   const board = testBoard(), { cpu, memory } = board;
   cpu.r.setI32(S.CR0, CR0.ET);
   cpu.r.setNumber(S.FIP, 0x54321);
   cpu.r.setI32(S.FOP, 0x123);
+  cpu.r.setI32(S.FDS, 0x2000);
+  cpu.r.setNumber(S.FDP, 0x5678);
   board.load(0x1000, 0xd9, 0x35, 0, 0x30, 0, 0, 0x66, 0xd9, 0x35, 0x40, 0x30, 0, 0);
   cpu.run(2);
   assertEquals([memory.read32(0x300c) >>> 0, memory.read32(0x3010)], [0xffff4321, 0x5123]);
+  assertEquals([memory.read32(0x3014) >>> 0, memory.read32(0x3018)], [0xffff5678, 0x2000]);
   assertEquals([memory.read16(0x3046), memory.read16(0x3048)], [0x4321, 0x5123]);
 });
 
