@@ -207,9 +207,10 @@ function sseRegisters(e: Emitter): number {
 /** #NM, and #GP(0) for an address that is not a multiple of 16. */
 function openExtended(e: Emitter, write: boolean): Image {
   checkAvailable(e);
-  e.load128(e.segment(0), e.address(0), true);
   const image = new Image(e);
+  // Before the check of the alignment, which is a read: a page that is not there is missed by a write.
   image.probe(FXSAVE_BYTES, write);
+  e.load128(e.segment(0), e.address(0), true);
   return image;
 }
 
