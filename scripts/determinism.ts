@@ -1,22 +1,29 @@
 /**
  * Runs guests in every way that must not matter and compares the hashes:
- * `deno run --allow-read --allow-write --allow-run scripts/determinism.ts [CASE…] [--scale F] [--only VARIANT]`.
+ * `deno run --allow-read --allow-write --allow-run scripts/determinism.ts [CASE…] [--part F] [--scale F] [--only VARIANT]`.
  *
- * Where hashes differ in slices, the first differing instruction and the state fields are printed. `--scale 0.1` shortens
- * the stretches that are run in small slices. Needs the images of `deno task images` for Linux; cases whose files are missing are left out.
+ * Everything is compared with the interpreter at eight instants. Where hashes differ, the first differing instruction and
+ * the state fields are printed. `--part 0.1` runs a tenth of each guest, `--scale 0.1` shortens the stretches that are run
+ * in small slices. Needs the images of `deno task images` for Linux; cases whose files are missing are left out.
  */
 import { parseArgs } from "@std/cli";
 import { fileURLToPath } from "node:url";
+import type { CpuOptions } from "../lib/cpu/options.ts";
 import { Snapshot, type SnapshotContents } from "../lib/guest/snapshot.ts";
 import { exists } from "./lib/files.ts";
 import { GUEST_CASES, type GuestCase } from "./lib/guest_cases.ts";
 import { findParting } from "./lib/lockstep.ts";
-import { type Slices, Subject } from "./lib/subject.ts";
+import { Subject, type Way } from "./lib/subject.ts";
 
-const args = parseArgs(Deno.args, { string: ["scale", "only", "continue"] });
+const args = parseArgs(Deno.args, { string: ["scale", "part", "only", "continue"] });
 const only = args.only === undefined ? "" : String(args.only);
 const scale = Number(args.scale ?? 1);
+const part = Number(args.part ?? 1);
 const CHECKPOINTS = 8;
+
+/** Regions that are thrown away all the time, with hardly a TLB. */
+const STRESSED_REGIONS: CpuOptions = { tier: "regions", stress: { tlbEntries: 8, evictEvery: 7 } };
+const RANDOM_REGIONS: CpuOptions = { tier: "auto", stress: { compileSeed: 1, evictEvery: 100 } };
 
 /** Hashes and snapshots of the run that the others are compared with. */
 interface Reference {
@@ -30,8 +37,11 @@ function checkpointsOf(test: GuestCase): number[] {
   return Array.from({ length: CHECKPOINTS }, (_, i) => Math.floor(test.instructions * (i + 1) / CHECKPOINTS));
 }
 
+/** What the others are compared with: interpreted in one go. */
+const REFERENCE: Way = { cpu: { tier: "interpreter" } };
+
 async function reference(test: GuestCase): Promise<Reference> {
-  using subject = await Subject.boot(test);
+  using subject = await Subject.boot(test, REFERENCE);
   const { assembly } = subject, half = Math.floor(test.instructions / 2);
   const stretches: { contents: SnapshotContents; end: number; hash: string }[] = [];
   const ends = test.stretches.map(({ from, length }) => from + Math.ceil(length * scale));
@@ -56,31 +66,49 @@ async function reference(test: GuestCase): Promise<Reference> {
   return { hash: assembly.hash(), checkpoints, middle, stretches };
 }
 
-/** Runs a whole case in slices and returns where its checkpoints part from the reference; null if nowhere. */
-async function sliced(test: GuestCase, expected: Reference, slices: Slices): Promise<string> {
-  using subject = await Subject.boot(test);
+/** Runs a whole case in another way and says where it parts from the reference at a checkpoint; "" if nowhere. */
+async function throughout(test: GuestCase, expected: Reference, way: Way): Promise<string> {
+  using subject = await Subject.boot(test, way);
   let last = subject.assembly.save();
   for (const { at, hash } of expected.checkpoints) {
-    subject.run(at, slices);
-    if (subject.assembly.hash() !== hash) return await explain(test, last, at, slices);
+    subject.run(at);
+    if (subject.assembly.hash() !== hash) return await explain(test, last, at, way);
     last = subject.assembly.save();
   }
   return "";
 }
 
-async function explain(test: GuestCase, start: SnapshotContents, end: number, slices: Slices): Promise<string> {
-  const parting = await findParting(test, start, end, [{}, { slices }]);
-  if (parting === null) return `differs by instruction ${end}, but not when run from the checkpoint before`;
+async function explain(test: GuestCase, start: SnapshotContents, end: number, way: Way): Promise<string> {
+  const parting = await findParting(test, start, end, [REFERENCE, way]);
+  if (parting === null) {
+    return `differs by instruction ${end}, but not when run from the checkpoint before (see scripts/lockstep.ts)`;
+  }
   const { instructions, trace, differences } = parting;
   return [`differs after ${instructions}`, ...trace.slice(-3), ...differences].join("\n    ");
 }
 
-async function inStretches(test: GuestCase, expected: Reference, slices: Slices): Promise<string> {
-  using subject = await Subject.boot(test);
+async function inStretches(test: GuestCase, expected: Reference, way: Way): Promise<string> {
+  using subject = await Subject.boot(test, way);
   for (const { contents, end, hash } of expected.stretches) {
     subject.load(contents);
-    subject.run(end, slices);
-    if (subject.assembly.hash() !== hash) return await explain(test, contents, end, slices);
+    subject.run(end);
+    if (subject.assembly.hash() !== hash) return await explain(test, contents, end, way);
+  }
+  return "";
+}
+
+/** Moves the guest from tier to tier by snapshots. */
+async function mixed(test: GuestCase, expected: Reference): Promise<string> {
+  const ways: Way[] = (["regions", "interpreter", "auto", "single"] as const).map((tier) => ({ cpu: { tier } }));
+  let contents: SnapshotContents | undefined;
+  for (const [i, { at, hash }] of expected.checkpoints.entries()) {
+    const way = ways[i % ways.length];
+    using subject = await Subject.boot(test, way);
+    const start = contents ?? subject.assembly.save();
+    if (contents !== undefined) subject.load(contents);
+    subject.run(at);
+    if (subject.assembly.hash() !== hash) return await explain(test, start, at, way);
+    contents = subject.assembly.save();
   }
   return "";
 }
@@ -123,7 +151,17 @@ async function throughFile(test: GuestCase, expected: Reference): Promise<string
   try {
     await new Snapshot(expected.middle).save(file);
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-check", "--allow-read", fileURLToPath(import.meta.url), test.name, "--continue", file],
+      args: [
+        "run",
+        "--no-check",
+        "--allow-read",
+        fileURLToPath(import.meta.url),
+        test.name,
+        "--part",
+        String(part),
+        "--continue",
+        file,
+      ],
       stdout: "piped",
     });
     return verdict(new TextDecoder().decode((await child.output()).stdout).trim(), expected.hash);
@@ -133,15 +171,25 @@ async function throughFile(test: GuestCase, expected: Reference): Promise<string
 }
 
 const VARIANTS: readonly [string, (test: GuestCase, expected: Reference) => Promise<string>][] = [
+  ["one-instruction regions", (test, expected) => throughout(test, expected, { cpu: { tier: "single" } })],
+  ["regions", (test, expected) => throughout(test, expected, { cpu: { tier: "regions" } })],
+  ["auto", (test, expected) => throughout(test, expected, { cpu: { tier: "auto" } })],
+  ["stressed regions", (test, expected) => throughout(test, expected, { cpu: STRESSED_REGIONS })],
+  ["compiled at random", (test, expected) => throughout(test, expected, { cpu: RANDOM_REGIONS })],
+  ["mixed", mixed],
   ["a second run", async (test, expected) => verdict((await reference(test)).hash, expected.hash)],
   ["restored into the same guest", restoredHere],
   ["restored into a new guest", restoredInNewGuest],
   ["restored in another process", throughFile],
   ["reloaded 36 times", reloaded],
-  ["slices of 1,000,003", (test, expected) => sliced(test, expected, [1_000_003])],
-  ["slices of 997 and 20,011", (test, expected) => sliced(test, expected, [997, 20_011])],
-  ["slices of 7", (test, expected) => inStretches(test, expected, [7])],
-  ["slices of 1", (test, expected) => inStretches(test, expected, [1])],
+  ["slices of 1,000,003", (test, expected) => throughout(test, expected, { slices: [1_000_003] })],
+  ["slices of 997 and 20,011", (test, expected) => throughout(test, expected, { slices: [997, 20_011] })],
+  ["slices of 7", (test, expected) => inStretches(test, expected, { slices: [7] })],
+  ["slices of 1", (test, expected) => inStretches(test, expected, { slices: [1] })],
+  [
+    "regions in slices of 7",
+    (test, expected) => inStretches(test, expected, { slices: [7], cpu: { tier: "regions" } }),
+  ],
 ];
 
 /** The other process: continues a snapshot from a file and prints the hash. */
@@ -174,6 +222,9 @@ async function matrix(tests: readonly GuestCase[]): Promise<number> {
 }
 
 const named = args._.map(String);
-const tests = GUEST_CASES.filter(({ name }) => named.length === 0 || named.includes(name));
+const tests = GUEST_CASES.filter(({ name }) => named.length === 0 || named.includes(name)).map((test) => {
+  const instructions = Math.floor(test.instructions * part);
+  return { ...test, instructions, stretches: test.stretches.filter(({ from }) => from + 1_000_000 < instructions) };
+});
 if (args.continue !== undefined) await continueFrom(tests[0], String(args.continue));
 else if (await matrix(tests) > 0) Deno.exit(1);

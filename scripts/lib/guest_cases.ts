@@ -104,24 +104,34 @@ const mikeos: GuestCase = {
   }],
 };
 
-/** The Debian kernel with a shell on the serial line. */
-const linux: GuestCase = {
-  name: "linux",
-  options: {
-    memory: "64M",
-    kernel: path(".cache/images/vmlinuz-686"),
-    initrd: path(".cache/images/initramfs-i386.cpio.gz"),
-    append: "console=ttyS0",
-  },
-  needs: [path(".cache/images/vmlinuz-686"), path(".cache/images/initramfs-i386.cpio.gz")],
-  instructions: 7_400_000_000,
-  inputs: [{ at: 7_150_000_000, serial: "root\r" }, { at: 7_200_000_000, serial: "uname -a; cat /proc/cpuinfo\r" }],
-  stretches: [
-    { from: 1_000_000, length: 300_000 },
-    { from: 2_700_000_000, length: 300_000 },
-    { from: 7_149_900_000, length: 400_000 },
-  ],
-};
+/** Offset in the torture guest's image of the number of rounds that each of its tests makes. */
+const TORTURE_ROUNDS = 0x1f8;
+
+/** Self-modifying code, paging and faults, each in `rounds` rounds; ends by itself. */
+export function tortureCase(rounds: number): GuestCase {
+  const image = Deno.readFileSync(path("fixtures/torture.img"));
+  new DataView(image.buffer).setUint32(TORTURE_ROUNDS, rounds, true);
+  const instructions = 4_000_000 + 2_700_000 * rounds;
+  const stretches = [0.05, 0.4, 0.8].map((part) => ({ from: Math.floor(instructions * part), length: 300_000 }));
+  return { name: "torture", options: { memory: "8M", hda: image }, needs: [], instructions, inputs: [], stretches };
+}
+
+/** One of Debian's kernels with a shell on the serial line. */
+function linux(name: string, kernel: string, initrd: string): GuestCase {
+  const needs = [path(`.cache/images/${kernel}`), path(`.cache/images/${initrd}`)];
+  return {
+    name,
+    options: { memory: "64M", kernel: needs[0], initrd: needs[1], append: "console=ttyS0" },
+    needs,
+    instructions: 7_400_000_000,
+    inputs: [{ at: 7_150_000_000, serial: "root\r" }, { at: 7_200_000_000, serial: "uname -a; cat /proc/cpuinfo\r" }],
+    stretches: [
+      { from: 1_000_000, length: 300_000 },
+      { from: 2_700_000_000, length: 300_000 },
+      { from: 7_149_900_000, length: 400_000 },
+    ],
+  };
+}
 
 /** Every case. */
 export const GUEST_CASES: readonly GuestCase[] = [
@@ -129,5 +139,8 @@ export const GUEST_CASES: readonly GuestCase[] = [
   { ...fixture, name: "fixture-disk", options: { memory: "8M", hda: path("fixtures/guest.img") } },
   ...bothFirmwares(freedos, 10_000_000),
   ...bothFirmwares(mikeos, 10_000_000),
-  linux,
+  tortureCase(100),
+  linux("linux", "vmlinuz-686", "initramfs-i386.cpio.gz"),
+  linux("linux-pae", "vmlinuz-686-pae", "initramfs-i386.cpio.gz"),
+  linux("linux-amd64", "vmlinuz-amd64", "initramfs-amd64.cpio.gz"),
 ];
