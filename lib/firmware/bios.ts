@@ -219,16 +219,17 @@ export class Bios implements Device {
   /**
    * Initialises the machine and loads a kernel into it; returns the state in which the processor has to start it.
    *
+   * @param oldProcessor the processor may lack what the kernel needs, so that the kernel should look.
    * @throws KernelError if the file is no kernel, is damaged, or does not fit into memory.
    */
-  loadKernel(kernel: KernelImage): InitialState {
+  loadKernel(kernel: KernelImage, oldProcessor: boolean): InitialState {
     this.initialize();
     const { ram, memory, ports } = this.#wires;
     // A kernel routes PCI interrupts itself. Of the level-triggered lines it expects the ACPI interrupt alone.
     ports.write(ELCR, 0, 1);
     ports.write(ELCR + 1, 1 << (SCI_IRQ - 8), 1);
     const rsdp = acpiBase(ram) === null ? 0 : SYSTEM_ROM.ADDRESS + this.systemRom.offsetOf(ROOT_POINTER);
-    return loadKernel({ memory, map: memoryMap(ram), rsdp }, kernel);
+    return loadKernel({ memory, map: memoryMap(ram), rsdp, oldProcessor }, kernel);
   }
 
   /** A stub has written to the trap port: the service's number is on top of the stack. */

@@ -18,6 +18,7 @@ import { Ps2Keyboard } from "../devices/ps2_keyboard.ts";
 import { Ps2Mouse } from "../devices/ps2_mouse.ts";
 import { DEFAULT_VRAM_SIZE, Vga } from "../devices/vga/mod.ts";
 import { Cpu } from "../cpu/cpu.ts";
+import { hasLongMode } from "../cpu/system/model.ts";
 import { Bios } from "../firmware/bios.ts";
 import { applyInitialState } from "../firmware/loaders/mod.ts";
 import { CoreAccess } from "../firmware/core_access.ts";
@@ -235,7 +236,7 @@ export class Pc {
     if (this.bios === null || !(this.cpu instanceof Cpu)) {
       throw new RangeError("a kernel is loaded by the built-in BIOS: leave the firmware option out");
     }
-    applyInitialState(this.cpu, this.bios.loadKernel(kernel));
+    applyInitialState(this.cpu, this.bios.loadKernel(kernel, !hasLongMode(this.cpu.model)));
   }
 
   #add(device: Device): void {

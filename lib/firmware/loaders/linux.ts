@@ -105,13 +105,14 @@ export type LinuxEntry = "32-bit" | "16-bit";
 
 /**
  * Loads a bzImage with initial RAM disk and command line, and returns the state in which it starts: at the 32-bit entry
- * point if its protocol is 2.02 or newer, otherwise (or if `entry` says so) in its real-mode setup code.
+ * point if its protocol is 2.02 or newer, otherwise (or if `entry` says so) in its real-mode setup code. On an old processor, too, it
+ * starts there: the setup code looks at the processor, and says on the screen what it lacks.
  *
  * @throws KernelError if the file is no bzImage, or something does not fit into memory.
  */
 export function loadLinux(target: LoadTarget, kernel: KernelImage, entry?: LinuxEntry): InitialState {
   const parsed = parse(kernel.image);
-  const chosen = entry ?? (parsed.version >= 0x0202 ? "32-bit" : "16-bit");
+  const chosen = entry ?? (parsed.version >= 0x0202 && target.oldProcessor !== true ? "32-bit" : "16-bit");
   return chosen === "32-bit" ? load32(target, kernel, parsed) : load16(target, kernel, parsed);
 }
 

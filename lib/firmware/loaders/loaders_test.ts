@@ -102,6 +102,8 @@ Deno.test("loadLinux enters the real-mode setup code if it is asked to or the pr
   const state = loadLinux(at, { image: bzImage(3000), commandLine: "quiet" }, "16-bit");
   assertEquals([state.protectedMode, state.ip, state.cs.base], [false, 0, state.data.base + 0x200]);
   assertEquals(text(at.memory, at.memory.read32(state.data.base + 0x228)), "quiet");
+  const careful = loadLinux({ ...target(), oldProcessor: true }, { image: bzImage(3000) });
+  assertEquals([careful.protectedMode, careful.cs.selector], [false, state.cs.selector]);
   const old = loadLinux(target(), { image: bzImage(3000, 0x0201) });
   assertEquals([old.protectedMode, old.cs.selector], [false, 0x9020]);
   assertThrows(() => loadLinux(target(), { image: bzImage(3000, 0x0201) }, "32-bit"), KernelProtocolError, "2.01");

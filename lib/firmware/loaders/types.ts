@@ -18,6 +18,8 @@ export interface LoadTarget {
   readonly map: readonly MemoryRange[];
   /** Physical address of the ACPI root pointer; 0 if there is none. */
   readonly rsdp: number;
+  /** The processor is an old one: a kernel that can find out whether it has all that the kernel needs is to do so. */
+  readonly oldProcessor?: boolean;
 }
 
 const MIB = 0x100000;
