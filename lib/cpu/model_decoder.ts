@@ -13,8 +13,8 @@ export type ModelDecoder = (
 ) => DecodeStatus;
 
 /**
- * The decoder for a model. Whatever turns code into something that runs must use it. Because a missing instruction becomes `ud`
- * here, nothing behind the decoder depends on the model, and what is compiled from decoded instructions serves all models.
+ * The decoder for a model. Whatever turns code into something that runs must use it. Because a missing instruction
+ * becomes `ud` here, nothing behind the decoder depends on the model, and what is compiled serves all models.
  */
 export function decoderFor({ features }: CpuModel): ModelDecoder {
   return (bytes, offset, end, codeSize, out) => {

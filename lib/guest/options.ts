@@ -32,8 +32,9 @@ export interface GuestOptions {
   /** RAM; default `"128M"`. */
   memory?: Size;
   /**
-   * Processor: `"i486"`, `"pentium3"`, `"x86-64"`, `"x86-64-v2"` (the default) or `"max"` (everything that there is), and
-   * features that it has more or less: `"x86-64-v2,+aes,-sse4.2"`. The guest sees them in CPUID; what is missing does not work.
+   * Processor: `"i486"`, `"pentium3"`, `"x86-64"`, `"x86-64-v2"` (the default) or `"max"` (everything that there is),
+   * and features that it has more or less: `"x86-64-v2,+aes,-sse4.2"`. CPUID reports them, and what is missing does not
+   * work.
    */
   cpu?: string;
   /** Floppy in drive A. */

@@ -1,4 +1,4 @@
-/** Which feature an instruction came with. Intel SDM vol. 2, the "CPUID Feature Flag" columns; what is not listed a 486 has. */
+/** Which feature an instruction came with: Intel SDM vol. 2, "CPUID Feature Flag". What is not listed a 486 has. */
 import type { CodeSize, Instruction } from "../decode/instruction.ts";
 import type { Feature } from "./feature_table.ts";
 

@@ -105,8 +105,8 @@ export type LinuxEntry = "32-bit" | "16-bit";
 
 /**
  * Loads a bzImage with initial RAM disk and command line, and returns the state in which it starts: at the 32-bit entry
- * point if its protocol is 2.02 or newer, otherwise (or if `entry` says so) in its real-mode setup code. On an old processor, too, it
- * starts there: the setup code looks at the processor, and says on the screen what it lacks.
+ * point if its protocol is 2.02 or newer, otherwise (or if `entry` says so) in its real-mode setup code. On an old
+ * processor, too, it starts there: the setup code looks at the processor, and says on the screen what it lacks.
  *
  * @throws KernelError if the file is no bzImage, or something does not fit into memory.
  */
