@@ -1,11 +1,11 @@
 /** System functions of the floating-point unit. */
 import type { HelperTable } from "../helpers.ts";
-import { CR0, CR4, S, Vector } from "../state.ts";
+import { CR0, S, Vector } from "../state.ts";
 
 /** FSW: an exception that is not masked is pending. */
 const ERROR_SUMMARY = 1 << 7;
 
-/** Helpers that definitions of x87, MMX and SSE instructions call. */
+/** Helpers that definitions of x87 and MMX instructions call. */
 export const fpuHelpers: HelperTable = {
   /**
    * A pending x87 exception: #MF, or FERR# (IRQ 13 on a PC) if CR0.NE is clear; then the instruction waits for an interrupt
@@ -26,11 +26,5 @@ export const fpuHelpers: HelperTable = {
     run: (core) => {
       if ((core.r.i32(S.FSW) & ERROR_SUMMARY) === 0) core.bus.floatingPointError(false);
     },
-  },
-  /** An SSE exception that is not masked: #XM, or #UD if CR4.OSXMMEXCPT is clear. Intel SDM vol. 3A, section 2.5. */
-  simd_error: {
-    args: [],
-    result: null,
-    run: (core) => core.raise((core.r.i32(S.CR4) & CR4.OSXMMEXCPT) !== 0 ? Vector.XM : Vector.UD),
   },
 };

@@ -51,6 +51,7 @@ export interface FloatFormat {
   readonly div: number;
   readonly sqrt: number;
   readonly abs: number;
+  readonly neg: number;
   readonly pmin: number;
   readonly pmax: number;
   readonly eq: number;
@@ -76,6 +77,7 @@ function vectorOpcodes<F extends "F32X4" | "F64X2", I extends "I32X4" | "I64X2">
     div: OpSimd[`${float}_DIV`],
     sqrt: OpSimd[`${float}_SQRT`],
     abs: OpSimd[`${float}_ABS`],
+    neg: OpSimd[`${float}_NEG`],
     pmin: OpSimd[`${float}_PMIN`],
     pmax: OpSimd[`${float}_PMAX`],
     eq: OpSimd[`${float}_EQ`],
@@ -181,6 +183,13 @@ export class LaneTests {
   normal(result: Value, operands: readonly Value[]): Value {
     const small = this.#notPositive([...operands.map((value) => this.#weight(value)), this.#scale(result)]);
     return this.signs(simd(OpSimd.V128_OR, small, this.nan(simd(this.format.sub, result, result))));
+  }
+
+  /** Fails for results that may be smaller than the normal numbers, except where one of the operands is zero. */
+  underflow(result: Value, operands: readonly Value[]): Value {
+    const zeros = operands.map((value) => simd(this.format.eq, value, repeated(0)));
+    const expected = zeros.reduce((a, b) => simd(OpSimd.V128_OR, a, b));
+    return this.signs(simd(OpSimd.V128_ANDNOT, this.#notPositive([this.#scale(result)]), expected));
   }
 
   /** Fails for denormal numbers (and for the smallest normal one). */

@@ -43,12 +43,15 @@ export function beginMmx(e: Emitter): void {
 
 /** An SSE instruction: #UD with CR0.EM or without CR4.OSFXSR, #NM with CR0.TS. */
 export function beginSse(e: Emitter): void {
-  const control = e.state(S.CR0, "i32"), enabled = e.state(S.CR4, "i32").and(CR4.OSFXSR);
-  e.raiseIf(control.and(CR0.EM).or(enabled.eqz()), Vector.UD);
-  e.raiseIf(control.and(CR0.TS), Vector.NM);
+  const control = e.state(S.CR0, "i32"), disabled = e.let(e.state(S.CR4, "i32").and(CR4.OSFXSR).xor(CR4.OSFXSR));
+  e.if(control.and(CR0.EM | CR0.TS).or(disabled), () => {
+    e.raiseIf(control.and(CR0.EM).or(disabled), Vector.UD);
+    e.raise(Vector.NM);
+  });
 }
 
 /** After a kernel that reported an unmasked SSE exception: #XM, or #UD if the system does not expect it. */
 export function raiseSimdError(e: Emitter): void {
-  e.helper("simd_error");
+  e.raiseIf(e.state(S.CR4, "i32").and(CR4.OSXMMEXCPT).eqz(), Vector.UD);
+  e.raise(Vector.XM);
 }

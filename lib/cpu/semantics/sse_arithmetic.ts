@@ -12,52 +12,58 @@ const { simd } = Value;
 /** Operations as the kernels number them. */
 const OPERATIONS = { add: 0, mul: 1, sub: 2, min: 3, div: 4, max: 5, sqrt: 6 };
 
-/** An operation on all lanes: what the host computes, and the tests that say whether that counts. */
+/** A test of {@link LaneTests} on operands and result. */
+type Test = (tests: LaneTests, a: Value, b: Value, result: Value) => Value;
+
+/** An operation on all lanes. The host's result counts if MXCSR has its default with PE set, and `uncommon` does not fail. */
 interface Operation {
-  /** The instruction's name without its suffix: the vector instruction of {@link FloatFormat}. */
+  /** The instruction's name without its suffix. */
   readonly name: "add" | "sub" | "mul" | "div" | "sqrt";
-  /** Fails (see {@link LaneTests}) if the numbers do not allow the host's result. */
-  readonly outside: (tests: LaneTests, a: Value, b: Value, result: Value) => Value;
-  /** Fails if the result is not exact. */
-  readonly inexact: (tests: LaneTests, a: Value, b: Value, result: Value) => Value;
-  /** True if {@link outside} allows denormal results. */
-  readonly mayFlush: boolean;
+  /** Fails for most numbers that do not allow the host's result. */
+  readonly uncommon: Test;
+  /** Else it counts if rounding is to nearest with exceptions masked, this does not fail … */
+  readonly outside: Test;
+  /** … and if PE is not set, the result is exact. */
+  readonly inexact: Test;
+  /** Bits of MXCSR that must be clear. */
+  readonly clear: number;
 }
 
+/** Sums are exact even if they are denormal, but may have to be flushed. */
 const ADD: Operation = {
   name: "add",
-  outside: (tests, a, b, result) => tests.finite(result, [a, b]),
+  uncommon: (tests, a, b, result) => tests.finite(result, [a, b]),
+  outside: (tests, a, b, result) => tests.finite(result, [a, b]).or(tests.denormal(result)),
   inexact: (tests, a, b, result) => tests.inexactSum(a, b, result),
-  mayFlush: true,
+  clear: Mxcsr.FTZ,
 };
 const SUBTRACT: Operation = {
+  ...ADD,
   name: "sub",
-  outside: ADD.outside,
-  inexact: (tests, a, b, result) => tests.inexactSum(a, simd(negation(tests.format), b), result),
-  mayFlush: true,
+  inexact: (tests, a, b, result) => tests.inexactSum(a, simd(tests.format.neg, b), result),
 };
+/** A product is zero if an operand is, or after an underflow. */
 const MULTIPLY: Operation = {
   name: "mul",
-  outside: (tests, a, b, result) => tests.normal(result, [a, b]),
+  uncommon: (tests, a, b, result) => tests.normal(result, [a, b]),
+  outside: (tests, a, b, result) => tests.finite(result, [a, b]).or(tests.underflow(result, [a, b])),
   inexact: (tests, a, b, result) => tests.inexactProduct(a, b, result),
-  mayFlush: false,
+  clear: 0,
 };
 const DIVIDE: Operation = {
   name: "div",
-  outside: MULTIPLY.outside,
+  uncommon: MULTIPLY.uncommon,
+  outside: (tests, a, b, result) => tests.finite(result, [a, b]).or(tests.underflow(result, [a])),
   inexact: (tests, a, b, result) => tests.inexactQuotient(a, b, result),
-  mayFlush: false,
+  clear: 0,
 };
 const SQUARE_ROOT: Operation = {
   name: "sqrt",
+  uncommon: (tests, _, b, result) => tests.finite(result, [b]),
   outside: (tests, _, b, result) => tests.finite(result, [b]),
   inexact: (tests, _, b, result) => tests.inexactQuotient(b, result, result),
-  mayFlush: false,
+  clear: 0,
 };
-
-function negation(format: FloatFormat): number {
-  return format.lane === "f32" ? OpSimd.F32X4_NEG : OpSimd.F64X2_NEG;
-}
 
 /** The host's result for a and b; for one lane in the low lane of a. */
 function computed(
@@ -83,12 +89,10 @@ function arithmetic(
 ): Value {
   const host = e.let(computed(operation, format, bytes, a, b)), result = e.variable(host);
   const tests = new LaneTests(e, format, bytes), control = mxcsr(e);
-  const outside = operation.outside(tests, a, b, host);
-  e.if(outside.or(notRounding(control, operation.mayFlush ? Mxcsr.FTZ : 0)), () => {
-    const none = e.i32(0);
-    let unfit = outside.or(notNearest(control));
-    unfit = unfit.or(e.select(control.and(Mxcsr.PE), none, operation.inexact(tests, a, b, host)));
-    if (operation.mayFlush) unfit = unfit.or(e.select(control.and(Mxcsr.FTZ), tests.denormal(host), none));
+  const uncommon = operation.uncommon(tests, a, b, host);
+  e.if(uncommon.or(notRounding(control, operation.clear)), () => {
+    const inexact = e.select(control.and(Mxcsr.PE), e.i32(0), operation.inexact(tests, a, b, host));
+    const unfit = operation.outside(tests, a, b, host).or(notNearest(control)).or(inexact);
     e.if(unfit, () => result.set(otherwise()));
   });
   return result.value;

@@ -27,13 +27,23 @@ const DAZ: i32 = 1 << 6;
 const FTZ: i32 = 1 << 15;
 
 let daz: bool = false;
-/** Rounding to nearest, all exceptions masked, inexact already flagged: host arithmetic is exact enough. */
-let fast: bool = false;
+/** Rounding is to nearest and all exceptions are masked, so the host's arithmetic will do for ordinary numbers. */
+let nearest: bool = false;
+/** PE is set already: a result need not be exact to be right. */
+let inexactBefore: bool = false;
+
+/** Prepares for results of the host alone. */
+function beginQuickly(base: usize): void {
+  const control = load<i32>(base, MXCSR);
+  nearest = (control & 0x7f80) == 0x1f80;
+  inexactBefore = (control & PE) != 0;
+  store<i32>(base, 0, STATUS);
+}
 
 function begin(base: usize): void {
+  beginQuickly(base);
   const control = load<i32>(base, MXCSR);
   daz = (control & DAZ) != 0;
-  fast = (control & 0x7fa0) == 0x1fa0;
   setControl((control >> 13) & 3, ~(control >> 7) & 0x3f, (control & FTZ) != 0, false);
 }
 
@@ -168,34 +178,89 @@ function chooseNan(): i32 {
   return isNan(aClass) ? TAKE_A : isNan(bClass) ? TAKE_B : NUMBER;
 }
 
-function normal32(bits: u32): bool {
+function zeroOrNormal32(bits: u32): bool {
   const exp = bits & 0x7f800000;
-  return exp != 0 && exp != 0x7f800000;
+  return (exp != 0 && exp != 0x7f800000) || (bits & 0x7fffffff) == 0;
 }
 
-function normal64(bits: u64): bool {
+function zeroOrNormal64(bits: u64): bool {
   const exp = bits & 0x7ff0000000000000;
-  return exp != 0 && exp != 0x7ff0000000000000;
+  return (exp != 0 && exp != 0x7ff0000000000000) || (bits & 0x7fffffffffffffff) == 0;
 }
 
-function native32(op: i32, a: f32, b: f32): f32 {
-  if (op == ADD) return a + b;
-  if (op == MULTIPLY) return a * b;
-  return op == SUBTRACT ? a - b : a / b;
+/** The host's result, if {@link quickly32} found that it will do. */
+let quick32: f32 = 0;
+
+/** Ordinary numbers with an ordinary result that is exact or need not be. */
+function quickly32(op: i32, aBits: u32, bBits: u32): bool {
+  if (!zeroOrNormal32(aBits) || !zeroOrNormal32(bBits)) return false;
+  const a = reinterpret<f32>(aBits), b = reinterpret<f32>(bBits);
+  let r: f32, exact: bool, zero: bool;
+  if (op == ADD || op == SUBTRACT) {
+    const term = op == ADD ? b : -b;
+    r = a + term;
+    const second = r - a;
+    exact = (a - (r - second)) + (term - second) == 0;
+    zero = true;
+  } else if (op == MULTIPLY) {
+    r = a * b;
+    exact = <f64> a * <f64> b == <f64> r;
+    zero = a == 0 || b == 0;
+  } else if (op == DIVIDE) {
+    r = a / b;
+    exact = <f64> r * <f64> b == <f64> a;
+    zero = a == 0;
+  } else {
+    if (op != SQUARE_ROOT) return false;
+    r = sqrt<f32>(b);
+    exact = <f64> r * <f64> r == <f64> b;
+    zero = true;
+  }
+  quick32 = r;
+  const size = reinterpret<u32>(r) & 0x7fffffff;
+  // The smallest normal number may be the result of an underflow.
+  return (exact || inexactBefore) && ((size > 0x800000 && size < 0x7f800000) || (size == 0 && zero));
 }
 
-function native64(op: i32, a: f64, b: f64): f64 {
-  if (op == ADD) return a + b;
-  if (op == MULTIPLY) return a * b;
-  return op == SUBTRACT ? a - b : a / b;
+/** The host's result, if {@link quickly64} found that it will do. */
+let quick64: f64 = 0;
+
+/** The product of two significands has no more than 53 bits. */
+function shortProduct(a: f64, b: f64): bool {
+  return ctz(reinterpret<u64>(a)) + ctz(reinterpret<u64>(b)) >= 53;
+}
+
+function quickly64(op: i32, aBits: u64, bBits: u64): bool {
+  if (!zeroOrNormal64(aBits) || !zeroOrNormal64(bBits)) return false;
+  const a = reinterpret<f64>(aBits), b = reinterpret<f64>(bBits);
+  let r: f64, exact: bool, zero: bool;
+  if (op == ADD || op == SUBTRACT) {
+    const term = op == ADD ? b : -b;
+    r = a + term;
+    const second = r - a;
+    exact = (a - (r - second)) + (term - second) == 0;
+    zero = true;
+  } else if (op == MULTIPLY) {
+    r = a * b;
+    zero = a == 0 || b == 0;
+    exact = zero || shortProduct(a, b);
+  } else if (op == DIVIDE) {
+    r = a / b;
+    zero = a == 0;
+    exact = zero || (r * b == a && shortProduct(r, b));
+  } else {
+    if (op != SQUARE_ROOT) return false;
+    r = sqrt<f64>(b);
+    zero = true;
+    exact = r * r == b && shortProduct(r, r);
+  }
+  quick64 = r;
+  const size = reinterpret<u64>(r) & 0x7fffffffffffffff;
+  return (exact || inexactBefore) && ((size > 0x10000000000000 && size < 0x7ff0000000000000) || (size == 0 && zero));
 }
 
 function lane32(op: i32, a: u32, b: u32): u32 {
-  if (fast && op != SQUARE_ROOT && op != MINIMUM && op != MAXIMUM && normal32(a) && normal32(b)) {
-    const quick = reinterpret<u32>(native32(op, reinterpret<f32>(a), reinterpret<f32>(b)));
-    // The smallest normal number may be the result of an underflow.
-    if (normal32(quick) && (quick & 0x7fffffff) != 0x800000) return quick;
-  }
+  if (nearest && quickly32(op, a, b)) return reinterpret<u32>(quick32);
   load32(b);
   let found: i32;
   if (op == SQUARE_ROOT) {
@@ -223,10 +288,7 @@ function lane32(op: i32, a: u32, b: u32): u32 {
 }
 
 function lane64(op: i32, a: u64, b: u64): u64 {
-  if (fast && op != SQUARE_ROOT && op != MINIMUM && op != MAXIMUM && normal64(a) && normal64(b)) {
-    const quick = reinterpret<u64>(native64(op, reinterpret<f64>(a), reinterpret<f64>(b)));
-    if (normal64(quick) && (quick & 0x7fffffffffffffff) != 0x10000000000000) return quick;
-  }
+  if (nearest && quickly64(op, a, b)) return reinterpret<u64>(quick64);
   load64(b);
   let found: i32;
   if (op == SQUARE_ROOT) {
@@ -271,6 +333,14 @@ function commit(base: usize, bytes: i32): v128 {
 
 /** `bytes` bytes of lanes of 32 bits: destination = destination op source (op of the source for square roots). */
 export function sse_arithmetic32(base: usize, op: i32, a: v128, b: v128, bytes: i32): v128 {
+  if (bytes == 4) {
+    const x = v128.extract_lane<u32>(a, 0), y = v128.extract_lane<u32>(b, 0);
+    beginQuickly(base);
+    if (nearest && quickly32(op, x, y)) return v128.replace_lane<f32>(a, 0, quick32);
+    begin(base);
+    const result = lane32(op, x, y);
+    return end(base) ? a : v128.replace_lane<u32>(a, 0, result);
+  }
   beginLanes(base, a, b);
   for (let at = 0; at < bytes; at += 4) {
     store<u32>(base + at, lane32(op, load<u32>(base + at, A), load<u32>(base + at, B)), RESULT);
@@ -279,6 +349,14 @@ export function sse_arithmetic32(base: usize, op: i32, a: v128, b: v128, bytes: 
 }
 
 export function sse_arithmetic64(base: usize, op: i32, a: v128, b: v128, bytes: i32): v128 {
+  if (bytes == 8) {
+    const x = v128.extract_lane<u64>(a, 0), y = v128.extract_lane<u64>(b, 0);
+    beginQuickly(base);
+    if (nearest && quickly64(op, x, y)) return v128.replace_lane<f64>(a, 0, quick64);
+    begin(base);
+    const result = lane64(op, x, y);
+    return end(base) ? a : v128.replace_lane<u64>(a, 0, result);
+  }
   beginLanes(base, a, b);
   for (let at = 0; at < bytes; at += 8) {
     store<u64>(base + at, lane64(op, load<u64>(base + at, A), load<u64>(base + at, B)), RESULT);
