@@ -97,6 +97,9 @@ export class InterpreterEmitter implements Emitter {
     condition.emit(this.code);
     this.code.if(then, otherwise);
   }
+  rarely(condition: Value, then: () => void): void {
+    this.if(condition, then);
+  }
   while(condition: () => Value, body: () => void): void {
     this.code.block((out) =>
       this.code.loop((again) => {

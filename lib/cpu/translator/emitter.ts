@@ -165,6 +165,9 @@ export class RegionEmitter implements Emitter {
     if (known[0] === before && known[1] !== before) throw new NotTranslated();
     this.#flags.known = changed ? FlagTracker.DYNAMIC : before;
   }
+  rarely(condition: Value, then: () => void): void {
+    this.if(condition, then);
+  }
   while(condition: () => Value, body: () => void): void {
     const before = this.#flags.known;
     this.#depth++;
