@@ -11,7 +11,7 @@ import { parseArgs } from "@std/cli";
 import { type Contestant, contestant, CONTESTANTS, images } from "./lib/bench_contestants.ts";
 import { type Architecture, programs } from "./lib/bench_programs.ts";
 import { report, summarize } from "./lib/bench_report.ts";
-import { boot, type Limits, type Outcome, runInGuest, runNatively } from "./lib/bench_run.ts";
+import { boot, type Conduct, type Outcome, runInGuest, runNatively, type TimeSource } from "./lib/bench_run.ts";
 import { exists } from "./lib/files.ts";
 
 const USAGE = `usage: deno task bench -- [OPTION]...
@@ -23,6 +23,7 @@ const USAGE = `usage: deno task bench -- [OPTION]...
   --scale PERCENT   amount of work (default 100)
   --tier TIER       of Bootwright's processor: auto (default), interpreter, single or regions
   --limit SECONDS   for one test (default 120); booting may take 400
+  --time SOURCE     host (default), or processor: the processor time of each process, for hosts that have other work, too
   --json FILE       write all results there, too`;
 
 /** The command line makes no sense, or what it needs is not there. */
@@ -38,8 +39,7 @@ interface Options {
   readonly architecture: Architecture;
   readonly runs: number;
   readonly repeat: number;
-  readonly scale: number;
-  readonly limits: Limits;
+  readonly conduct: Conduct;
   readonly json: string | null;
 }
 
@@ -63,7 +63,7 @@ function names(option: string, list: string, allowed: readonly string[]): string
 function readOptions(args: readonly string[]): Options {
   const unknown: string[] = [];
   const given = parseArgs(args.filter((arg) => arg !== "--"), {
-    string: ["only", "peers", "arch", "runs", "repeat", "scale", "tier", "limit", "json"],
+    string: ["only", "peers", "arch", "runs", "repeat", "scale", "tier", "limit", "time", "json"],
     default: {
       peers: "native,ours,v86,qemu",
       arch: "i386",
@@ -72,6 +72,7 @@ function readOptions(args: readonly string[]): Options {
       scale: "100",
       tier: "auto",
       limit: "120",
+      time: "host",
     },
     unknown: (argument) => {
       unknown.push(argument);
@@ -83,6 +84,7 @@ function readOptions(args: readonly string[]): Options {
   const only = given.only === undefined ? ["boot", ...all] : names("only", String(given.only), ["boot", ...all]);
   const peers = names("peers", String(given.peers), ["native", ...CONTESTANTS]);
   const [tier] = names("tier", String(given.tier), ["auto", "interpreter", "single", "regions"]);
+  const [time] = names("time", String(given.time), ["host", "processor"]) as TimeSource[];
   const contestants: Contestant[] = [];
   for (const name of peers.filter((name) => name !== "native")) {
     const found = contestant(name, architecture, tier);
@@ -97,15 +99,18 @@ function readOptions(args: readonly string[]): Options {
     architecture,
     runs: whole("runs", String(given.runs)),
     repeat: whole("repeat", String(given.repeat)),
-    scale: whole("scale", String(given.scale)),
-    limits: { boot: 400, test: whole("limit", String(given.limit)) },
+    conduct: {
+      scale: whole("scale", String(given.scale)),
+      time,
+      limits: { boot: 400, test: whole("limit", String(given.limit)) },
+    },
     json: given.json === undefined ? null : String(given.json),
   };
 }
 
 /** All outcomes by contestant and test: one for each pass through the tests, of all rounds one after the other. */
 async function measure(options: Options): Promise<Map<string, Map<string, Outcome[]>>> {
-  const { tests, repeat, scale, limits } = options, paths = images(options.architecture);
+  const { tests, repeat, conduct } = options, paths = images(options.architecture);
   const passes = Array.from({ length: repeat }, () => tests).flat();
   const all = new Map<string, Map<string, Outcome[]>>();
   const add = (who: string, test: string, outcome: Outcome) => {
@@ -117,13 +122,13 @@ async function measure(options: Options): Promise<Map<string, Map<string, Outcom
     const progress = (who: string) => console.error(`round ${run} of ${options.runs}: ${who}`);
     if (options.native && tests.length > 0) {
       progress("native");
-      const outcomes = await runNatively(paths, passes, scale, limits);
+      const outcomes = await runNatively(paths, passes, conduct);
       passes.forEach((test, i) => add("native", test, outcomes[i]));
     }
     for (const one of options.contestants) {
       progress(one.name);
-      if (options.boot) add(one.name, "boot", await boot(one, paths, limits));
-      const outcomes = await runInGuest(one, paths, passes, scale, limits);
+      if (options.boot) add(one.name, "boot", await boot(one, paths, conduct));
+      const outcomes = await runInGuest(one, paths, passes, conduct);
       passes.forEach((test, i) => add(one.name, test, outcomes[i]));
     }
   }
@@ -138,7 +143,8 @@ async function main(): Promise<number> {
   if (missing.length > 0) throw new UsageError(`${missing.join(", ")}: not there, run \`deno task images\` first`);
   const summary = summarize(await measure(options), {
     architecture: options.architecture,
-    scale: options.scale,
+    scale: options.conduct.scale,
+    time: options.conduct.time,
     runs: options.runs,
     repeat: options.repeat,
     versions: Object.fromEntries(options.contestants.map(({ name, version }) => [name, version])),

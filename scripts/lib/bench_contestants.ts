@@ -11,6 +11,8 @@ export interface Command {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Record<string, string>;
+  /** Whether its standard input stays open or is empty (the default). */
+  readonly stdin?: "piped" | "null";
 }
 
 /** Something that boots a Linux kernel. */

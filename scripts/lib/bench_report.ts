@@ -1,5 +1,5 @@
 /** What the benchmarks have shown: medians, ratios to the host's own times and their means, as data and as a table. */
-import type { Outcome } from "./bench_run.ts";
+import type { Outcome, TimeSource } from "./bench_run.ts";
 import { geometricMean, median, short, table } from "./bench_statistics.ts";
 
 /** How it was measured. */
@@ -7,6 +7,7 @@ export interface Conditions {
   readonly architecture: string;
   /** Amount of work in per cent. */
   readonly scale: number;
+  readonly time: TimeSource;
   readonly runs: number;
   /** Passes through the tests in each boot. */
   readonly repeat: number;
@@ -131,14 +132,14 @@ export function report(summary: Summary): string {
     const value = summary.geometricMean[who];
     return value === null ? "-" : short(value);
   };
-  if (relative && rows.length > 0) rows.push(["geometric mean", "", ...guests.map(mean)]);
+  if (relative && guests.length > 0 && rows.length > 0) rows.push(["geometric mean", "", ...guests.map(mean)]);
   const bootRow = summary.tests.boot;
   if (bootRow !== undefined) {
     rows.push(["boot to login", ...(relative ? [""] : []), ...guests.map((who) => cell(bootRow[who], "seconds"))]);
   }
-  const { architecture, runs, scale } = summary;
+  const { architecture, runs, scale, time } = summary;
   const lines = [
-    `${architecture}, medians of ${runs} ${runs === 1 ? "round" : "rounds"}, ${scale} % of the work`,
+    `${architecture}, medians of ${runs} ${runs === 1 ? "round" : "rounds"} of ${time} time, ${scale} % of the work`,
     table([head, ...rows]),
   ];
   for (const [who, sums] of Object.entries(summary.passes)) {

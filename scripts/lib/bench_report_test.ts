@@ -2,7 +2,7 @@ import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { report, summarize } from "./bench_report.ts";
 import type { Outcome } from "./bench_run.ts";
 
-const conditions = { architecture: "i386", scale: 100, runs: 1, repeat: 1, versions: {} };
+const conditions = { architecture: "i386", scale: 100, time: "host" as const, runs: 1, repeat: 1, versions: {} };
 const ms = (...times: number[]): Outcome[] => times.map((milliseconds) => ({ milliseconds }));
 
 Deno.test("summarize: ratios are of medians, and their mean is over what everybody has", () => {
@@ -23,7 +23,7 @@ Deno.test("summarize: ratios are of medians, and their mean is over what everybo
   assertEquals(
     report(summary),
     [
-      "i386, medians of 1 round, 100 % of the work",
+      "i386, medians of 1 round of host time, 100 % of the work",
       "test             native  ours/native",
       "lz              10.0 ms         4.00",
       "sieve           20.0 ms         1.00",

@@ -1,9 +1,21 @@
 /** Runs benchmarks and takes their times between the marker lines. */
 import type { Command, Contestant, Images } from "./bench_contestants.ts";
 import { LineStamper, type Marker, marker } from "./bench_lines.ts";
+import { processTime } from "./process_time.ts";
 
 /** How a benchmark went: its time, or what kept it from having one. */
 export type Outcome = { readonly milliseconds: number } | { readonly problem: string };
+
+/** What is measured: the host's time, or the processor time of the process with all its threads and children. */
+export type TimeSource = "host" | "processor";
+
+/** How tests are run. */
+export interface Conduct {
+  /** Amount of work in per cent. */
+  readonly scale: number;
+  readonly time: TimeSource;
+  readonly limits: Limits;
+}
 
 /** Limits in seconds of host time. */
 export interface Limits {
@@ -23,11 +35,11 @@ class Watched {
   /** True once the limit has passed. */
   expired = false;
 
-  constructor({ command, args, env }: Command) {
+  constructor({ command, args, env, stdin = "null" }: Command) {
     this.#child = new Deno.Command(command, {
       args: [...args],
       env,
-      stdin: "null",
+      stdin,
       stdout: "piped",
       stderr: "null",
     }).spawn();
@@ -40,6 +52,11 @@ class Watched {
       this.expired = true;
       this.#kill();
     }, seconds * 1000);
+  }
+
+  /** The time in ms, from an unknown beginning. */
+  now(source: TimeSource): number {
+    return source === "host" ? performance.now() : processTime(this.#child.pid);
   }
 
   /** Its output, piece by piece. */
@@ -79,6 +96,11 @@ export class Scorer {
     this.outcomes = tests.map(() => undefined);
   }
 
+  /** True once the last test has ended. */
+  get complete(): boolean {
+    return this.running === null && this.next === this.tests.length;
+  }
+
   /** Takes a marker that came at a time in ms. */
   take(said: Marker, at: number): void {
     if (said.kind === "error") this.#error = said.what;
@@ -106,18 +128,22 @@ export class Scorer {
 }
 
 /** Runs one process to its last marker, to its end or to a limit. */
-async function score(command: Command, limits: Limits, scorer: Scorer): Promise<{ done: boolean; expired: boolean }> {
+async function score(
+  command: Command,
+  { time, limits }: Conduct,
+  scorer: Scorer,
+): Promise<{ done: boolean; expired: boolean }> {
   const process = new Watched(command), stamper = new LineStamper();
   let done = false;
   process.allow(limits.boot);
   reading: for await (const text of process.output()) {
-    const now = performance.now();
+    const now = process.now(time);
     for (const line of stamper.push(text, now)) {
       const said = marker(line.text);
       if (said === null) continue;
       scorer.take(said, line.at);
       process.allow(scorer.running === null ? limits.boot : limits.test);
-      done = said.kind === "done";
+      done = said.kind === "done" || scorer.complete;
       if (done) break reading;
     }
   }
@@ -134,14 +160,13 @@ export async function runInGuest(
   contestant: Contestant,
   { kernel, benchmarks }: Images,
   tests: readonly string[],
-  scale: number,
-  limits: Limits,
+  conduct: Conduct,
 ): Promise<Outcome[]> {
   const all: Outcome[] = [];
   while (all.length < tests.length) {
     const pending = tests.slice(all.length), scorer = new Scorer(pending);
-    const commandLine = `${COMMAND_LINE} benchscale=${scale} bench=${pending.join(",")}`;
-    const { done, expired } = await score(contestant.boot(kernel, benchmarks, commandLine), limits, scorer);
+    const commandLine = `${COMMAND_LINE} benchscale=${conduct.scale} bench=${pending.join(",")}`;
+    const { done, expired } = await score(contestant.boot(kernel, benchmarks, commandLine), conduct, scorer);
     // A guest that begins nothing would not do so the next time, either.
     const reached = done || scorer.next === 0 ? pending.length : scorer.next;
     const missing: Outcome = { problem: done ? "no result" : expired ? "no start in time" : "no start" };
@@ -154,28 +179,35 @@ export async function runInGuest(
 export async function runNatively(
   { programs }: Images,
   tests: readonly string[],
-  scale: number,
-  limits: Limits,
+  conduct: Conduct,
 ): Promise<Outcome[]> {
   const all: Outcome[] = [];
   for (const test of tests) {
     const scorer = new Scorer([test]);
-    await score({ command: `${programs}/${test}`, args: [String(scale)] }, limits, scorer);
+    await score(
+      { command: `${programs}/${test}`, args: [String(conduct.scale), "hold"], stdin: "piped" as const },
+      conduct,
+      scorer,
+    );
     all.push(scorer.outcomes[0] ?? { problem: "no result" });
   }
   return all;
 }
 
 /** The time from the start of the process to the login prompt. */
-export async function boot(contestant: Contestant, { kernel, login }: Images, limits: Limits): Promise<Outcome> {
-  const start = performance.now();
+export async function boot(
+  contestant: Contestant,
+  { kernel, login }: Images,
+  { time, limits }: Conduct,
+): Promise<Outcome> {
   const process = new Watched(contestant.boot(kernel, login, "console=ttyS0"));
+  const start = process.now(time);
   let tail = "", outcome: Outcome | null = null;
   process.allow(limits.boot);
   for await (const text of process.output()) {
     tail = (tail + text).slice(-4096);
     if (!tail.includes("login:")) continue;
-    outcome = { milliseconds: performance.now() - start };
+    outcome = { milliseconds: process.now(time) - start };
     break;
   }
   await process.end();

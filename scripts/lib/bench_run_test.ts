@@ -5,10 +5,11 @@ Deno.test("Scorer: a test takes from its first marker to its last", () => {
   const scorer = new Scorer(["lz", "sieve"]);
   scorer.take({ kind: "ready" }, 1);
   scorer.take({ kind: "begin", test: "lz" }, 10);
-  assertEquals(scorer.running, 0);
+  assertEquals([scorer.running, scorer.complete], [0, false]);
   scorer.take({ kind: "end", test: "lz", checksum: "00000001", right: true }, 25);
   scorer.take({ kind: "begin", test: "sieve" }, 30);
   scorer.take({ kind: "end", test: "sieve", checksum: "00000002", right: false }, 31);
+  assertEquals(scorer.complete, true);
   assertEquals(scorer.outcomes, [{ milliseconds: 15 }, { problem: "FAIL (00000002)" }]);
 });
 
