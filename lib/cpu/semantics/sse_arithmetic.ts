@@ -93,7 +93,7 @@ function arithmetic(
   e.if(uncommon.or(notRounding(control, operation.clear)), () => {
     const inexact = e.select(control.and(Mxcsr.PE), e.i32(0), operation.inexact(tests, a, b, host));
     const unfit = operation.outside(tests, a, b, host).or(notNearest(control)).or(inexact);
-    e.if(unfit, () => result.set(otherwise()));
+    e.rarely(unfit, () => result.set(otherwise()));
   });
   return result.value;
 }
@@ -114,7 +114,7 @@ for (const [suffix, shape] of Object.entries(SHAPES)) {
       const b = e.vector(1, bytes), a = e.vector(0), number = e.i32(OPERATIONS[name]);
       const chosen = simd(opcode, b, a), { lane } = format;
       const result = e.variable(bytes === 16 ? chosen : a.withLane(lane, 0, chosen.lane(lane, 0)));
-      e.if(new LaneTests(e, format, bytes).ordinary(a, b), () => {
+      e.rarely(new LaneTests(e, format, bytes).ordinary(a, b), () => {
         result.set(floatKernel(e, kernel, number, a, b, e.i32(bytes)));
       });
       e.setVector(0, result.value);

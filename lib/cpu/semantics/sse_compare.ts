@@ -33,7 +33,7 @@ for (const [suffix, { format, bytes }] of Object.entries(SHAPES)) {
     const predicate = e.let(e.read(2).wrap());
     const mask = e.let(imm === null ? holdsAny(e, format, predicate, a, b) : holds(format, imm, a, b));
     const result = e.variable(bytes === 16 ? mask : a.withLane(lane, 0, mask.lane(lane, 0)));
-    e.if(new LaneTests(e, format, bytes).ordinary(a, b), () => {
+    e.rarely(new LaneTests(e, format, bytes).ordinary(a, b), () => {
       result.set(floatKernel(e, "sse_compare", predicate, a, b, e.i32(format.bytes), e.i32(bytes)));
     });
     e.setVector(0, result.value);
@@ -49,7 +49,7 @@ define("comiss comisd ucomiss ucomisd", (e, mnemonic) => {
   const equal = Value.numeric("i32", wide ? Op.F64_EQ : Op.F32_EQ, ...numbers);
   const less = Value.numeric("i32", wide ? Op.F64_LT : Op.F32_LT, ...numbers);
   const image = e.variable(equal.shl(6).or(less));
-  e.if(tests.ordinary(a, b), () => {
+  e.rarely(tests.ordinary(a, b), () => {
     const quiet = e.i32(mnemonic.startsWith("u") ? 1 : 0);
     image.set(e.kernel("sse_comi", e.base(), quiet, a, b, e.i32(wide ? 1 : 0)));
     e.if(image.value.eq(-1), () => raiseSimdError(e));

@@ -36,7 +36,7 @@ for (const [mnemonic, bytes] of [["cvtss2sd", 4], ["cvtps2pd", 8]] as const) {
     const b = e.vector(1, bytes), a = e.vector(0), lanes = simd(OpSimd.F64X2_PROMOTE_LOW_F32X4, b);
     const narrow = numeric("f64", Op.F64_PROMOTE_F32, b.lane("f32", 0));
     const result = e.variable(bytes === 8 ? lanes : a.withLane("f64", 0, narrow));
-    e.if(new LaneTests(e, SINGLE, bytes).ordinary(b), () => {
+    e.rarely(new LaneTests(e, SINGLE, bytes).ordinary(b), () => {
       result.set(floatKernel(e, "sse_widen", a, b, e.i32(bytes / 4)));
     });
     e.setVector(0, result.value);
@@ -55,7 +55,7 @@ for (const [mnemonic, bytes] of [["cvtsd2ss", 8], ["cvtpd2ps", 16]] as const) {
       const back = simd(OpSimd.F64X2_PROMOTE_LOW_F32X4, host);
       const inexact = new LaneTests(e, DOUBLE, bytes).different(back, b);
       const unfit = outside.or(notNearest(control)).or(e.select(control.and(Mxcsr.PE), e.i32(0), inexact));
-      e.if(unfit, () => result.set(floatKernel(e, "sse_narrow", a, b, e.i32(bytes / 8))));
+      e.rarely(unfit, () => result.set(floatKernel(e, "sse_narrow", a, b, e.i32(bytes / 8))));
     });
     e.setVector(0, result.value);
   });
@@ -82,21 +82,20 @@ define("cvtsi2ss cvtsi2sd", (e, mnemonic) => {
   if (wide && !long) return e.setVector(0, converted);
   const result = e.variable(converted);
   e.if(isLong(value, precision), () => {
-    e.if(notRounding(mxcsr(e)), () => {
+    e.rarely(notRounding(mxcsr(e)), () => {
       result.set(floatKernel(e, "sse_from_integer", a, e.let(value.extendS()), e.i32(wide ? 1 : 0)));
     });
   });
   e.setVector(0, result.value);
 });
 
-/** Before a conversion from an MMX operand: only a register switches the x87 unit to MMX. */
-function mmxSource(e: Emitter): Value {
+/** A conversion from an MMX operand: only a register switches the x87 unit to MMX. */
+function fromMmx(e: Emitter, write: (source: Value) => void): void {
   beginSse(e);
-  if (e.isMemory(1)) return e.vector(1, 8);
+  if (e.isMemory(1)) return write(e.vector(1, 8));
   beginMmx(e);
-  const value = e.vector(1);
+  write(e.vector(1));
   enterMmx(e);
-  return value;
 }
 
 /** CVTDQ2PD, CVTPI2PD: exact. */
@@ -104,7 +103,9 @@ define("cvtdq2pd", (e) => {
   beginSse(e);
   e.setVector(0, simd(OpSimd.F64X2_CONVERT_LOW_I32X4_S, e.vector(1, 8)));
 });
-define("cvtpi2pd", (e) => e.setVector(0, simd(OpSimd.F64X2_CONVERT_LOW_I32X4_S, mmxSource(e))));
+define("cvtpi2pd", (e) => {
+  fromMmx(e, (source) => e.setVector(0, simd(OpSimd.F64X2_CONVERT_LOW_I32X4_S, source)));
+});
 
 /** Four (or two) integers as singles. */
 function wordsToSingles(e: Emitter, words: Value, lanes: 2 | 4): Value {
@@ -112,7 +113,7 @@ function wordsToSingles(e: Emitter, words: Value, lanes: 2 | 4): Value {
   // Long ones have bits left above the 25th when 2^24 is added.
   const shifted = simd(OpSimd.I32X4_ADD, words, simd(OpSimd.I32X4_SPLAT, e.i32(1 << 24)));
   e.if(simd(OpSimd.I32X4_SHR_U, shifted, e.i32(25)).simdTest(OpSimd.V128_ANY_TRUE), () => {
-    e.if(notRounding(mxcsr(e)), () => result.set(floatKernel(e, "sse_from_words32", e.vector(0), words, e.i32(lanes))));
+    e.rarely(notRounding(mxcsr(e)), () => result.set(floatKernel(e, "sse_from_words32", words, words, e.i32(lanes))));
   });
   return result.value;
 }
@@ -120,7 +121,7 @@ define("cvtdq2ps", (e) => {
   beginSse(e);
   e.setVector(0, wordsToSingles(e, e.vector(1), 4));
 });
-define("cvtpi2ps", (e) => e.setVectorLow(0, wordsToSingles(e, mmxSource(e), 2), 8));
+define("cvtpi2ps", (e) => fromMmx(e, (source) => e.setVectorLow(0, wordsToSingles(e, source, 2), 8)));
 
 // ---- to integers
 
@@ -144,7 +145,7 @@ define("cvtss2si cvtsd2si cvttss2si cvttsd2si", (e, mnemonic) => {
   const inside = e.let(numeric("i32", Op.F64_LT, numeric("f64", Op.F64_ABS, whole), limit));
   const exact = numeric("i32", Op.F64_EQ, whole, value);
   e.if(inside.and(exact).eqz(), () => {
-    e.if(inside.eqz().or(reportsInexact(mxcsr(e), !truncate)), () => {
+    e.rarely(inside.eqz().or(reportsInexact(mxcsr(e), !truncate)), () => {
       const flags = [e.i32(wide ? 1 : 0), e.i32(size), e.i32(truncate ? 1 : 0)];
       const integer = floatKernel(e, "sse_to_integer", b, ...flags);
       result.set(size === 64 ? integer : integer.wrap());
@@ -168,7 +169,7 @@ function toWords(
   const inside = simd(format.lt, simd(format.abs, whole), everywhere(format, 2 ** 31));
   const outside = tests.signs(simd(OpSimd.V128_NOT, inside)), inexact = tests.different(whole, b);
   e.if(outside.or(inexact), () => {
-    e.if(outside.or(reportsInexact(mxcsr(e), !truncate)), () => result.set(kernel()));
+    e.rarely(outside.or(reportsInexact(mxcsr(e), !truncate)), () => result.set(kernel()));
   });
   return result.value;
 }
@@ -177,7 +178,7 @@ define("cvtps2dq cvttps2dq", (e, mnemonic) => {
   const b = e.vector(1), truncate = mnemonic === "cvttps2dq", flag = e.i32(truncate ? 1 : 0);
   e.setVector(
     0,
-    toWords(e, SINGLE, b, 4, truncate, () => floatKernel(e, "sse_to_words32", e.vector(0), b, e.i32(4), flag)),
+    toWords(e, SINGLE, b, 4, truncate, () => floatKernel(e, "sse_to_words32", b, b, e.i32(4), flag)),
   );
 });
 define("cvtpd2dq cvttpd2dq", (e, mnemonic) => {
@@ -185,7 +186,7 @@ define("cvtpd2dq cvttpd2dq", (e, mnemonic) => {
   const b = e.vector(1), truncate = mnemonic === "cvttpd2dq", flag = e.i32(truncate ? 1 : 0);
   e.setVector(
     0,
-    toWords(e, DOUBLE, b, 2, truncate, () => floatKernel(e, "sse_to_words64", e.vector(0), b, e.i32(16), flag)),
+    toWords(e, DOUBLE, b, 2, truncate, () => floatKernel(e, "sse_to_words64", b, b, e.i32(16), flag)),
   );
 });
 
@@ -197,8 +198,8 @@ define("cvtps2pi cvttps2pi cvtpd2pi cvttpd2pi", (e, mnemonic) => {
   const b = e.vector(1, wide ? 16 : 8);
   const exact = () =>
     wide
-      ? floatKernel(e, "sse_to_words64", e.vector(0), b, e.i32(8), flag)
-      : floatKernel(e, "sse_to_words32", e.vector(0), b, e.i32(2), flag);
+      ? floatKernel(e, "sse_to_words64", b, b, e.i32(8), flag)
+      : floatKernel(e, "sse_to_words32", b, b, e.i32(2), flag);
   const value = toWords(e, wide ? DOUBLE : SINGLE, b, 2, truncate, exact);
   enterMmx(e);
   e.setVector(0, value);
@@ -222,7 +223,7 @@ for (const [suffix, { format, bytes }] of Object.entries(SHAPES)) {
       let special = tests.ordinary(b);
       if ((imm & 8) === 0) special = special.or(reportsInexact(mxcsr(e), (imm & 4) !== 0));
       else if ((imm & 4) !== 0) special = special.or(mxcsr(e).and(Mxcsr.RC));
-      e.if(special, () => result.set(exactly(e.i32(imm))));
+      e.rarely(special, () => result.set(exactly(e.i32(imm))));
     });
     e.setVector(0, result.value);
   });
