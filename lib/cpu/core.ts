@@ -55,8 +55,8 @@ export interface CpuCore {
 
   /** Forgets every translation (CR3 load, CR0/CR4/EFER paging bits, A20, physical map). */
   flushTlb(): void;
-  /** Forgets the translation of one page. */
-  flushPage(linear: number): void;
+  /** After a load of CR3, which was `old`: forgets the translations that the new page tables do not share. */
+  switchPageTables(old: number): void;
   /** Recomputes the code mode key, CPL-dependent TLB choice and so on after a change of CS, SS, CR0, EFER, EFLAGS.VM or segment bases/limits. */
   modeChanged(): void;
   /** Stops for good until a reset: an exception could not be delivered (triple fault). */

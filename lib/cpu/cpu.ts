@@ -48,7 +48,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   readonly #fault = new CpuFault();
   #mode: CodeMode = codeMode(0);
   #user = false;
-  #epoch = 1;
+  /** Epochs of the mapping: of the supervisor's code pages and of the user's. */
+  readonly #epochs = [1, 1];
   #interruptLine = false;
   #retired = 0;
   #stalled = 0;
@@ -576,8 +577,15 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   flushTlb(): void {
     this.#mmu.flush();
   }
-  flushPage(linear: number): void {
-    this.#mmu.flushPage(linear);
+  switchPageTables(old: number): void {
+    if (!this.paging) return;
+    const next = this.r.number(S.CR3);
+    if (this.longMode) {
+      const table = (value: number) => Math.floor((value % 2 ** 52) / PAGE_SIZE) * PAGE_SIZE;
+      this.#mmu.switchTables(table(old), table(next), 8, 2 ** 39, 512);
+    } else if ((this.r.i32(S.CR4) & CR4.PAE) !== 0) {
+      this.#mmu.switchTables((old & 0xffffffe0) >>> 0, (next & 0xffffffe0) >>> 0, 8, 2 ** 30, 4);
+    } else this.#mmu.switchTables((old & 0xfffff000) >>> 0, (next & 0xfffff000) >>> 0, 4, 2 ** 22, 1024);
   }
 
   modeChanged(): void {
@@ -593,7 +601,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       this.#mode = codeMode(mode);
       this.#leaveAfterCurrent();
     }
-    r.setI32(S.MODE, mode | (this.#epoch << ModeBit.EPOCH));
+    r.setI32(S.MODE, mode | (this.#epochs[this.#user ? 1 : 0] << ModeBit.EPOCH));
   }
 
   #isFlat(): boolean {
@@ -644,10 +652,12 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   codeMarks(frame: number): number {
     return this.#blocks.marksAddress(frame);
   }
-  mappingChanged(): void {
-    this.#epoch = (this.#epoch + 1) & 0xff_ffff;
-    if (this.#epoch === 0) this.#jumps.clear();
-    this.r.setI32(S.MODE, (this.r.i32(S.MODE) & 0xff) | (this.#epoch << ModeBit.EPOCH));
+  mappingChanged(user: boolean): void {
+    const epoch = (this.#epochs[user ? 1 : 0] + 1) & 0xff_ffff;
+    this.#epochs[user ? 1 : 0] = epoch;
+    if (epoch === 0) this.#clearBlocks();
+    if (user !== this.#user) return;
+    this.r.setI32(S.MODE, (this.r.i32(S.MODE) & 0xff) | (epoch << ModeBit.EPOCH));
     this.#leaveAfterCurrent();
   }
   accessed(linear: number, bytes: number, write: boolean, user: boolean): void {

@@ -7,6 +7,7 @@
  */
 import { FrameFlag, type MemoryWatcher, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
 import { TLB } from "./interpreter/layout.ts";
+import { signedLinear, TableMap, unsignedLinear } from "./table_map.ts";
 
 /** What a walk of the page tables reports, see system/paging.ts. */
 export interface WalkResult {
@@ -33,8 +34,11 @@ export interface MmuHost {
   holdsCode(frame: number, offset: number, length: number): boolean;
   /** Address in state memory of the marks of a frame's decoded bytes; 0 if there are none. */
   codeMarks(frame: number): number;
-  /** Mappings that code was fetched through were dropped: cached jumps are void, and so is the way to the next instruction. */
-  mappingChanged(): void;
+  /**
+   * Mappings that code was fetched through with that privilege were dropped: cached jumps are void, and so is the way to the
+   * next instruction.
+   */
+  mappingChanged(user: boolean): void;
   /** A linear address is accessed on the slow path: alignment is checked (raises #AC), breakpoints are noted. */
   accessed(linear: number, bytes: number, write: boolean, user: boolean): void;
   /** True if every access to the page with that privilege must be seen: breakpoints, alignment checking. */
@@ -66,8 +70,8 @@ export class Mmu {
   /** Entries in use, for flushing. */
   readonly #used = new Int32Array(2 * N);
   #usedCount = 0;
-  /** An entry that code was fetched through has made room for another one: cached jumps may still rely on it. */
-  #executableEvicted = false;
+  /** Pages that cached jumps rely on, by privilege: supervisor, user. */
+  readonly #codePages = [new Set<number>(), new Set<number>()];
   /** Entries for data of the user's that the supervisor may use only as long as EFLAGS.AC is set. */
   readonly #guarded = new Set<number>();
   /** An entry that serves one access only, or -1. */
@@ -76,8 +80,9 @@ export class Mmu {
   readonly #writers: Uint16Array;
   /** The epoch in which a frame was last read as a page table. */
   readonly #tableEpoch: Uint32Array;
-  /** For a frame of leaf tables: the linear address that its first entry maps; NaN if it serves several or is no leaf. */
-  readonly #tableBase = new Map<number, number>();
+  readonly #tables = new TableMap();
+  /** Writes to page tables that changed no translation in use. */
+  #idleWrites = 0;
   #epoch = 1;
   #a20Mask = -1;
 
@@ -179,10 +184,7 @@ export class Mmu {
     if (this.#page[entry] === page) granted |= this.#permission[entry] & Permission.EXECUTE;
     else {
       if (this.#page[entry] === EMPTY) this.#used[this.#usedCount++] = entry;
-      else {
-        if ((this.#permission[entry] & Permission.EXECUTE) !== 0) this.#executableEvicted = true;
-        this.#drop(entry);
-      }
+      else this.#drop(entry);
       this.#page[entry] = page;
     }
     const physicalPage = physical / PAGE_SIZE, kind = this.#memory.kind(physicalPage);
@@ -226,16 +228,10 @@ export class Mmu {
   // ---- coherence with page tables and code
 
   #markTables(linear: number, walk: WalkResult): void {
-    const bytes = this.#host.entryBytes, span = PAGE_SIZE / bytes * PAGE_SIZE;
+    this.#tables.note(linear, walk, this.#host.entryBytes, (frame) => this.#tableEpoch[frame] === this.#epoch);
     for (let i = 0; i < walk.tableCount; i++) {
-      const frame = walk.tables[i];
-      const leaf = i === walk.tableCount - 1 && walk.pageSize === PAGE_SIZE;
-      const base = leaf ? Math.floor(linear / span) * span : NaN;
-      if (this.#tableEpoch[frame] !== this.#epoch) {
-        this.#tableEpoch[frame] = this.#epoch;
-        this.#tableBase.set(frame, base);
-      } else if (this.#tableBase.get(frame) !== base) this.#tableBase.set(frame, NaN);
-      this.watchFrame(frame, FrameFlag.PAGE_TABLE);
+      this.#tableEpoch[walk.tables[i]] = this.#epoch;
+      this.watchFrame(walk.tables[i], FrameFlag.PAGE_TABLE);
     }
   }
 
@@ -271,10 +267,84 @@ export class Mmu {
       flags[frame] &= ~FrameFlag.PAGE_TABLE;
       return;
     }
-    const base = this.#tableBase.get(frame) ?? NaN, bytes = this.#host.entryBytes;
-    if (Number.isNaN(base)) return this.flush();
-    const last = Math.floor((offset + length - 1) / bytes);
-    for (let i = Math.floor(offset / bytes); i <= last; i++) this.flushPage(base + i * PAGE_SIZE);
+    const range = this.#tables.range(frame), bytes = this.#host.entryBytes;
+    if (!range || Number.isNaN(range.base)) return this.flush();
+    const first = Math.floor(offset / bytes), last = Math.floor((offset + length - 1) / bytes);
+    const from = range.base + first * range.span;
+    if (this.#forget(from, (last - first + 1) * range.span)) return;
+    // Tables that nothing stems from any more need not be watched: the frame may serve another purpose by now.
+    if ((++this.#idleWrites & 7) !== 0 || this.#uses(range.base, (PAGE_SIZE / bytes) * range.span)) return;
+    this.#tableEpoch[frame] = 0;
+    this.unwatchFrame(frame, FrameFlag.PAGE_TABLE);
+  }
+
+  /** True if a translation of these addresses (counted as {@link unsignedLinear} does) is in use. */
+  #uses(from: number, length: number): boolean {
+    const within = (page: number) => {
+      const address = unsignedLinear(page * PAGE_SIZE);
+      return address >= from && address < from + length;
+    };
+    for (const pages of this.#codePages) for (const page of pages) if (within(page)) return true;
+    for (let i = 0; i < this.#usedCount; i++) {
+      const page = this.#page[this.#used[i]];
+      if (page !== EMPTY && within(page)) return true;
+    }
+    return false;
+  }
+
+  /** Forgets the translations of addresses (counted as {@link unsignedLinear} does); true if there were any. */
+  #forget(from: number, length: number): boolean {
+    if (length === PAGE_SIZE) return this.#forgetPage(signedLinear(from) / PAGE_SIZE);
+    const within = (page: number) => {
+      const address = unsignedLinear(page * PAGE_SIZE);
+      return address >= from && address < from + length;
+    };
+    return this.#forgetWhere(within);
+  }
+
+  /** Forgets the translations of certain pages; true if there were any. */
+  #forgetWhere(concerns: (page: number) => boolean): boolean {
+    let kept = 0, any = false;
+    for (let i = 0; i < this.#usedCount; i++) {
+      const entry = this.#used[i], page = this.#page[entry];
+      if (page === EMPTY) continue;
+      if (concerns(page)) {
+        this.#drop(entry);
+        any = true;
+      } else this.#used[kept++] = entry;
+    }
+    this.#usedCount = kept;
+    this.#codePages.forEach((pages, privilege) => {
+      for (const page of pages) {
+        if (!concerns(page)) continue;
+        any = true;
+        return this.#forgetCode(privilege);
+      }
+    });
+    return any;
+  }
+
+  #forgetPage(page: number): boolean {
+    let any = false;
+    for (const entry of [page & (N - 1), (page & (N - 1)) + N]) {
+      if (this.#page[entry] !== page) continue;
+      any = true;
+      // The entry stays in the list of used ones, as one that allows nothing: listing it twice would be wrong.
+      if (this.#isWriter(entry)) this.#writers[this.#frame[entry]]--;
+      this.#permission[entry] = 0;
+      this.#setTags(entry, false, false);
+    }
+    this.#codePages.forEach((pages, privilege) => {
+      if (!pages.has(page)) return;
+      any = true;
+      this.#forgetCode(privilege);
+    });
+    return any;
+  }
+
+  #forgetCode(privilege: number): void {
+    this.#codePages[privilege].clear();
+    this.#host.mappingChanged(privilege === 1);
   }
 
   /** Forgets everything. */
@@ -283,26 +353,37 @@ export class Mmu {
     this.#usedCount = 0;
     this.#guarded.clear();
     this.#momentary = -1;
-    this.#executableEvicted = false;
     this.#epoch++;
-    this.#host.mappingChanged();
+    this.#forgetCode(0);
+    this.#forgetCode(1);
   }
 
-  /** Forgets one page. A large page is known by its 4 KiB parts: the caller flushes everything for those. */
-  flushPage(linear: number): void {
-    const page = Math.floor(linear / PAGE_SIZE);
-    let executable = this.#executableEvicted;
-    for (const entry of [page & (N - 1), (page & (N - 1)) + N]) {
-      if (this.#page[entry] !== page) continue;
-      executable ||= (this.#permission[entry] & Permission.EXECUTE) !== 0;
-      // The entry stays in the list of used ones, as an empty one: emptying twice is harmless, listing twice is not.
-      if (this.#isWriter(entry)) this.#writers[this.#frame[entry]]--;
-      this.#permission[entry] = 0;
-      this.#setTags(entry, false, false);
-    }
-    if (!executable) return;
-    this.#executableEvicted = false;
-    this.#host.mappingChanged();
+  /**
+   * Goes over from one top-level page table to another, both given by their physical address: what they map by equal entries
+   * stays. `bytes` is the size of an entry, `span` how many bytes one maps, `entries` how many there are.
+   */
+  switchTables(from: number, to: number, bytes: 4 | 8, span: number, entries: number): void {
+    if (from === to) return;
+    const old = this.#hostTable(from), next = this.#hostTable(to);
+    if (old < 0 || next < 0 || this.#momentary >= 0) return this.flush();
+    const words = new Int32Array(this.#memory.bytes.buffer), step = bytes / 4;
+    const differs = (page: number) => {
+      const index = Math.floor(unsignedLinear(page * PAGE_SIZE) / span) % entries * step;
+      return words[(old >> 2) + index] !== words[(next >> 2) + index] ||
+        (step === 2 && words[(old >> 2) + index + 1] !== words[(next >> 2) + index + 1]);
+    };
+    this.#tableEpoch[old >>> 12] = 0;
+    this.#forgetWhere(differs);
+    this.#tables.noteRoot(next >>> 12, span);
+    this.#tableEpoch[next >>> 12] = this.#epoch;
+    this.watchFrame(next >>> 12, FrameFlag.PAGE_TABLE);
+  }
+
+  /** Host offset of a table in RAM, -1 if it is not there. */
+  #hostTable(address: number): number {
+    const physical = this.physicalAddress(address), page = Math.floor(physical / PAGE_SIZE);
+    if (this.#memory.kind(page) !== PageKind.RAM) return -1;
+    return this.#memory.frame(page) * PAGE_SIZE + physical % PAGE_SIZE;
   }
 
   /** Applies a change of the debug registers to all entries. */
@@ -320,6 +401,7 @@ export class Mmu {
     const entry = this.#lookup(linear, Permission.EXECUTE, user);
     this.executePhysical = this.#physical[entry] + (linear & (PAGE_SIZE - 1));
     if (this.#frame[entry] < 0 || this.#momentary >= 0) return -1;
+    this.#codePages[user ? 1 : 0].add(this.#page[entry]);
     return this.#frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1));
   }
   /** Physical address of the last {@link execute}. */
@@ -341,7 +423,9 @@ export class Mmu {
   known(linear: number, user: boolean): number {
     const page = Math.floor(linear / PAGE_SIZE), entry = (page & (N - 1)) + (user ? N : 0);
     const usable = this.#page[entry] === page && (this.#permission[entry] & Permission.EXECUTE) !== 0;
-    return usable && this.#frame[entry] >= 0 ? this.#frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1)) : -1;
+    return usable && this.#frame[entry] >= 0 && entry !== this.#momentary
+      ? this.#frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1))
+      : -1;
   }
 
   /** Host offset if the page is plain memory that may be read, else -1. */

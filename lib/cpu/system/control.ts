@@ -59,13 +59,13 @@ function moveToCr3(core: CpuCore, value: bigint): void {
 
 /** Loads CR3 and goes over to its page tables. */
 export function writeCr3(core: CpuCore, value: number): void {
-  const r = core.r;
+  const r = core.r, old = r.number(S.CR3);
   const limit = r.longMode ? 2 ** core.model.physicalBits : TWO_32;
   if (value < 0 || value >= limit) core.raise(Vector.GP, 0);
   const paePaging = (r.i32(S.CR0) & CR0.PG) !== 0 && (r.i32(S.CR4) & CR4.PAE) !== 0 && !r.longMode;
   if (paePaging && !pdptesValid(core, value)) core.raise(Vector.GP, 0);
   r.setNumber(S.CR3, value);
-  core.flushTlb();
+  core.switchPageTables(old);
 }
 
 /** Bits of CR4 by the feature that they come with. */
@@ -95,7 +95,7 @@ function cr4Bits(model: CpuModel): number {
 }
 
 /** Bits of CR4 on which translations depend. */
-const CR4_PAGING = CR4.PAE | CR4.PSE | CR4.PGE | CR4.PCIDE | CR4.SMEP | CR4.SMAP;
+const CR4_PAGING = CR4.PAE | CR4.PSE | CR4.PCIDE | CR4.SMEP | CR4.SMAP;
 /** Bits of CR4 whose change makes PAE paging read its PDPTEs again. Section 4.4.1. */
 const CR4_PDPTES = CR4.PAE | CR4.PSE | CR4.PGE | CR4.SMEP;
 
@@ -138,13 +138,20 @@ export function writeControlRegister(core: CpuCore, number: number, value: bigin
       return writeCr4(core, Number(value));
     case 8:
       if (value > 15n) core.raise(Vector.GP, 0);
-      return core.r.setU64(S.CR8, value);
+      return writeTaskPriority(core, Number(value));
   }
+}
+
+/** CR8 is the upper half of the local APIC's task priority register. */
+function writeTaskPriority(core: CpuCore, value: number): void {
+  if (core.bus.localApic === undefined) core.r.setNumber(S.CR8, value);
+  else core.bus.localApic.taskPriority = value << 4;
 }
 
 /** MOV r, CRn. */
 export function readControlRegister(core: CpuCore, number: number): bigint {
   checkControlRegister(core, number);
+  if (number === 8 && core.bus.localApic !== undefined) return BigInt(core.bus.localApic.taskPriority >>> 4);
   const fields: Record<number, number> = { 0: S.CR0, 2: S.CR2, 3: S.CR3, 4: S.CR4, 8: S.CR8 };
   return core.r.u64(fields[number]);
 }
@@ -177,10 +184,9 @@ export function halt(core: CpuCore): void {
   core.r.setI32(S.HALTED, 1);
 }
 
-/** INVLPG. */
-export function invalidatePage(core: CpuCore, linear: number): void {
+/** INVLPG: translations always agree with the page tables, so there is nothing to forget. */
+export function invalidatePage(core: CpuCore): void {
   requireRing0(core);
-  core.flushPage(linear);
 }
 
 /** INVPCID's checks that come before its descriptor is read. */
@@ -191,14 +197,12 @@ export function checkInvpcid(core: CpuCore): void {
 
 /**
  * INVPCID with the two halves of its descriptor. Type 0 invalidates an address in a context, 1 a context, 2 everything, 3
- * everything but global pages.
+ * everything but global pages. Translations always agree with the page tables: only the checks are left to do.
  */
 export function invalidateContext(core: CpuCore, type: number, context: bigint, linear: bigint): void {
   if (type < 0 || type > 3 || context >> 12n !== 0n) core.raise(Vector.GP, 0);
   if (type < 2 && context !== 0n && (core.r.i32(S.CR4) & CR4.PCIDE) === 0) core.raise(Vector.GP, 0);
-  if (type !== 0) return core.flushTlb();
-  if (!isCanonical64(linear)) core.raise(Vector.GP, 0);
-  core.flushPage(Number(BigInt.asIntN(64, linear)));
+  if (type === 0 && !isCanonical64(linear)) core.raise(Vector.GP, 0);
 }
 
 /** STAC and CLAC: supervisor code opens the user's data to itself, and closes it again. */

@@ -126,7 +126,7 @@ export const systemHelpers: HelperTable = {
   invlpg: {
     args: ["i32", "f64"],
     result: null,
-    run: (core, segment, offset) => control.invalidatePage(core, segments.effectiveAddress(core, segment, offset)),
+    run: (core) => control.invalidatePage(core),
   },
   check_invpcid: { args: [], result: null, run: control.checkInvpcid },
   invpcid: {

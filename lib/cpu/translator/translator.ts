@@ -336,6 +336,9 @@ export class Translator {
     this.#pending = [];
     this.#targets.clear();
     this.#liveBytes = 0;
+    this.#words.fill(0, PAGE_CELLS.BASE >> 2, this.#nextCell >> 2);
+    this.#cells.clear();
+    this.#nextCell = PAGE_CELLS.BASE;
   }
 }
 

@@ -1,0 +1,60 @@
+/**
+ * What the frames that a page walk has read map: for each such frame, the linear addresses of which its entries decide. A write
+ * to an entry then tells which translations it may have changed.
+ *
+ * Linear addresses are counted modulo 2^48 here, because one top-level table serves both halves of the canonical addresses.
+ */
+import type { WalkResult } from "./mmu.ts";
+
+const SPACE = 2 ** 48, GIGABYTE = 2 ** 30;
+
+/** What a frame's entries map. */
+export interface TableRange {
+  /** Linear address that the first entry maps, modulo 2^48; NaN if the frame serves several places. */
+  base: number;
+  /** Bytes that one entry maps. */
+  span: number;
+}
+
+/** Brings a linear address into the range 0 … 2^48 - 1. */
+export function unsignedLinear(linear: number): number {
+  return linear < 0 ? linear + SPACE : linear;
+}
+
+/** The linear address that {@link unsignedLinear} made of one. */
+export function signedLinear(address: number): number {
+  return address >= SPACE / 2 ? address - SPACE : address;
+}
+
+/** Frames that hold page tables. */
+export class TableMap {
+  readonly #ranges = new Map<number, TableRange>();
+
+  /** Notes the tables that a walk has read. What was noted of a frame counts as long as `isKnown` says so. */
+  note(linear: number, walk: WalkResult, entryBytes: number, isKnown: (frame: number) => boolean): void {
+    const entries = 4096 / entryBytes, address = unsignedLinear(linear);
+    let span = walk.pageSize;
+    for (let i = walk.tableCount - 1; i >= 0; i--) {
+      const frame = walk.tables[i], covered = span * entries;
+      // PAE paging's four pointers lie anywhere in their frame.
+      const base = i === 0 && span === GIGABYTE ? NaN : Math.floor(address / covered) * covered;
+      const range = this.#ranges.get(frame);
+      if (!range) this.#ranges.set(frame, { base, span });
+      else if (!isKnown(frame)) {
+        range.base = base;
+        range.span = span;
+      } else if (range.base !== base || range.span !== span) range.base = NaN;
+      span = covered;
+    }
+  }
+
+  /** Notes a top-level table, of which one entry maps `span` bytes. */
+  noteRoot(frame: number, span: number): void {
+    this.#ranges.set(frame, { base: span === GIGABYTE ? NaN : 0, span });
+  }
+
+  /** What a frame maps, if it has been noted. */
+  range(frame: number): TableRange | undefined {
+    return this.#ranges.get(frame);
+  }
+}
