@@ -201,6 +201,19 @@ Deno.test("instructions that straddle pages follow the mapping of the second pag
   board.cpu.r.ip = 0x1ffd;
   board.cpu.run(10);
   assertEquals(board.cpu.r.get32(R.AX), 0xabcd5678);
+  const again = () => {
+    board.cpu.r.setI32(S.HALTED, 0);
+    board.cpu.r.ip = 0x1ffd;
+    board.cpu.run(10);
+    return board.cpu.r.get32(R.AX);
+  };
+  board.load(0x5000, 0xaa, 0x99);
+  assertEquals(again(), 0x99aa5678, "the frame of the second page, far from the first one's, is written");
+  board.load(0x1000, 0x22, 0x11, 0xf4);
+  board.memory.write32(0x11008, 0x1003);
+  assertEquals(again(), 0x11225678, "both pages in one frame");
+  board.load(0x1000, 0x44);
+  assertEquals(again(), 0x11445678, "the start of that frame is written");
 });
 
 Deno.test("alignment checking: user code faults on unaligned accesses while EFLAGS.AC and CR0.AM are set", () => {

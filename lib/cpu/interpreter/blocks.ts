@@ -67,6 +67,16 @@ function holdsCode(bytes: Uint8Array, offset: number, length: number): boolean {
   return false;
 }
 
+/**
+ * The bytes of a block that lie in a frame, as offsets there: from `start` to `end`, and those of an instruction across
+ * pages from 0 to `tail`. The two pages of such an instruction may be any two frames, or the same.
+ */
+function bytesIn({ host, bytes, secondFrame }: Block, frame: number): { start: number; end: number; tail: number } {
+  const offset = host & (PAGE_SIZE - 1), after = offset + bytes, tail = frame === secondFrame ? after - PAGE_SIZE : 0;
+  if (frame !== host >>> 12) return { start: 0, end: 0, tail };
+  return { start: offset, end: Math.min(after, PAGE_SIZE), tail };
+}
+
 function aliasKey(host: number, key: number, ip: number): string {
   return `${host}:${key}:${ip}`;
 }
@@ -234,7 +244,7 @@ export class BlockCache {
     const place = (block.host & (PAGE_SIZE - 1)) | (block.key << 12);
     if (map.has(place)) this.#aliases.set(aliasKey(block.host, block.key, ip), block);
     else map.set(place, block);
-    for (const f of block.secondFrame >= 0 ? [frame, block.secondFrame] : [frame]) {
+    for (const f of new Set(block.secondFrame >= 0 ? [frame, block.secondFrame] : [frame])) {
       const list = this.#inFrame[f];
       if (list) list.push(block);
       else this.#inFrame[f] = [block];
@@ -244,8 +254,9 @@ export class BlockCache {
   }
 
   #markBytes(block: Block, frame: number): void {
-    const base = frame * PAGE_SIZE, bytes = this.#codeBytes[frame] ??= this.#newMarks();
-    bytes.fill(1, Math.max(block.host, base) - base, Math.min(block.host + block.bytes, base + PAGE_SIZE) - base);
+    const bytes = this.#codeBytes[frame] ??= this.#newMarks();
+    const { start, end, tail } = bytesIn(block, frame);
+    bytes.fill(1, start, end).fill(1, 0, tail);
   }
 
   /** Marks in state memory, where compiled code can look at them; when those are used up, others. */
@@ -365,12 +376,8 @@ export class BlockCache {
   }
 
   #overlaps(block: Block, frame: number, from: number, to: number): boolean {
-    if (frame === block.secondFrame && frame !== block.host >>> 12) {
-      // The tail at the start of the second frame.
-      const tail = block.bytes - (PAGE_SIZE - (block.host & (PAGE_SIZE - 1)));
-      return from < frame * PAGE_SIZE + tail;
-    }
-    return from < block.host + block.bytes && to > block.host;
+    const { start, end, tail } = bytesIn(block, frame), base = frame * PAGE_SIZE;
+    return (from < base + end && to > base + start) || from < base + tail;
   }
 
   /** Forgets one block. Its records are voided, in case something still leads there. */
