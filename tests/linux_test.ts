@@ -7,15 +7,10 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { expect, Guest } from "../mod.ts";
 import { cachedImage, testWith } from "./support.ts";
 
-/**
- * Kernel messages of level warning and above that a PC of this kind gets: QEMU 7.2 shows them, too, when its processor
- * has no local APIC either (`-cpu qemu32,-apic`).
- */
+/** Kernel messages of level warning and above that a PC of this kind gets: QEMU 7.2 shows them, too. */
 const EXPECTED_WARNINGS: readonly RegExp[] = [
   // A processor that is vulnerable in theory, and a kernel without PAE.
   /^L1TF: Kernel not compiled for PAE\. No mitigation for L1TF$/,
-  // No local APIC, so no table lists processors by its number.
-  /^smpboot: weird, boot CPU \(#0\) not listed by the BIOS$/,
   // PCI without PCI Express.
   /^acpi PNP0A03:00: fail to add MMCONFIG information/,
   // No machine check banks.

@@ -56,11 +56,13 @@ export class I8259 implements Device {
     sources: new Uint32Array(16),
   };
   readonly #setIntr: (level: boolean) => void;
+  readonly #inputChanged: (irq: number, level: boolean) => void;
   #intr = false;
 
-  /** `intr` receives the level of the INTR output whenever it changes. */
-  constructor(wires: { intr: (level: boolean) => void }) {
+  /** `intr` receives the level of the INTR output whenever it changes, `input` those of the inputs, for who shares them. */
+  constructor(wires: { intr: (level: boolean) => void; input?: (irq: number, level: boolean) => void }) {
     this.#setIntr = wires.intr;
+    this.#inputChanged = wires.input ?? (() => {});
   }
 
   /** Level of the INTR output. */
@@ -79,9 +81,11 @@ export class I8259 implements Device {
         const { sources } = this.state;
         const now = level ? sources[irq] | bit : sources[irq] & ~bit;
         if (now >>> 0 === sources[irq]) return;
+        const before = sources[irq] !== 0;
         sources[irq] = now;
         this.#setInput(irq >> 3, irq & 7, now !== 0);
         this.#update();
+        if (before !== (now !== 0)) this.#inputChanged(irq, now !== 0);
       },
     };
   }

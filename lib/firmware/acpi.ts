@@ -1,5 +1,6 @@
 /** The ACPI tables. Source: ACPI specification 5.0, chapter 5; values of the power management block: Intel PIIX4 data sheet. */
 import { AcpiCommand } from "../devices/piix4_pm.ts";
+import { IO_APIC, LOCAL_APIC_ADDRESS } from "./apics.ts";
 import { checksum } from "./checksum.ts";
 import { CmosReg } from "./cmos.ts";
 import { dsdtTerms } from "./dsdt.ts";
@@ -85,6 +86,29 @@ function fadt(facs: number, dsdt: number): Uint8Array {
   return table("FACP", 3, body);
 }
 
+/** Structures of the multiple APIC description table, and its flag for the 8259As that are there as well. */
+const MadtEntry = { LOCAL_APIC: 0, IO_APIC: 1, OVERRIDE: 2, LOCAL_NMI: 4 } as const;
+const PCAT_COMPATIBLE = 1;
+/** Polarity and trigger mode: as the ISA bus has them; active high and level-triggered; active low and level-triggered. */
+const AS_BUS = 0x0, LEVEL_HIGH = 0xd, LEVEL_LOW = 0xf;
+/** IRQs of the ISA bus that reach the I/O APIC otherwise than edge-triggered at the input of their own number. */
+const OVERRIDES = [[0, AS_BUS], [5, LEVEL_LOW], [SCI, LEVEL_HIGH], [10, LEVEL_LOW], [11, LEVEL_LOW]] as const;
+
+/** The multiple APIC description table, revision 1. */
+function madt(): Uint8Array {
+  const dword = (value: number) => [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
+  const body = [
+    ...dword(LOCAL_APIC_ADDRESS),
+    ...dword(PCAT_COMPATIBLE),
+    ...[MadtEntry.LOCAL_APIC, 8, 0, 0, ...dword(1)],
+    ...[MadtEntry.IO_APIC, 12, IO_APIC.ID, 0, ...dword(IO_APIC.ADDRESS), ...dword(0)],
+    ...OVERRIDES.flatMap(([irq, flags]) => [MadtEntry.OVERRIDE, 10, 0, irq, ...dword(IO_APIC.inputOf(irq)), flags, 0]),
+    // NMI is at LINT1 of all processors.
+    ...[MadtEntry.LOCAL_NMI, 6, 0xff, 0, 0, 1],
+  ];
+  return table("APIC", 1, Uint8Array.from(body));
+}
+
 function facs(): Uint8Array {
   const bytes = new Uint8Array(64);
   ascii(bytes, 0, "FACS");
@@ -99,8 +123,15 @@ export interface RootTables {
   readonly xsdt: number;
 }
 
+/** What of the board the tables depend on. */
+export interface AcpiBoard {
+  readonly hasFloppy: boolean;
+  /** There are a local APIC and an I/O APIC. */
+  readonly hasApic: boolean;
+}
+
 /** All tables for the room at `base`, and the addresses of the root tables. */
-export function acpiTables(base: number, hasFloppy: boolean): { tables: PlacedTable[]; root: RootTables } {
+export function acpiTables(base: number, board: AcpiBoard): { tables: PlacedTable[]; root: RootTables } {
   const tables: PlacedTable[] = [];
   let next = base;
   const place = (bytes: Uint8Array): number => {
@@ -111,10 +142,11 @@ export function acpiTables(base: number, hasFloppy: boolean): { tables: PlacedTa
   };
   const facsAt = facsAddress(base);
   tables.push({ address: facsAt, bytes: facs() });
-  const dsdt = place(table("DSDT", 1, dsdtTerms(hasFloppy)));
+  const dsdt = place(table("DSDT", 1, dsdtTerms(board.hasFloppy)));
   const fixed = place(fadt(facsAt, dsdt));
-  const rsdt = place(table("RSDT", 1, new Uint8Array(Uint32Array.of(fixed).buffer)));
-  const xsdt = place(table("XSDT", 1, new Uint8Array(BigUint64Array.of(BigInt(fixed)).buffer)));
+  const listed = board.hasApic ? [fixed, place(madt())] : [fixed];
+  const rsdt = place(table("RSDT", 1, new Uint8Array(Uint32Array.from(listed).buffer)));
+  const xsdt = place(table("XSDT", 1, new Uint8Array(BigUint64Array.from(listed, BigInt).buffer)));
   return { tables, root: { rsdt, xsdt } };
 }
 

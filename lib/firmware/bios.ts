@@ -111,7 +111,7 @@ export class Bios implements Device {
     this.#wires = wires;
     const { ports, clock, cpu } = wires, { state } = this;
     this.videoRom = buildVideoRom(FONTS);
-    this.systemRom = buildSystemRom(FONTS[8], romTables(wires.ram, wires.floppies.length > 0));
+    this.systemRom = buildSystemRom(FONTS[8], romTables(wires.ram, wires.floppies.length > 0, wires.apic));
     this.#memory = new LinearMemory(wires.memory, cpu);
     this.#call = new Call(cpu, this.#memory);
     this.#screen = new VideoScreen(this.#memory, ports);
@@ -211,9 +211,10 @@ export class Bios implements Device {
   }
 
   #placeAcpiTables(): void {
-    const { ram, floppies, memory } = this.#wires, base = acpiBase(ram);
+    const { ram, floppies, memory, apic } = this.#wires, base = acpiBase(ram);
     if (base === null) return;
-    for (const { address, bytes } of acpiTables(base, floppies.length > 0).tables) memory.write(address, bytes);
+    const { tables } = acpiTables(base, { hasFloppy: floppies.length > 0, hasApic: apic !== null });
+    for (const { address, bytes } of tables) memory.write(address, bytes);
   }
 
   /**

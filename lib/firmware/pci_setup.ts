@@ -2,7 +2,7 @@
 import { type PciConfig, pirqOf } from "./pci_config.ts";
 
 /** IRQs that PIRQA–PIRQD are routed to. */
-const PIRQ_IRQS = [10, 10, 11, 11] as const;
+export const PIRQ_IRQS: readonly number[] = [10, 10, 11, 11];
 
 /** I/O base of the PIIX4's power management registers, and the port that switches SCI mode on. */
 export const PM_BASE = 0xb000;

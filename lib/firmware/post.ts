@@ -3,6 +3,8 @@
  * CMOS remembers. Source: IBM PC/AT technical reference (values), Intel data sheets of the chips.
  */
 import { RegB } from "../devices/mc146818.ts";
+import type { DmaMemory } from "../machine/types.ts";
+import { IO_APIC } from "./apics.ts";
 import { Bda, Ebda, KeyboardMode } from "./bda.ts";
 import { Cmos, CmosReg } from "./cmos.ts";
 import type { FixedDisk } from "./fixed_disk.ts";
@@ -33,6 +35,7 @@ export function powerOn(
   // A20 on: the tables and the boot code need no wrap-around.
   ports.write(0x92, (ports.read(0x92, 1) | 0x02) & ~0x01, 1);
   setUpInterruptControllers(ports);
+  if (wires.apic !== null) setUpIoApic(wires.memory);
   setUpTimerAndDma(ports);
   setUpKeyboardController(ports);
   memory.write(0, new Uint8Array(0x600));
@@ -56,6 +59,12 @@ function setUpInterruptControllers(ports: BiosPorts): void {
   write(0xa1, 0x0e);
   write(0x4d0, 0x00);
   write(0x4d1, 0x00);
+}
+
+/** The I/O APIC needs an identification that no local APIC has. */
+function setUpIoApic(memory: DmaMemory): void {
+  memory.write32(IO_APIC.ADDRESS, 0);
+  memory.write32(IO_APIC.ADDRESS + 0x10, (IO_APIC.ID << 24) >>> 0);
 }
 
 function setUpTimerAndDma(ports: BiosPorts): void {

@@ -1,22 +1,26 @@
-/**
- * The tables that lie in the system ROM. There is no MP table and no ACPI MADT: both describe APICs, and a uniprocessor
- * PC with the 8259 pair alone has none.
- */
-import { acpiTables, rootPointer } from "./acpi.ts";
+/** The tables that lie in the system ROM. */
+import { type AcpiBoard, acpiTables, rootPointer } from "./acpi.ts";
 import { acpiBase, type RamSizes } from "./memory_map.ts";
+import { mpTable, type ProcessorIdentity } from "./mp_table.ts";
 import { pirTable } from "./pir.ts";
 import { smbiosTable } from "./smbios.ts";
-import type { RomTable } from "./system_rom.ts";
+import { type RomTable, SYSTEM_ROM } from "./system_rom.ts";
 
 /** Name of the ACPI root pointer among the tables. */
 export const ROOT_POINTER = "RSDP";
 
-/** All tables for a machine with this much RAM, in the order in which they lie from the ROM's start. */
-export function romTables(ram: RamSizes, hasFloppy: boolean): RomTable[] {
-  const base = acpiBase(ram);
+/**
+ * All tables for a machine with this much RAM, in the order in which they lie from the ROM's start; `processor` is null on a
+ * board without APICs, where the 8259A pair is all there is to describe.
+ */
+export function romTables(ram: RamSizes, hasFloppy: boolean, processor: ProcessorIdentity | null): RomTable[] {
+  const base = acpiBase(ram), smbios = smbiosTable(ram, 0);
+  const board: AcpiBoard = { hasFloppy, hasApic: processor !== null };
+  const mpAddress = SYSTEM_ROM.ADDRESS + Math.ceil(smbios.length / 16) * 16;
   return [
-    { label: "SMBIOS", bytes: smbiosTable(ram, 0) },
+    { label: "SMBIOS", bytes: smbios },
+    ...(processor === null ? [] : [{ label: "_MP_", bytes: mpTable(mpAddress, processor) }]),
     { label: "$PIR", bytes: pirTable() },
-    ...(base === null ? [] : [{ label: ROOT_POINTER, bytes: rootPointer(acpiTables(base, hasFloppy).root) }]),
+    ...(base === null ? [] : [{ label: ROOT_POINTER, bytes: rootPointer(acpiTables(base, board).root) }]),
   ];
 }

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { acpiTables, rootPointer } from "./acpi.ts";
 import { buffer, integer, packageOf, path } from "./aml.ts";
+import { mpTable } from "./mp_table.ts";
 import { pirTable } from "./pir.ts";
 import { smbiosTable } from "./smbios.ts";
 import { BiosBench } from "./testing.ts";
@@ -20,7 +21,7 @@ Deno.test("AML: names, integers and packages are encoded in their shortest form"
 });
 
 Deno.test("ACPI tables have lengths and checksums, and point to one another", () => {
-  const { tables, root } = acpiTables(0x3ff0000, true);
+  const { tables, root } = acpiTables(0x3ff0000, { hasFloppy: true, hasApic: true });
   const at = (address: number) => tables.find((table) => table.address === address)?.bytes ?? new Uint8Array();
   for (const { bytes } of tables) {
     assertEquals(word32(bytes, 4), bytes.length);
@@ -38,6 +39,24 @@ Deno.test("ACPI tables have lengths and checksums, and point to one another", ()
     "DSDT",
   ]);
   assertEquals(word32(fadt, 36) % 64, 0);
+});
+
+Deno.test("the APICs are described in ACPI's and in the MP table, and nowhere if there are none", () => {
+  const { tables } = acpiTables(0x3ff0000, { hasFloppy: true, hasApic: true });
+  const madt = tables.find(({ bytes }) => text(bytes, 0, 4) === "APIC")?.bytes ?? new Uint8Array();
+  const entries: [type: number, length: number][] = [];
+  for (let at = 44; at < madt.length; at += madt[at + 1]) entries.push([madt[at], madt[at + 1]]);
+  assertEquals([word32(madt, 36), word32(madt, 40)], [0xfee0_0000, 1]);
+  assertEquals(entries.map(([type]) => type), [0, 1, 2, 2, 2, 2, 2, 4]);
+  const none = acpiTables(0x3ff0000, { hasFloppy: true, hasApic: false });
+  assertEquals(none.tables.some(({ bytes }) => text(bytes, 0, 4) === "APIC"), false);
+
+  const mp = mpTable(0xf0180, { signature: 0xf41, features: 0x201 }), config = mp.subarray(16);
+  assertEquals([text(mp, 0, 4), sum(mp.subarray(0, 16)), word32(mp, 4)], ["_MP_", 0, 0xf0190]);
+  assertEquals([text(config, 0, 4), sum(config), config[4] | config[5] << 8], ["PCMP", 0, config.length]);
+  let at = 44, count = 0;
+  for (; at < config.length; count++) at += config[at] === 0 ? 20 : 8;
+  assertEquals([at, count], [config.length, config[34] | config[35] << 8]);
 });
 
 Deno.test("the PCI routing table covers all slots", () => {

@@ -1,6 +1,7 @@
 /** What the board hands to the firmware. */
 import type { AccessSize, BlockBackend, Clock, DmaMemory } from "../machine/types.ts";
 import type { CpuAccess } from "./cpu_access.ts";
+import type { ProcessorIdentity } from "./mp_table.ts";
 
 /** The I/O port space as a program would use it. */
 export interface BiosPorts {
@@ -42,4 +43,6 @@ export interface BiosWires {
   /** Primary master and slave, secondary master and slave; null where there is none. */
   readonly ata: readonly (BiosAtaDrive | null)[];
   readonly bootOrder: readonly BootKind[];
+  /** What the processor is, if it has a local APIC; then the board has an I/O APIC, too. */
+  readonly apic: ProcessorIdentity | null;
 }

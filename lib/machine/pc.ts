@@ -9,6 +9,8 @@ import { I8254 } from "../devices/i8254.ts";
 import { I8259 } from "../devices/i8259.ts";
 import { type IdeAttachment, PiixIde } from "../devices/ide/mod.ts";
 import { Mc146818 } from "../devices/mc146818.ts";
+import { IoApic } from "../devices/io_apic.ts";
+import { LocalApic } from "../devices/local_apic.ts";
 import { Ns16550 } from "../devices/ns16550.ts";
 import { ParallelPort } from "../devices/parallel.ts";
 import { PciBus } from "../devices/pci.ts";
@@ -18,7 +20,9 @@ import { Ps2Keyboard } from "../devices/ps2_keyboard.ts";
 import { Ps2Mouse } from "../devices/ps2_mouse.ts";
 import { DEFAULT_VRAM_SIZE, Vga } from "../devices/vga/mod.ts";
 import { Cpu } from "../cpu/cpu.ts";
-import { hasLongMode } from "../cpu/system/model.ts";
+import { defaultCpuModel, hasFeature, hasLongMode } from "../cpu/system/model.ts";
+import { identify } from "../cpu/system/cpuid.ts";
+import { IO_APIC } from "../firmware/apics.ts";
 import { Bios } from "../firmware/bios.ts";
 import { applyInitialState } from "../firmware/loaders/mod.ts";
 import { CoreAccess } from "../firmware/core_access.ts";
@@ -27,7 +31,7 @@ import { MachineClock } from "./clock.ts";
 import { bootOrder, cmosContents } from "./cmos.ts";
 import { DEFAULT_START_TIME, type KernelConfig, type MachineConfig } from "./config.ts";
 import type { MachineExit } from "./machine.ts";
-import { PhysicalMemory } from "./memory.ts";
+import { PAGE_SIZE, PageKind, PhysicalMemory } from "./memory.ts";
 import { IoPorts } from "./ports.ts";
 import type { Processor, ProcessorBus } from "./processor.ts";
 import type { BlockBackend, Device } from "./types.ts";
@@ -66,6 +70,10 @@ export class Pc {
   readonly ram: { readonly low: number; readonly high: number };
   /** Interrupt controllers. */
   readonly pic: I8259;
+  /** The processor's local APIC; null if its model has none. */
+  readonly localApic: LocalApic | null;
+  /** The I/O APIC; null without a local APIC. */
+  readonly ioApic: IoApic | null;
   /** Interval timer. */
   readonly pit: I8254;
   /** DMA controllers. */
@@ -108,16 +116,26 @@ export class Pc {
     this.memory = new PhysicalMemory({ ram: config.memory, extra: DEFAULT_VRAM_SIZE + 20 * MIB });
     this.#mapRam();
     const { memory, ports } = this;
-    this.pic = new I8259({ intr: (level) => this.cpu.setInterruptLine(level) });
+    this.pic = new I8259({
+      intr: (level) => this.localApic === null ? this.cpu.setInterruptLine(level) : this.localApic.setPic(level),
+      input: (irq, level) => this.ioApic?.setInput(IO_APIC.inputOf(irq), level),
+    });
+    const apic = () => this.localApic ?? undefined;
     this.cpu = createProcessor({
       memory,
+      get localApic() {
+        return apic();
+      },
       ioRead: (port, size) => ports.read(port, size),
       ioWrite: (port, value, size) => ports.write(port, value, size),
-      acknowledge: () => this.pic.acknowledge(),
+      acknowledge: () => (this.localApic ?? this.pic).acknowledge(),
       timestamp: () => this.clock.now,
       floatingPointError: (pending) => this.isaBridge.floatingPointError(pending),
     });
     const clock = this.clock = new MachineClock(this.cpu, config.rate);
+    const model = config.cpuModel ?? defaultCpuModel, hasApic = hasFeature(model, "apic");
+    this.localApic = hasApic ? this.#createLocalApic() : null;
+    this.ioApic = hasApic ? this.#createIoApic() : null;
     const coprocessorError = this.pic.line(13);
 
     this.pit = new I8254({ irq: this.pic.line(0), clock });
@@ -207,6 +225,8 @@ export class Pc {
     this.serials[0].attach(ports, 0x3f8);
     this.serials[1].attach(ports, 0x2f8);
     for (const device of [this.hostBridge, this.keyboard, this.mouse, ...this.serials]) this.#add(device);
+    if (this.ioApic !== null) this.#add(this.ioApic);
+    if (this.localApic !== null) this.#add(this.localApic);
     if (this.bios !== null) {
       this.bios.attach(ports);
       this.#add(this.bios);
@@ -219,7 +239,7 @@ export class Pc {
 
   /** An interrupt request waits for the processor. */
   get interruptPending(): boolean {
-    return this.pic.interruptPending;
+    return (this.localApic ?? this.pic).interruptPending;
   }
 
   /** Resets every device. */
@@ -237,6 +257,34 @@ export class Pc {
       throw new RangeError("a kernel is loaded by the built-in BIOS: leave the firmware option out");
     }
     applyInitialState(this.cpu, this.bios.loadKernel(kernel, !hasLongMode(this.cpu.model)));
+  }
+
+  #createLocalApic(): LocalApic {
+    const { memory } = this;
+    let mapped: number | null = null;
+    return new LocalApic({
+      clock: this.clock,
+      map: (address, size, registers) => {
+        if (mapped !== null) memory.unmap(mapped, size);
+        // Nowhere else than where nothing is: what lies below is not kept.
+        const free = address !== null && address < FOUR_GIB && memory.kind(address / PAGE_SIZE) === PageKind.NONE;
+        mapped = free ? address : null;
+        if (mapped !== null) memory.mapMmio(mapped, size, registers);
+      },
+      intr: (level) => this.cpu.setInterruptLine(level),
+      nmi: () => this.cpu.raiseNmi(),
+      pic: this.pic,
+      endOfInterrupt: (vector) => this.ioApic?.endOfInterrupt(vector),
+    });
+  }
+
+  #createIoApic(): IoApic {
+    const ioApic = new IoApic({
+      send: (mode, vector, level, destination, logical) =>
+        this.localApic?.receive(mode, vector, level, destination, logical) ?? false,
+    });
+    this.memory.mapMmio(IO_APIC.ADDRESS, PAGE_SIZE, ioApic);
+    return ioApic;
   }
 
   #add(device: Device): void {
@@ -295,6 +343,7 @@ export class Pc {
         };
       }),
       bootOrder: bootOrder(config),
+      apic: this.localApic === null ? null : identify(config.cpuModel ?? defaultCpuModel),
     });
   }
 

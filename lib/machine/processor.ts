@@ -11,12 +11,28 @@ export type RunResult =
   /** Triple fault: a PC resets, unless the machine is told to stop. */
   | "shutdown";
 
+/** The local APIC as its processor sees it: what is reached by other ways than its registers in memory. */
+export interface ProcessorApic {
+  /** IA32_APIC_BASE. */
+  base: number;
+  /** IA32_APIC_BASE has it enabled. */
+  readonly enabled: boolean;
+  /** Its task priority register, of which CR8 is the upper half. */
+  taskPriority: number;
+  /** IA32_TSC_DEADLINE; 0 while the timer is in another mode. */
+  readonly deadline: bigint;
+  /** Arms the timer for time-stamp `value`, which {@link ProcessorBus.timestamp} reaches at `at`; 0 disarms it. */
+  setDeadline(value: bigint, at: number): void;
+}
+
 /** The board as a processor sees it. */
 export interface ProcessorBus {
+  /** Absent if the processor has none. */
+  readonly localApic?: ProcessorApic;
   readonly memory: PhysicalMemory;
   ioRead(port: number, size: AccessSize): number;
   ioWrite(port: number, value: number, size: AccessSize): void;
-  /** The interrupt acknowledge cycle: returns the vector that the 8259 pair puts on the bus. */
+  /** The interrupt acknowledge cycle: returns the vector that the local APIC or the 8259 pair gives. */
   acknowledge(): number;
   /** Guest time in nanoseconds is not visible here; RDTSC counts this: cycles since power-on, exact to the current instruction. */
   timestamp(): number;
@@ -40,7 +56,7 @@ export interface Processor {
   readonly cycles: number;
   /** Runs until `budget` cycles have passed, which is at most as many instructions. */
   run(budget: number): RunResult;
-  /** The INTR pin, level-sensitive, driven by the 8259 pair. */
+  /** The INTR pin, level-sensitive, driven by the local APIC or the 8259 pair. */
   setInterruptLine(level: boolean): void;
   /** One edge on the NMI pin. */
   raiseNmi(): void;

@@ -63,6 +63,11 @@ function highestLeaf(model: CpuModel): number {
   return hasFeature(model, "cmov") ? 2 : 1;
 }
 
+/** What identifies a model's processors: EAX and EDX of leaf 1. */
+export function identify(model: CpuModel): { signature: number; features: number } {
+  return { signature: model.signature, features: featureBits(model, CpuidWord.L1_EDX) };
+}
+
 function basicLeaf(core: CpuCore, leaf: number, subleaf: number): Leaf {
   const { model } = core;
   switch (leaf) {
@@ -71,8 +76,10 @@ function basicLeaf(core: CpuCore, leaf: number, subleaf: number): Leaf {
     case 1: {
       const clflush = hasFeature(model, "clflush") ? CLFLUSH_UNITS << 8 : 0;
       const inUse = (core.r.i32(S.CR4) & CR4.OSXSAVE) !== 0 ? OSXSAVE : 0;
-      const ecx = featureBits(model, CpuidWord.L1_ECX) | inUse, edx = featureBits(model, CpuidWord.L1_EDX);
-      return [model.signature, clflush, ecx, edx];
+      // The local APIC is there as long as IA32_APIC_BASE has it enabled.
+      const absent = core.bus.localApic?.enabled === true ? 0 : 1 << FEATURES.apic.bit;
+      const { signature, features } = identify(model);
+      return [signature, clflush, featureBits(model, CpuidWord.L1_ECX) | inUse, features & ~absent];
     }
     case 2:
       return LEAF2;

@@ -53,6 +53,8 @@ const TABLE = {
   pae: feature(W.L1_EDX, 6),
   /** CMPXCHG8B. */
   cx8: feature(W.L1_EDX, 8),
+  /** The local APIC. */
+  apic: feature(W.L1_EDX, 9, "msr"),
   /** SYSENTER and SYSEXIT. */
   sep: feature(W.L1_EDX, 11, "msr"),
   mtrr: feature(W.L1_EDX, 12, "msr"),
@@ -76,6 +78,8 @@ const TABLE = {
   "sse4.2": feature(W.L1_ECX, 20, "sse4.1"),
   movbe: feature(W.L1_ECX, 22),
   popcnt: feature(W.L1_ECX, 23),
+  /** The local APIC's timer can wait for a value of the time-stamp counter. */
+  "tsc-deadline": feature(W.L1_ECX, 24, "apic tsc"),
   aes: feature(W.L1_ECX, 25, "sse2"),
   /** XSAVE and XRSTOR, XCR0; CPUID reports its use by the system (OSXSAVE) by itself. */
   xsave: feature(W.L1_ECX, 26, "fxsr"),

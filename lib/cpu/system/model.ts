@@ -46,9 +46,9 @@ interface ModelInfo {
 const list = (names: string) => names.split(" ").map((name) => featureNamed(name) as Feature);
 
 const I486 = list("cpuid fpu vme");
-const PENTIUM3 = [...I486, ...list("de pse tsc msr pae cx8 sep mtrr pge cmov pat pse36 mmx fxsr sse")];
+const PENTIUM3 = [...I486, ...list("de pse tsc msr pae cx8 apic sep mtrr pge cmov pat pse36 mmx fxsr sse")];
 const X86_64 = [...PENTIUM3, ...list("clflush sse2 syscall nx lm spec-ctrl bhi-ctrl arch-capabilities")];
-const X86_64_V2 = [...X86_64, ...list("sse3 ssse3 sse4.1 sse4.2 popcnt cx16 lahf-lm")];
+const X86_64_V2 = [...X86_64, ...list("sse3 ssse3 sse4.1 sse4.2 popcnt cx16 lahf-lm tsc-deadline")];
 
 /**
  * The levels of the x86-64 psABI present themselves as a Pentium 4 with long mode: systems expect no errata and no special

@@ -68,7 +68,11 @@ function validMemoryTypes(value: bigint, count: number, pat: boolean): boolean {
 
 const tsc: Msr = {
   read: (core) => BigInt.asUintN(64, BigInt(core.bus.timestamp()) + core.r.u64(S.TSC_OFFSET)),
-  write: (core, value) => core.r.setU64(S.TSC_OFFSET, BigInt.asUintN(64, value - BigInt(core.bus.timestamp()))),
+  write: (core, value) => {
+    core.r.setU64(S.TSC_OFFSET, BigInt.asUintN(64, value - BigInt(core.bus.timestamp())));
+    const deadline = core.bus.localApic?.deadline ?? 0n;
+    if (deadline !== 0n) armDeadline(core, deadline);
+  },
 };
 
 const efer: Msr = {
@@ -122,11 +126,28 @@ function mtrrVariable(offset: number, mask: boolean): Msr {
   };
 }
 
+/** Reserved bits of IA32_APIC_BASE below the address; bit 10 would be x2APIC mode. */
+const APIC_BASE_RESERVED = 0x6ffn;
+
 const apicBase: Msr = {
-  read: (core) => core.r.u64(S.APIC_BASE),
-  // There is no local APIC to enable: the enable bit stays 0.
-  write: (core, value) => core.r.setU64(S.APIC_BASE, (core.r.u64(S.APIC_BASE) & 0xfffn) | (value & 0xf_ffff_f000n)),
+  read: (core) => core.bus.localApic === undefined ? core.r.u64(S.APIC_BASE) : BigInt(core.bus.localApic.base),
+  write: (core, value) => {
+    if ((value & APIC_BASE_RESERVED) !== 0n || value >> BigInt(core.model.physicalBits) !== 0n) refuse(core);
+    // Without a local APIC there is nothing to enable: the enable bit stays 0.
+    if (core.bus.localApic !== undefined) core.bus.localApic.base = Number(value);
+    else core.r.setU64(S.APIC_BASE, (core.r.u64(S.APIC_BASE) & 0xfffn) | (value & ~0xfffn));
+  },
 };
+
+const tscDeadline: Msr = {
+  read: (core) => core.bus.localApic?.deadline ?? 0n,
+  write: (core, value) => armDeadline(core, value),
+};
+
+/** Arms the local APIC's timer for a value of the time-stamp counter. */
+function armDeadline(core: CpuCore, value: bigint): void {
+  core.bus.localApic?.setDeadline(value, Number(BigInt.asIntN(64, value - core.r.u64(S.TSC_OFFSET))));
+}
 
 /** Only the selector in the lower half matters; the rest is ignored. */
 const sysenterCs: Msr = {
@@ -216,6 +237,7 @@ const GROUPS: readonly (readonly [readonly Feature[], readonly (readonly [number
     [0xc000_0101, segmentBase(Seg.GS)],
     [0xc000_0102, address(S.KERNEL_GS_BASE)],
   ]],
+  [["tsc-deadline"], [[0x6e0, tscDeadline]]],
   [["rdtscp"], [[0xc000_0103, field(S.TSC_AUX, 0xffff_ffffn)]]],
 ];
 
