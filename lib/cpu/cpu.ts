@@ -18,7 +18,7 @@ import { Registers } from "./registers.ts";
 import { DEFAULT_TIER } from "./options.ts";
 import { resetRegisters } from "./reset.ts";
 import { loadRegisters, saveRegisters } from "./saved_state.ts";
-import { CR0, CR4, EFER, Flag, R, S, SEG, Seg, Shadow, Vector } from "./state.ts";
+import { CR0, CR4, EFER, Flag, IN_REGION, R, S, SEG, Seg, Shadow, Vector } from "./state.ts";
 import { accessesStack } from "./system/canonical.ts";
 import { Dr6, noteDebug } from "./system/debug.ts";
 import { deliver } from "./system/interrupts.ts";
@@ -168,6 +168,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   #unfinished(): number {
     const record = this.r.i32(S.CURRENT);
     if (record === 0) return 0;
+    if (record === IN_REGION) return 1;
     const position = this.#view.getUint16(record + REC.INDEX_IN_BLOCK, true);
     const first = record - position * REC.SIZE;
     return this.#view.getInt32(first + HEADER.COUNT, true) - position;
@@ -418,8 +419,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       this.#deliver(vector, r.i32(S.FAULT_CODE), "exception", address);
     } else if (exit === Exit.BAIL) {
       const slot = r.i32(S.REGION);
-      if (slot !== 0) r.ip = this.#translator!.left(slot, r.i32(S.SITE));
-      this.#interpretNext = true;
+      const site = slot === 0 ? null : this.#translator!.left(slot, r.i32(S.SITE));
+      if (site) r.ip = site.ip;
+      this.#interpretNext = !site?.done;
     } else if (exit === Exit.HOT) this.#translateHot();
     else if (exit === Exit.LOOKUP) {
       const link = r.i32(S.NEXT);
@@ -449,6 +451,14 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     }
   }
 
+  /** After a system function: true if the run loop must look at something before the next instruction. */
+  get wantsTurn(): boolean {
+    const r = this.r, flags = r.i32(S.EFLAGS);
+    return (flags & (Flag.TF | Flag.RF | Flag.AC)) !== 0 || this.#alignment || this.#breakRequested || this.#shutdown ||
+      r.i32(S.SHADOW) !== 0 || r.i32(S.HALTED) !== 0 || r.i32(S.DEBUG_TRAP) !== 0 || r.i32(S.NMI_PENDING) !== 0 ||
+      (this.#interruptLine && (flags & Flag.IF) !== 0) || this.#debug.watchesCode || r.i32(S.LEAVE) !== 0;
+  }
+
   /** The current record's instruction did not happen: RIP points to it and its count goes back. */
   #abandonCurrent(): void {
     const r = this.r;
@@ -459,6 +469,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   /** Offset of the instruction whose record is S.CURRENT. */
   currentIp(): number {
     const record = this.r.i32(S.CURRENT);
+    if (record === IN_REGION) return this.r.ip;
     const ip = this.r.number(S.BLOCK_IP) + this.#view.getUint16(record + REC.NEXT, true) -
       this.#view.getUint8(record + REC.LENGTH);
     return this.#mode.code === 64 ? ip : ip % 2 ** 32;
@@ -467,7 +478,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   /** Makes compiled code return before the instruction after the current one. */
   #leaveAfterCurrent(): void {
     const record = this.r.i32(S.CURRENT);
-    if (record === 0 || this.#held) return;
+    this.r.setI32(S.LEAVE, 1);
+    if (record === 0 || record === IN_REGION || this.#held) return;
     this.r.setI32(S.BUDGET, this.r.i32(S.BUDGET) - HOLD);
     this.#held = true;
     const next = record + REC.SIZE, position = this.#view.getUint16(record + REC.INDEX_IN_BLOCK, true);
@@ -642,7 +654,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#blocks.invalidate(frame, offset, length);
     // A repeated string instruction that changes itself is fetched anew for its next iteration.
     const current = this.r.i32(S.CURRENT);
-    if (current !== 0 && this.#view.getInt32(current + REC.SLOT, true) === this.#runtime.leaveSlot) {
+    if (
+      current === IN_REGION ||
+      (current !== 0 && this.#view.getInt32(current + REC.SLOT, true) === this.#runtime.leaveSlot)
+    ) {
       this.#leaveAfterCurrent();
     }
   }
@@ -655,7 +670,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   mappingChanged(user: boolean): void {
     const epoch = (this.#epochs[user ? 1 : 0] + 1) & 0xff_ffff;
     this.#epochs[user ? 1 : 0] = epoch;
-    if (epoch === 0) this.#clearBlocks();
+    if (epoch === 0) {
+      this.#jumps.clear();
+      this.#translator?.forgetPages();
+    }
     if (user !== this.#user) return;
     this.r.setI32(S.MODE, (this.r.i32(S.MODE) & 0xff) | (epoch << ModeBit.EPOCH));
     this.#leaveAfterCurrent();

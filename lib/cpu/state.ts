@@ -20,7 +20,10 @@ export const S = {
   EFLAGS: 0x0a0,
   /** Instructions that may still start before the run must stop, i32. */
   BUDGET: 0x0a4,
-  /** Record of the instruction that called into TypeScript or faulted, i32; 0 when RIP and BUDGET are exact. */
+  /**
+   * Record of the instruction that called into TypeScript or faulted, i32; 0 when RIP and BUDGET are exact, {@link IN_REGION}
+   * when a region called into TypeScript: then RIP is the calling instruction's, and BUDGET has just that one taken off.
+   */
   CURRENT: 0x0a8,
   /** Why compiled code returned: an Exit value, i32. */
   EXIT: 0x0ac,
@@ -53,6 +56,8 @@ export const S = {
   /** The place at which a region was left before an instruction: site number and the region's table slot, i32. */
   SITE: 0x0f0,
   REGION: 0x0f4,
+  /** Not 0 if the run loop must have its turn before the next instruction: after a system function, i32. */
+  LEAVE: 0x0f8,
   /** Segment registers, 8 × 64 bytes: ES CS SS DS FS GS LDTR TR; fields at SEG.*. */
   SEG: 0x100,
   /** Descriptor table registers: base i64, limit i32. */
@@ -114,6 +119,9 @@ export const S = {
   /** Size of the block. */
   SIZE: 0x1000,
 } as const;
+
+/** Value of {@link S.CURRENT} while a region has called into TypeScript. */
+export const IN_REGION = 1;
 
 /** Values of {@link S.SHADOW}. Intel SDM vol. 3A, section 6.8. */
 export const Shadow = {

@@ -36,6 +36,10 @@ export class InterpreterEmitter implements Emitter {
   readonly #flags: LazyFlags;
   readonly #memory: MemoryAccess;
   readonly size: Size;
+  /** How many conditions the code is in. */
+  #depth = 0;
+  /** True if the instruction calls a system function in any case. */
+  #calledHelper = false;
 
   constructor(
     readonly code: Code,
@@ -95,7 +99,9 @@ export class InterpreterEmitter implements Emitter {
 
   if(condition: Value, then: () => void, otherwise?: () => void): void {
     condition.emit(this.code);
+    this.#depth++;
     this.code.if(then, otherwise);
+    this.#depth--;
   }
   rarely(condition: Value, then: () => void): void {
     this.if(condition, then);
@@ -533,15 +539,20 @@ export class InterpreterEmitter implements Emitter {
   dispatchNext(): void {
     emitDispatch(this.code, this.linkage, Value.local("i32", RECORD).add(REC.SIZE));
   }
-  /** Ends the handler: back to the run loop, with RIP behind this instruction. */
+  /** Ends the handler, with RIP behind this instruction: back to the run loop if that must have its turn, else on. */
   exit(): void {
     this.setState(S.RIP, "i64", this.#truncate(this.#nextWide(), this.mode.code === 64 ? 64 : 32));
     this.transferred();
   }
-  /** Ends the handler: back to the run loop, RIP was set by a helper. */
+  /** Ends the handler likewise where a helper has set RIP. */
   transferred(): void {
-    this.setState(S.EXIT, "i32", Value.i32(Exit.TRANSFER));
-    this.code.op(Op.RETURN);
+    const leave = () => {
+      this.setState(S.EXIT, "i32", Value.i32(Exit.TRANSFER));
+      this.code.op(Op.RETURN);
+    };
+    if (!this.#calledHelper) return leave();
+    this.if(this.state(S.LEAVE, "i32"), leave);
+    this.#jumpCache(this.state(S.RIP, "i64"), Value.i32(0));
   }
 
   // ---- the rest
@@ -556,6 +567,7 @@ export class InterpreterEmitter implements Emitter {
     this.code.op(Op.RETURN);
   }
   helper(name: string, ...args: Value[]): Value {
+    if (this.#depth === 0) this.#calledHelper = true;
     return this.slow(name, ...args);
   }
   slow(name: string, ...args: Value[]): Value {

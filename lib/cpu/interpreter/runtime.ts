@@ -67,8 +67,9 @@ export class HandlerRuntime {
     const kernels = new WebAssembly.Instance(kernelModule(), { env: { memory: state } }).exports;
     const env = { state, guest, handlers: this.#table };
     this.#imports = { env, helper: bound, kernel: kernels };
-    this.regions = new RegionModules(common().imports.kernels, this.#table, {
+    this.regions = new RegionModules(common().imports, this.#table, {
       env,
+      helper: bound,
       kernel: kernels,
       fill: {
         read: (linear: number, bytes: number) => cpu.fill(linear, bytes, false) ? 1 : 0,
@@ -109,8 +110,12 @@ function bind(cpu: Cpu, helper: Helper, slowPath: boolean): Bound {
   const r = cpu.r, run = helper.run;
   return (a, b, c, d, e, f) => {
     try {
-      if (!slowPath) r.ip = cpu.currentIp();
-      return (run(cpu, a, b, c, d, e, f) ?? 0) as number;
+      if (slowPath) return (run(cpu, a, b, c, d, e, f) ?? 0) as number;
+      r.ip = cpu.currentIp();
+      r.setI32(S.LEAVE, 0);
+      const result = (run(cpu, a, b, c, d, e, f) ?? 0) as number;
+      if (cpu.wantsTurn) r.setI32(S.LEAVE, 1);
+      return result;
     } catch (error) {
       if (!cpu.isFault(error)) throw error;
       r.setI32(S.FAULT, error.vector + 1);

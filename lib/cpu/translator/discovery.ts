@@ -16,6 +16,12 @@ export type Flow =
   | "callIndirect"
   | "indirect"
   | "return"
+  /** A system function decides whether the run loop must have its turn; execution goes on behind the instruction. */
+  | "exit"
+  /** A system function decides where execution goes on. */
+  | "transfer"
+  /** To the following instruction, after a pause. */
+  | "stall"
   /** It is not translated: the interpreter executes it. */
   | "interpret";
 
@@ -79,7 +85,8 @@ const JUMPS: Readonly<Record<string, Flow>> = { jmp: "jump", call: "call", ret: 
 function flowOf(definition: Definition, instruction: Instruction): Flow {
   const ending = endingOf(definition, instruction);
   if (ending === "none") return "next";
-  if (ending !== "jump") return "interpret";
+  if (ending !== "jump") return ending;
+  if (instruction.mnemonic === "pause") return "stall";
   const direct = instruction.operands[0]?.kind === "rel";
   const flow = JUMPS[instruction.mnemonic] ?? (direct ? "branch" : "interpret");
   if (direct) return flow;
@@ -148,6 +155,9 @@ class Discovery {
         return this.#arriveIfExecuted(found.target);
       case "call":
       case "callIndirect":
+      case "exit":
+      case "transfer":
+      case "stall":
         return this.#arriveIfExecuted(found.next);
       case "indirect":
         for (const target of this.#view.indirectTargets(found.ip)) {

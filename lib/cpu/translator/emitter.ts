@@ -36,7 +36,8 @@ export type Outcome =
   | { readonly kind: "next" }
   | { readonly kind: "jump" }
   | { readonly kind: "branch"; readonly condition: Value }
-  | { readonly kind: "computed"; readonly target: Value };
+  | { readonly kind: "computed"; readonly target: Value }
+  | { readonly kind: "stall"; readonly cycles: number };
 
 /** What the emitter needs of the region that is being written. */
 export interface RegionContext {
@@ -54,6 +55,11 @@ export interface RegionContext {
   /** The way out before the current instruction. */
   readonly bailLabel: Label;
   kernel(name: string): Imported;
+  helper(name: string): Imported;
+  /** Writes what a system function needs to find in the state block. */
+  beforeHelper(): void;
+  /** Writes what takes the state over again. */
+  afterHelper(): void;
   /** The number of a place where the region may be left before the current instruction. */
   currentSite(): number;
 }
@@ -76,6 +82,8 @@ export class RegionEmitter implements Emitter {
   #use: RegisterUse = { touched: 0, written: 0 };
   #outcome: Outcome = { kind: "next" };
   #depth = 0;
+  /** True if the current instruction calls a system function in any case. */
+  calledHelper = false;
   size: Size = 32;
 
   constructor(context: RegionContext) {
@@ -102,7 +110,10 @@ export class RegionEmitter implements Emitter {
     this.#depth = 0;
     const first = current.instruction.operands[0], size = first && "size" in first ? first.size : 0;
     this.size = size === 8 || size === 16 || size === 32 || size === 64 ? size : current.instruction.operandSize;
+    this.calledHelper = false;
     current.definition.emit(this);
+    const { flow } = current;
+    if ((flow === "exit" || flow === "transfer") && !this.calledHelper) throw new NotTranslated();
     return this.#outcome;
   }
 
@@ -617,8 +628,9 @@ export class RegionEmitter implements Emitter {
     }
     this.#outcome = { kind: "computed", target };
   }
-  stall(): void {
-    throw new NotTranslated();
+  stall(cycles: number): void {
+    this.setState(S.STALLED, "i32", this.state(S.STALLED, "i32").add(cycles));
+    this.#outcome = { kind: "stall", cycles };
   }
 
   // ---- leaving
@@ -641,10 +653,32 @@ export class RegionEmitter implements Emitter {
     if (this.#depth === 0) throw new NotTranslated();
     this.bail();
   }
-  helper(name: string): Value {
-    if (this.#depth === 0) throw new NotTranslated(name);
-    this.bail();
-    return Value.i32(0);
+  helper(name: string, ...args: Value[]): Value {
+    if (this.#depth > 0) {
+      this.bail();
+      return Value.i32(0);
+    }
+    const { index, args: types, result } = this.#context.helper(name);
+    this.#checkArguments(name, types, args);
+    this.#context.beforeHelper();
+    for (const arg of args) arg.emit(this.code);
+    this.code.call(index);
+    const local = result ? this.code.local(result) : -1;
+    if (result) this.code.set(local);
+    this.#loadAt(this.base(), "i32", S.FAULT).emit(this.code);
+    this.code.if(() => {
+      // The interpreter executes the instruction again, and raises the exception again.
+      this.setState(S.FAULT, "i32", Value.i32(0));
+      this.bail();
+    });
+    this.#context.afterHelper();
+    this.calledHelper = true;
+    return result ? Value.local(result, local) : Value.i32(0);
+  }
+  #checkArguments(name: string, types: readonly ValueType[], args: readonly Value[]): void {
+    if (types.length !== args.length || types.some((type, i) => args[i].type !== type)) {
+      throw new Error(`${name}(${types.join()}) called with (${args.map((a) => a.type).join()})`);
+    }
   }
   asNumber(value: Value): Value {
     const opcode = value.type === "i64" ? Op.F64_CONVERT_I64_S : Op.F64_CONVERT_I32_U;
@@ -655,9 +689,7 @@ export class RegionEmitter implements Emitter {
   }
   kernel(name: string, ...args: Value[]): Value {
     const { index, args: types, result } = this.#context.kernel(name);
-    if (types.length !== args.length || types.some((type: ValueType, i: number) => args[i].type !== type)) {
-      throw new Error(`${name}(${types.join()}) called with (${args.map((a) => a.type).join()})`);
-    }
+    this.#checkArguments(name, types, args);
     for (const arg of args) arg.emit(this.code);
     this.code.call(index);
     if (!result) return Value.i32(0);

@@ -14,7 +14,7 @@ const RAW: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i6
 const CARRY: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i32"] };
 
 /** A module with everything that a region module imports; regions are added to copies of it. */
-export function regionTemplate(kernels: ImportTable["kernels"]): {
+export function regionTemplate({ kernels, helpers }: ImportTable): {
   module: ModuleBuilder;
   linkage: (flat: boolean) => RegionLinkage;
 } {
@@ -32,17 +32,20 @@ export function regionTemplate(kernels: ImportTable["kernels"]): {
   };
   const fillRead = module.importFunction("fill", "read", FILL);
   const fillWrite = module.importFunction("fill", "write", FILL);
-  const imported = new Map<string, Imported>();
-  for (const [name, { args, result }] of kernels) {
-    const index = module.importFunction("kernel", name, { parameters: args, results: result ? [result] : [] });
-    imported.set(name, { index, args, result });
-  }
-  const regionType = module.type(REGION_SIGNATURE);
-  const kernel = (name: string) => {
-    const found = imported.get(name);
-    if (!found) throw new Error(`there is no kernel called ${name}`);
-    return found;
+  const importAll = (from: string, functions: ImportTable["kernels"]) => {
+    const imported = new Map<string, Imported>();
+    for (const [name, { args, result }] of functions) {
+      const index = module.importFunction(from, name, { parameters: args, results: result ? [result] : [] });
+      imported.set(name, { index, args, result });
+    }
+    return (name: string) => {
+      const found = imported.get(name);
+      if (!found) throw new Error(`there is no ${from} called ${name}`);
+      return found;
+    };
   };
+  const kernel = importAll("kernel", kernels), helper = importAll("helper", helpers);
+  const regionType = module.type(REGION_SIGNATURE);
   const linkage = (flat: boolean) => ({
     regionType,
     lookup: flat ? lookups.flat : lookups.segmented,
@@ -50,6 +53,7 @@ export function regionTemplate(kernels: ImportTable["kernels"]): {
     fillWrite,
     flags,
     kernel,
+    helper,
   });
   return { module, linkage };
 }

@@ -21,8 +21,8 @@ export class RegionModules {
   readonly #imports: WebAssembly.Imports;
   readonly #table: WebAssembly.Table;
 
-  constructor(kernels: ImportTable["kernels"], table: WebAssembly.Table, imports: WebAssembly.Imports) {
-    shared ??= { template: regionTemplate(kernels), module: new WebAssembly.Module(sharedModule()) };
+  constructor(functions: ImportTable, table: WebAssembly.Table, imports: WebAssembly.Imports) {
+    shared ??= { template: regionTemplate(functions), module: new WebAssembly.Module(sharedModule()) };
     this.#template = shared.template;
     this.#table = table;
     this.#imports = { ...imports, shared: new WebAssembly.Instance(shared.module, imports).exports };

@@ -4,8 +4,8 @@ import type { Instruction } from "../decode/instruction.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { type Imported, LEFT } from "../interpreter/linkage.ts";
 import { Exit, HEADER } from "../interpreter/layout.ts";
-import { S, SEG, Seg } from "../state.ts";
-import type { RegionBlock, RegionCode, RegionInstruction } from "./discovery.ts";
+import { IN_REGION, S, SEG, Seg } from "../state.ts";
+import type { Flow, RegionBlock, RegionCode, RegionInstruction } from "./discovery.ts";
 import { NotTranslated, type Outcome, RegionEmitter } from "./emitter.ts";
 import { type FlagFunctions, FlagTracker } from "./flags.ts";
 import { type Edge, FlowGraph } from "./flow_graph.ts";
@@ -27,6 +27,7 @@ export interface RegionLinkage {
   readonly fillWrite: number;
   readonly flags: FlagFunctions;
   kernel(name: string): Imported;
+  helper(name: string): Imported;
 }
 
 /** What to write. */
@@ -44,11 +45,18 @@ export interface RegionPlan {
   readonly linkage: RegionLinkage;
 }
 
+/** A place where a region can be left. */
+export interface Site {
+  /** Offset in CS of the instruction to go on with. */
+  readonly ip: number;
+  /** True if only the run loop must have its turn first; false if the interpreter has to execute that instruction. */
+  readonly done: boolean;
+}
+
 /** A region's function. */
 export interface WrittenRegion {
   readonly body: Code;
-  /** By site: offset in CS of the instruction before which the region was left. */
-  readonly sites: readonly number[];
+  readonly sites: readonly Site[];
   /** The first instruction of the root turned out to need the interpreter if this is 0. */
   readonly translated: number;
 }
@@ -71,7 +79,7 @@ export class RegionWriter implements NodeWriter {
   readonly #nodes = new Map<number, number>();
   readonly #blocks: readonly RegionBlock[];
   readonly #entries: readonly number[];
-  readonly #sites: number[] = [];
+  readonly #sites: Site[] = [];
   readonly #needs: Int32Array;
   readonly #checked: Uint8Array;
   readonly #writer: StructuredWriter;
@@ -149,6 +157,9 @@ export class RegionWriter implements NodeWriter {
       case "branch":
         return [last.target, last.next];
       case "next":
+      case "stall":
+      case "exit":
+      case "transfer":
       case "call":
       case "callIndirect":
         return [last.next];
@@ -179,7 +190,7 @@ export class RegionWriter implements NodeWriter {
     for (const dispatch of this.#graph.dispatches) check(dispatch);
     for (const block of this.#blocks) {
       const last = block.instructions.at(-1);
-      if (last?.flow === "call" || last?.flow === "callIndirect") {
+      if (last && LATER_BUDGET.has(last.flow)) {
         const node = this.#nodes.get(last.next);
         if (node !== undefined) checked[node] = 1;
       }
@@ -253,6 +264,9 @@ export class RegionWriter implements NodeWriter {
       site: this.#site,
       bailLabel: this.#bail,
       kernel: linkage.kernel,
+      helper: linkage.helper,
+      beforeHelper: () => this.#beforeHelper(),
+      afterHelper: () => this.#afterHelper(),
       currentSite: () => this.#siteOfCurrent(),
     });
   }
@@ -325,7 +339,7 @@ export class RegionWriter implements NodeWriter {
   /** Leaves with all state up to date before the instruction at `ip`; nothing of the block has been taken from the budget. */
   #bailAt(ip: number): void {
     this.#flags.publish();
-    this.#body.i32(this.#sites.push(ip) - 1);
+    this.#body.i32(this.#sites.push({ ip, done: false }) - 1);
     this.#body.set(this.#site);
     this.#body.br(this.#bail);
   }
@@ -337,7 +351,7 @@ export class RegionWriter implements NodeWriter {
     code.i32(this.#unfinished);
     code.op(Op.I32_ADD);
     code.set(this.#budget);
-    if (this.#currentSite < 0) this.#currentSite = this.#sites.push(this.#current.ip) - 1;
+    if (this.#currentSite < 0) this.#currentSite = this.#sites.push({ ip: this.#current.ip, done: false }) - 1;
     return this.#currentSite;
   }
 
@@ -357,6 +371,75 @@ export class RegionWriter implements NodeWriter {
       code.memory(Op.I32_LOAD, 0);
       code.returnCallIndirect(linkage.regionType);
     });
+  }
+
+  // ---- calls of system functions
+
+  /** Brings the state block to what a system function has to see. */
+  #beforeHelper(): void {
+    const code = this.#body;
+    this.#flags.toMemory();
+    this.#storeRegisters();
+    this.#setState(S.BUDGET, () => {
+      code.get(this.#budget);
+      code.i32(this.#unfinished - 1);
+      code.op(Op.I32_ADD);
+    });
+    this.#setState(S.CURRENT, () => code.i32(IN_REGION));
+    code.get(CPU);
+    code.i64(BigInt(this.#current.ip));
+    code.memory(Op.I64_STORE, S.RIP);
+  }
+
+  /** The system function has raised nothing: registers and budget are what it made them. */
+  #afterHelper(): void {
+    const code = this.#body;
+    this.#loadAll();
+    code.get(this.#budget);
+    code.i32(this.#unfinished - 1);
+    code.op(Op.I32_SUB);
+    code.set(this.#budget);
+  }
+
+  /** After an instruction that called a system function: leaves if the run loop must have its turn. */
+  #leaveIfAsked(next: number): void {
+    const code = this.#body;
+    this.#getState(S.LEAVE);
+    code.if(() => {
+      this.#flags.publish();
+      code.get(this.#budget);
+      code.i32(this.#unfinished);
+      code.op(Op.I32_ADD);
+      code.set(this.#budget);
+      code.i32(this.#sites.push({ ip: next, done: true }) - 1);
+      code.set(this.#site);
+      code.br(this.#bail);
+    });
+  }
+
+  /** After a system function that has set RIP: on there, in the region if it is the next instruction. */
+  #transferred(node: number, last: RegionInstruction): void {
+    const code = this.#body;
+    this.#getState(S.LEAVE);
+    code.if(() => {
+      this.#setState(S.BUDGET, () => code.get(this.#budget));
+      this.#setState(S.EXIT, () => code.i32(Exit.TRANSFER));
+      code.i64(LEFT);
+      code.op(Op.RETURN);
+    });
+    code.get(CPU);
+    code.memory(Op.I64_LOAD, S.RIP);
+    code.set(this.#next);
+    if (this.#edge(node, last.next)) {
+      code.get(this.#next);
+      code.i64(BigInt(last.next));
+      code.op(Op.I64_EQ);
+      code.if(() => this.#goto(node, last.next));
+      this.#flags.known = FlagTracker.IN_MEMORY;
+    }
+    this.#setState(S.BUDGET, () => code.get(this.#budget));
+    code.get(this.#next);
+    code.op(Op.RETURN);
   }
 
   // ---- nodes
@@ -384,7 +467,8 @@ export class RegionWriter implements NodeWriter {
       const outcome = this.#instruction(current);
       if (outcome === null) return;
       this.#unfinished--;
-      if (outcome.kind !== "next") return this.#end(number, current, outcome);
+      if (current.flow !== "transfer" && this.#emitter.calledHelper) this.#leaveIfAsked(current.next);
+      if (current.flow !== "next") return this.#end(number, current, outcome);
     }
     this.#goto(number, block.instructions.at(-1)!.next);
   }
@@ -440,6 +524,16 @@ export class RegionWriter implements NodeWriter {
         return this.#call(node, last);
       case "indirect":
         return this.#jumpIndirect(node);
+      case "stall":
+        code.get(this.#budget);
+        code.i32(outcome.kind === "stall" ? outcome.cycles : 0);
+        code.op(Op.I32_SUB);
+        code.set(this.#budget);
+        return this.#goto(node, last.next);
+      case "exit":
+        return this.#goto(node, last.next);
+      case "transfer":
+        return this.#transferred(node, last);
       case "return":
         this.#flags.toMemory();
         this.#flags.publish();
@@ -607,6 +701,9 @@ export class RegionWriter implements NodeWriter {
     nest(inPlace.length - 1);
   }
 }
+
+/** After instructions of these kinds the budget may be anything. */
+const LATER_BUDGET: ReadonlySet<Flow> = new Set<Flow>(["call", "callIndirect", "exit", "transfer", "stall"]);
 
 /** Instructions of a block that the region executes. */
 function countOf(block: RegionBlock): number {

@@ -9,7 +9,7 @@ import type { Tier } from "../options.ts";
 import { type CodeView, discover, type Limits, type RegionCode } from "./discovery.ts";
 import { UnexpectedRegister } from "./emitter.ts";
 import { REGION_SLOTS, type RegionFunction, type RegionModules } from "./modules.ts";
-import { RegionWriter, type WrittenRegion } from "./region.ts";
+import { RegionWriter, type Site, type WrittenRegion } from "./region.ts";
 
 const PAGE_SIZE = 4096;
 
@@ -43,7 +43,7 @@ interface Region extends CodeRegion {
   readonly ip: number;
   readonly host: number;
   readonly key: number;
-  readonly sites: readonly number[];
+  readonly sites: readonly Site[];
   /** Offsets in CS at which the region can be entered; blocks are patched to lead there. */
   readonly entries: readonly number[];
   readonly patched: Block[];
@@ -138,8 +138,8 @@ export class Translator {
     if (targets.size < MOST_TARGETS) targets.add(to);
   }
 
-  /** Offset in CS at which a region was left for the interpreter. */
-  left(slot: number, site: number): number {
+  /** Where a region was left: before an instruction for the interpreter, or because one is done that wants the run loop. */
+  left(slot: number, site: number): Site {
     this.statistics.bails++;
     const region = this.#regions.get(slot);
     if (!region) throw new Error(`a region was left that is in no slot: ${slot}`);
@@ -336,9 +336,14 @@ export class Translator {
     this.#pending = [];
     this.#targets.clear();
     this.#liveBytes = 0;
-    this.#words.fill(0, PAGE_CELLS.BASE >> 2, this.#nextCell >> 2);
+    this.forgetPages();
     this.#cells.clear();
     this.#nextCell = PAGE_CELLS.BASE;
+  }
+
+  /** Forgets which code pages are known to be where they were. */
+  forgetPages(): void {
+    this.#words.fill(0, PAGE_CELLS.BASE >> 2, this.#nextCell >> 2);
   }
 }
 
