@@ -24,7 +24,7 @@ export function resetRegisters(r: Registers, signature: number): void {
   r.setNumber(S.XCR0, 1);
   r.setNumber(S.PAT, 0x0007_0406);
   r.setI32(S.PAT + 4, 0x0007_0406);
-  // Bootstrap processor; the enable bit is clear, because there is no local APIC.
+  // Bootstrap processor. A board with a local APIC answers for this register itself.
   r.setNumber(S.APIC_BASE, 0xfee0_0100);
   r.setNumber(S.MISC_ENABLE, 1);
   r.setI32(S.FCW, 0x40);
