@@ -163,14 +163,21 @@ export class LazyFlags {
     );
   }
 
+  /** Replaces all six; `PF` and so on are 0 or 1. */
+  #setAll({ CF, PF, AF, ZF, SF, OF }: Record<FlagName, Value>): void {
+    const zf = this.#e.let(ZF), cf = this.#e.let(CF), known = (value: Value) => value.constant === 0n;
+    // The stand-in result is 0 or 1, whose parity equals ZF.
+    let aux = cf.shl(31).or((known(OF) ? cf : cf.xor(OF)).shl(30)).or((known(PF) ? zf : zf.xor(PF)).shl(8));
+    if (!known(AF)) aux = aux.or(AF.shl(3));
+    if (!known(SF)) aux = aux.or(SF);
+    this.#set(zf.xor(1), this.#e.let(aux));
+  }
+
   /** Replaces all six by the bits of a flags image. */
   setImage(imageValue: Value): void {
     const image = this.#e.let(imageValue);
     const bit = (n: number) => image.shrU(n).and(1);
-    const zf = this.#e.let(bit(6)), cf = this.#e.let(bit(0));
-    // The stand-in result is 0 or 1, whose parity equals ZF.
-    const aux = cf.shl(31).or(cf.xor(bit(11)).shl(30)).or(bit(4).shl(3)).or(bit(7)).or(bit(2).xor(zf).shl(8));
-    this.#set(zf.xor(1), this.#e.let(aux));
+    this.#setAll({ CF: bit(0), PF: bit(2), AF: bit(4), ZF: bit(6), SF: bit(7), OF: bit(11) });
   }
 
   /** Changes some flags. */
@@ -183,6 +190,7 @@ export class LazyFlags {
       const top = carry.shl(31).or(carry.xor(overflow).shl(30));
       return this.#e.setState(S.FLAG_AUX, "i32", this.#e.let(aux.and(~CARRIES).or(top)));
     }
+    if (names.length === 6) return this.#setAll(flags as Record<FlagName, Value>);
     const position: Record<FlagName, number> = { CF: 0, PF: 2, AF: 4, ZF: 6, SF: 7, OF: 11 };
     let mask = 0;
     for (const name of names) mask |= 1 << position[name];

@@ -12,8 +12,9 @@ const { simd } = Value;
 define("ptest", (e) => {
   beginSse(e);
   const source = e.vector(1), mask = e.vector(0);
-  const none = (opcode: number) => simd(opcode, source, mask).simdTest(OpSimd.V128_ANY_TRUE).eqz();
-  e.setArithmeticFlags(none(OpSimd.V128_AND).shl(6).or(none(OpSimd.V128_ANDNOT)));
+  const isZero = (opcode: number) => e.let(simd(opcode, source, mask).simdTest(OpSimd.V128_ANY_TRUE).eqz());
+  const ZF = isZero(OpSimd.V128_AND), CF = isZero(OpSimd.V128_ANDNOT), none = e.i32(0);
+  e.setFlags({ CF, PF: none, AF: none, ZF, SF: none, OF: none });
 });
 
 define("mpsadbw", (e) => {

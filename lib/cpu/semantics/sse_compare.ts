@@ -40,19 +40,23 @@ for (const [suffix, { format, bytes }] of Object.entries(SHAPES)) {
   });
 }
 
-/** COMISS, COMISD and the quiet ones: the answer in EFLAGS, as their image. */
+/** COMISS, COMISD and the quiet ones: the answer in EFLAGS. */
 define("comiss comisd ucomiss ucomisd", (e, mnemonic) => {
   beginSse(e);
-  const wide = mnemonic.endsWith("sd"), format = wide ? DOUBLE : SINGLE;
+  const wide = mnemonic.endsWith("sd"), format = wide ? DOUBLE : SINGLE, none = e.i32(0);
   const b = e.vector(1, format.bytes), a = e.vector(0), tests = new LaneTests(e, format, format.bytes);
   const numbers = [a.lane(format.lane, 0), b.lane(format.lane, 0)];
-  const equal = Value.numeric("i32", wide ? Op.F64_EQ : Op.F32_EQ, ...numbers);
-  const less = Value.numeric("i32", wide ? Op.F64_LT : Op.F32_LT, ...numbers);
-  const image = e.variable(equal.shl(6).or(less));
+  const equal = e.variable(Value.numeric("i32", wide ? Op.F64_EQ : Op.F32_EQ, ...numbers));
+  const less = e.variable(Value.numeric("i32", wide ? Op.F64_LT : Op.F32_LT, ...numbers));
+  const unordered = e.variable(none);
   e.rarely(tests.ordinary(a, b), () => {
     const quiet = e.i32(mnemonic.startsWith("u") ? 1 : 0);
-    image.set(e.kernel("sse_comi", e.base(), quiet, a, b, e.i32(wide ? 1 : 0)));
-    e.if(image.value.eq(-1), () => raiseSimdError(e));
+    const image = e.kernel("sse_comi", e.base(), quiet, a, b, e.i32(wide ? 1 : 0));
+    e.if(image.eq(-1), () => raiseSimdError(e));
+    less.set(image.and(1));
+    unordered.set(image.shrU(2).and(1));
+    equal.set(image.shrU(6).and(1));
   });
-  e.setArithmeticFlags(image.value);
+  const [ZF, CF, PF] = [equal, less, unordered].map(({ value }) => e.let(value));
+  e.setFlags({ CF, PF, AF: none, ZF, SF: none, OF: none });
 });
