@@ -47,6 +47,16 @@ export interface PhysicalMemoryOptions {
   extra?: number;
 }
 
+/** A memory of `pages` pages of 64 KiB. Throws a RangeError that says how much was asked for if the host has not got it. */
+function allocateMemory(pages: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new RangeError(`the host cannot provide ${Math.ceil(pages / 16)} MiB for a guest: give it less memory`);
+  }
+}
+
 /** Guest-physical memory and its map. */
 export class PhysicalMemory implements DmaMemory {
   /** The linear memory; the compiled code of this machine imports it. */
@@ -68,12 +78,10 @@ export class PhysicalMemory implements DmaMemory {
   #highRamPages = 0;
   #next: number;
 
+  /** @throws RangeError if the host cannot provide as much. */
   constructor(options: PhysicalMemoryOptions) {
-    const total = options.ram + (options.extra ?? 0x140_0000);
-    this.memory = new WebAssembly.Memory({
-      initial: Math.ceil(total / 65536),
-      maximum: Math.ceil(total / 65536),
-    });
+    const pages = Math.ceil((options.ram + (options.extra ?? 0x140_0000)) / 65536);
+    this.memory = allocateMemory(pages);
     this.bytes = new Uint8Array(this.memory.buffer);
     this.view = new DataView(this.memory.buffer);
     this.ramSize = options.ram;

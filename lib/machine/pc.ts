@@ -390,7 +390,10 @@ export class Pc {
 function checkMemory(bytes: number): void {
   const largest = FOUR_GIB - DEFAULT_VRAM_SIZE - 20 * MIB;
   if (!Number.isSafeInteger(bytes) || bytes < MIB || bytes % MIB !== 0 || bytes > largest) {
-    throw new RangeError(`memory is a multiple of 1 MiB from 1 MiB to ${largest / MIB} MiB, not ${bytes} bytes`);
+    throw new RangeError(
+      `memory is a multiple of 1 MiB from 1 MiB to ${largest / MIB} MiB, not ${bytes} bytes: ` +
+        "one WebAssembly memory holds it, with ROM and video memory, and has 4 GiB",
+    );
   }
 }
 
