@@ -121,9 +121,13 @@ define("palignr", (e) => {
 define("psrldq pslldq", (e, mnemonic) => {
   beginSse(e);
   const imm = knownImmediate(e, 1), left = mnemonic === "pslldq", value = e.vector(0);
+  if (imm === 8) {
+    const zero = zeroVector();
+    return e.setVector(0, left ? zero.shuffle(value, LOW_LOW) : value.shuffle(zero, LOW_LOW.map((byte) => byte + 8)));
+  }
   if (imm !== null) {
-    const from = bytesOf((i) => left ? i - imm : i + imm).map((byte) => byte >= 0 && byte < 16 ? byte : 16);
-    return e.setVector(0, value.shuffle(zeroVector(), from));
+    const from = bytesOf((i) => left ? i - imm : i + imm).map((byte) => byte >= 0 && byte < 16 ? byte : 0xff);
+    return e.setVector(0, simd(OpSimd.I8X16_SWIZZLE, value, Value.v128(from)));
   }
   const count = e.let(e.read(1).wrap()), clamped = e.select(count.ltU(16), count, e.i32(16));
   const from = simd(
