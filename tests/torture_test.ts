@@ -5,7 +5,7 @@ import { tortureCase } from "../scripts/lib/guest_cases.ts";
 import { Subject } from "../scripts/lib/subject.ts";
 
 /** Enough for the translator to find what is hot in `auto`. */
-const ROUNDS = 10;
+const ROUNDS = 4;
 const CHECKPOINTS = 10;
 
 const test = tortureCase(ROUNDS);
