@@ -6,18 +6,19 @@
  * and initial RAM disk of Debian's installer for both (`installer-i386-vmlinuz`, `installer-i386-initrd.gz` …), the packages
  * that they came from (`packages.txt`) and their checksums (`SHA256SUMS`). What is there already with the right checksum is
  * not downloaded again without `--refresh`. Where gcc is there, the benchmarks of `fixtures/bench` are compiled for both (into
- * `bench-i386/` …) and put into an initial RAM file system that runs them (`bench-i386.cpio.gz` …). apt works in a folder of
- * its own there: the host's package lists and its installed packages are neither used nor changed. Exit code 1 if something
- * could not be obtained, with the reason.
+ * `bench-i386/` …) and put into an initial RAM file system that runs them (`bench-i386.cpio.gz` …), and `fixtures/fpu/digest.c`
+ * is compiled (`fpu-digest-i386` …) and put into the others. apt works in a folder of its own there: the host's package lists
+ * and its installed packages are neither used nor changed. Exit code 1 if something could not be obtained, with the reason.
  */
 import { parseArgs } from "@std/cli";
 import { fileURLToPath } from "node:url";
-import { buildBenchmarks, CompileError, compiler } from "./lib/bench_build.ts";
+import { buildBenchmarks, buildDigest, CompileError, compiler } from "./lib/bench_build.ts";
 import type { Architecture } from "./lib/bench_programs.ts";
 import { benchmarkEntries, initramfs, initramfsEntries } from "./lib/initramfs.ts";
 
 const IMAGES = fileURLToPath(new URL("../.cache/images/", import.meta.url));
 const BENCHMARKS = fileURLToPath(new URL("../fixtures/bench", import.meta.url));
+const FPU_DIGEST = fileURLToPath(new URL("../fixtures/fpu/digest.c", import.meta.url));
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const DEFAULT_MIRROR = "http://deb.debian.org/debian";
 const DEFAULT_SUITE = "bookworm";
@@ -256,8 +257,23 @@ async function obtain(
       await Deno.remove(deb);
     }
   }
-  const archive = await initramfs(initramfsEntries(await Deno.readFile(`${IMAGES}${busybox}`)));
+  const programs = await digestProgram(architecture);
+  const archive = await initramfs(initramfsEntries(await Deno.readFile(`${IMAGES}${busybox}`), programs));
   await collection.add(`initramfs-${architecture}.cpio.gz`, archive, collection.origin(busybox));
+}
+
+/** Compiles the digest of floating-point results as `fpu-digest-i386` …; none without a compiler. */
+async function digestProgram(architecture: Architecture): Promise<Map<string, Uint8Array>> {
+  const output = `${IMAGES}fpu-digest-${architecture}`;
+  try {
+    await compiler();
+  } catch (error) {
+    if (!(error instanceof CompileError)) throw error;
+    await Deno.remove(output).catch(() => {});
+    return new Map();
+  }
+  await buildDigest(architecture, FPU_DIGEST, output);
+  return new Map([["fpu-digest", await Deno.readFile(output)]]);
 }
 
 /** Compiles the benchmarks and makes their guests, or says why not: without a compiler everything else is of use, too. */

@@ -5,6 +5,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { expect, Guest } from "../mod.ts";
+import { exists } from "../scripts/lib/files.ts";
 import { cachedImage, testWith } from "./support.ts";
 
 /** Kernel messages of level warning and above that a PC of this kind gets: QEMU 7.2 shows them, too. */
@@ -37,6 +38,29 @@ function messages(dmesg: string): { level: number; text: string }[] {
     level: Number(code) % 8,
     text,
   }));
+}
+
+/** What `fixtures/fpu/digest.c` prints. */
+const FPU_DIGEST = [
+  "FPU x87-special ad89137a5ed3fe6f",
+  "FPU x87-random 6c164ed7177b1c49",
+  "FPU x87-scale 1420aba58d4d2882",
+  "FPU x87-compare 996a7af7e6fe315f",
+  "FPU x87-remainder dcb0cc0275eafd59",
+  "FPU x87-single 852a5e947cf0f323",
+  "FPU x87-memory b89c1b9db9f5904f",
+  "FPU x87-stack 69d7fb85d5aea361",
+  "FPU sse-double bc55a6e8d6508a4c",
+  "FPU sse-float adb710589123edad",
+  "FPU sse-convert 0f4e481d1f7f2241",
+  "FPU ALL 69df98115fd47f00",
+].join("\n");
+
+/** The same from the host's own processor, if it is one of this kind. */
+async function digestOnHost(program: string): Promise<string> {
+  if (Deno.build.arch !== "x86_64" || Deno.build.os !== "linux") return FPU_DIGEST;
+  const { stdout } = await new Deno.Command(program).output();
+  return new TextDecoder().decode(stdout).trimEnd();
 }
 
 /** Logs in on both consoles. Messages of the kernel and of login may get between prompt and answer, as on a real machine. */
@@ -81,6 +105,9 @@ async function drive(flavour: "686" | "686-pae" | "amd64", append: string): Prom
     level <= 4 && !EXPECTED_WARNINGS.some((known) => known.test(text))
   );
   assertEquals(unexpected, []);
+
+  const program = cachedImage(`fpu-digest-${architecture}`).path;
+  if (exists(program)) assertEquals(await answer(guest, "fpu-digest"), await digestOnHost(program));
 
   const shell = await guest.snapshot();
   await guest.keyboard.type("poweroff\n");

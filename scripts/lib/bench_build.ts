@@ -1,5 +1,5 @@
-/** Compiles the benchmarks of `fixtures/bench` with gcc. */
-import { type Architecture, commonFlags, type Program, programs } from "./bench_programs.ts";
+/** Compiles the benchmarks of `fixtures/bench`, and `fixtures/fpu`, with gcc. */
+import { type Architecture, commonFlags, programs } from "./bench_programs.ts";
 
 /** A benchmark does not compile; the message has the compiler's. */
 export class CompileError extends Error {
@@ -24,13 +24,22 @@ export async function compiler(): Promise<string> {
   }
 }
 
-async function compile(program: Program, architecture: Architecture, sources: string, target: string): Promise<void> {
-  const output = `${target}/${program.name}`;
+async function compile(
+  flags: readonly string[],
+  architecture: Architecture,
+  source: string,
+  output: string,
+): Promise<void> {
   // Written beside and renamed, so that an interrupted run leaves no half program.
-  const args = [...commonFlags(architecture), ...program.flags, `${sources}/${program.source}`, "-o", `${output}.new`];
+  const args = [...commonFlags(architecture), ...flags, source, "-o", `${output}.new`];
   const { success, stderr } = await gcc(args);
   if (!success) throw new CompileError(`gcc ${args.join(" ")}:\n${stderr}`);
   await Deno.rename(`${output}.new`, output);
+}
+
+/** Compiles the digest of floating-point results, from `fixtures/fpu/digest.c`, to `output`. Throws {@link CompileError}. */
+export async function buildDigest(architecture: Architecture, source: string, output: string): Promise<void> {
+  await compile(["-msse2"], architecture, source, output);
 }
 
 /** What the programs in a folder were made of: unless it changes, they need not be made again. */
@@ -55,7 +64,9 @@ export async function buildBenchmarks(
   await Deno.mkdir(target, { recursive: true });
   const list = programs(architecture);
   if (await Deno.readTextFile(mark).catch(() => "") !== wanted) {
-    for (const program of list) await compile(program, architecture, sources, target);
+    for (const { name, source, flags } of list) {
+      await compile(flags, architecture, `${sources}/${source}`, `${target}/${name}`);
+    }
     await Deno.writeTextFile(mark, wanted);
   }
   const built = new Map<string, Uint8Array>();

@@ -107,9 +107,16 @@ function entries(busybox: Uint8Array, init: string): CpioEntry[] {
   ];
 }
 
-/** The entries of the archive of a guest with a login prompt, around a busybox binary. */
-export function initramfsEntries(busybox: Uint8Array): CpioEntry[] {
-  return entries(busybox, INIT);
+/** The entries of the archive of a guest with a login prompt, around a busybox binary, and with more programs in `/bin`. */
+export function initramfsEntries(
+  busybox: Uint8Array,
+  programs: ReadonlyMap<string, Uint8Array> = new Map(),
+): CpioEntry[] {
+  return [...entries(busybox, INIT), ...executables("bin", programs)];
+}
+
+function executables(folder: string, programs: ReadonlyMap<string, Uint8Array>): CpioEntry[] {
+  return [...programs].map(([name, data]) => ({ path: `${folder}/${name}`, kind: "file", permissions: 0o755, data }));
 }
 
 /** The entries of the archive of the benchmark guest, around a busybox binary and the benchmarks by name. */
@@ -117,12 +124,7 @@ export function benchmarkEntries(busybox: Uint8Array, benchmarks: ReadonlyMap<st
   return [
     ...entries(busybox, benchmarkInit([...benchmarks.keys()])),
     { path: "bench", kind: "directory", permissions: 0o755 },
-    ...[...benchmarks].map(([name, data]): CpioEntry => ({
-      path: `bench/${name}`,
-      kind: "file",
-      permissions: 0o755,
-      data,
-    })),
+    ...executables("bench", benchmarks),
   ];
 }
 

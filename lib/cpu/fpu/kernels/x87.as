@@ -578,7 +578,9 @@ export function x87_remainder(base: usize, nearest: i32): void {
   } else {
     if (aDenormal || bDenormal) raise(DE);
     const at = address(base, 0);
-    if (aClass == ZERO || bClass == INFINITE) take(load<u16>(at, 8), load<u64>(at));
+    const se: i32 = load<u16>(at, 8), sig = load<u64>(at);
+    // A pseudo-denormal becomes the normal number that it is.
+    if (aClass == ZERO || bClass == INFINITE) take((se & 0x7fff) == 0 ? se | <i32> (sig >> 63) : se, sig);
     else codes = reduce(nearest != 0);
   }
   replaceTop(base);
