@@ -23,7 +23,8 @@ function slicing(length: number): number {
       retired += fuzzer.retired;
       if (difference === null) continue;
       differing++;
-      console.log(`seed ${seed}, ${manner.name}: differs after ${difference.instructions}, at ${difference.before}`);
+      console.log(`seed ${seed}, ${manner.name}: differs after ${difference.instructions}`);
+      for (const place of difference.trace) console.log(`    ${place}`);
       for (const field of difference.fields) console.log(`  ${field}`);
     }
     failures += differing;

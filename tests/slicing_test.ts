@@ -9,8 +9,8 @@ for (const manner of MANNERS) {
     for (let seed = 0; seed < CASES; seed++) {
       const difference = fuzzer.compare(seed, INSTRUCTIONS);
       if (difference === null) continue;
-      const { instructions, before, fields } = difference;
-      throw new Error([`seed ${seed} differs after ${instructions}, at ${before}`, ...fields].join("\n"));
+      const { instructions, trace, fields } = difference;
+      throw new Error([`seed ${seed} differs after ${instructions}`, ...trace, ...fields].join("\n"));
     }
   });
 }

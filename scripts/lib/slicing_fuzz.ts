@@ -6,6 +6,7 @@
  * faults. Pages with odd rights, page tables, its own code, a device page and ports are all within its reach; interrupts
  * and NMIs arrive at fixed instruction counts.
  */
+import { decode, disassemble, newInstruction } from "../../lib/cpu/decode/mod.ts";
 import { Cpu } from "../../lib/cpu/cpu.ts";
 import type { CpuOptions } from "../../lib/cpu/options.ts";
 import { Access } from "../../lib/cpu/registers.ts";
@@ -51,6 +52,7 @@ class Bench {
   /** Port and device accesses, with their instruction counts, in order. */
   log: number[] = [];
   #start: Record<string, unknown>;
+  #floatingPoint = -1;
 
   constructor(options: CpuOptions) {
     const { memory, log } = this;
@@ -79,9 +81,11 @@ class Bench {
       },
       timestamp: () => this.cpu.instructions,
       floatingPointError: (pending) => {
-        this.#note(4, pending ? 1 : 0);
-        // Now it waits for an interrupt, now it goes on.
-        return (this.cpu.instructions & 1) !== 0;
+        // Now it waits for an interrupt, now it goes on. How often a waiting processor asks is nobody's business.
+        const { instructions } = this.cpu, asked = pending ? instructions : -1 - instructions;
+        if (asked !== this.#floatingPoint) this.#note(4, pending ? 1 : 0, instructions);
+        this.#floatingPoint = asked;
+        return (instructions & 1) !== 0;
       },
     };
     this.cpu = new Cpu(bus, options);
@@ -114,6 +118,7 @@ class Bench {
     memory.noteWrite(0, RAM);
     cpu.load(structuredClone(this.#start));
     this.log = [];
+    this.#floatingPoint = -1;
     writeTables(memory);
     writePaging(memory, random);
     for (let page = 0; page < PLAYGROUND_PAGES; page++) {
@@ -244,14 +249,17 @@ export interface Difference {
   readonly seed: number;
   /** Instructions after which the states differ for the first time. */
   readonly instructions: number;
-  /** Where RIP was one instruction earlier, and the bytes there. */
-  readonly before: string;
+  /** The last instructions before that, as interpreted: what ran translated can be any of its block. */
+  readonly trace: readonly string[];
   /** Fields that differ: name, value as interpreted in one go, value in the other manner. */
   readonly fields: readonly string[];
 }
 
 const WHOLE: readonly number[] = [2 ** 28];
 const REFERENCE: Manner = { name: "interpreted in one go" };
+
+/** Instructions that are shown before a difference. */
+const TRACE = 12;
 
 /** Manners that tell most. */
 export const MANNERS: readonly Manner[] = [
@@ -290,10 +298,13 @@ export class SlicingFuzzer {
       if (this.#equal(seed, middle)) equal = middle;
       else different = middle;
     }
-    this.#equal(seed, equal);
-    const before = this.#place();
+    const trace: string[] = [];
+    for (let at = Math.max(0, equal - TRACE); at <= equal; at++) {
+      this.#equal(seed, at);
+      trace.push(`${at}  ${this.#place()}`);
+    }
     this.#equal(seed, different);
-    return { seed, instructions: different, before, fields: this.#differences() };
+    return { seed, instructions: different, trace, fields: this.#differences() };
   }
 
   /** Instructions that the last run retired. */
@@ -311,13 +322,14 @@ export class SlicingFuzzer {
   }
 
   #place(): string {
-    const { cpu, memory } = this.#benches[0];
+    const { cpu, memory } = this.#benches[0], mode = cpu.r.i32(S.MODE) & 0xff;
     const linear = cpu.r.ip + cpu.r.segmentBase(Seg.CS);
-    let bytes = "not mapped";
-    if (linear < RAM) {
-      bytes = Array.from(memory.bytes.subarray(linear, linear + 15), (b) => b.toString(16).padStart(2, "0")).join(" ");
-    }
-    return `${cpu.r.selector(Seg.CS).toString(16)}:${cpu.r.ip.toString(16)} mode ${cpu.r.i32(S.MODE) & 0xff}: ${bytes}`;
+    const where = `${cpu.r.selector(Seg.CS).toString(16)}:${cpu.r.ip.toString(16)} mode ${mode.toString(16)}: `;
+    if (linear >= RAM) return `${where}not in RAM`;
+    const bytes = memory.bytes.subarray(linear, linear + 15), instruction = newInstruction();
+    decode(bytes, 0, bytes.length, cpu.r.codeSize, instruction);
+    const shown = bytes.subarray(0, Math.max(1, instruction.length)).toHex();
+    return `${where}${shown.padEnd(20)} ${disassemble(instruction, cpu.r.ip)}`;
   }
 
   #differences(): string[] {
