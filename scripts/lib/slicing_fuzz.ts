@@ -13,6 +13,7 @@ import { Access } from "../../lib/cpu/registers.ts";
 import { CR0, CR4, Flag, S, Seg } from "../../lib/cpu/state.ts";
 import { Hasher } from "../../lib/machine/hash.ts";
 import { PhysicalMemory } from "../../lib/machine/memory.ts";
+import { parseCpuModel } from "../../lib/cpu/system/model.ts";
 import type { ProcessorBus } from "../../lib/machine/processor.ts";
 import { encodeState } from "../../lib/machine/state.ts";
 import type { StateValue } from "../../lib/machine/types.ts";
@@ -88,7 +89,7 @@ class Bench {
         return (instructions & 1) !== 0;
       },
     };
-    this.cpu = new Cpu(bus, options);
+    this.cpu = new Cpu(bus, { cpuModel: parseCpuModel("max"), ...options });
     log.length = 0;
     this.#start = this.cpu.save();
   }
@@ -137,7 +138,8 @@ class Bench {
     r.setNumber(S.IDTR_BASE, IDT);
     r.setI32(S.IDTR_LIMIT, 0x7ff);
     r.setNumber(S.CR3, DIRECTORY);
-    r.setI32(S.CR4, CR4.PSE | CR4.OSFXSR);
+    r.setI32(S.CR4, CR4.PSE | CR4.OSFXSR | (random.oneIn(4) ? 0 : CR4.OSXSAVE));
+    r.setNumber(S.XCR0, 3);
     r.setI32(S.CR0, CR0.PE | CR0.PG | CR0.ET | (random.oneIn(2) ? CR0.WP : 0));
     r.eflags = 2 | Flag.IF | (random.oneIn(3) ? Flag.IOPL : 0) | (random.oneIn(6) ? Flag.DF : 0) |
       (random.oneIn(12) ? Flag.TF : 0);
