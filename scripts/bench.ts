@@ -5,7 +5,7 @@
  * Peers: v86 (the environment's V86DIR names the build folder of its npm package; Debian's package seabios has its firmware)
  * and QEMU's translator. All boot the same kernel, initial RAM file system and command line, one after the other in each
  * round. Times are the host's, between the marker lines on the serial line; the boot is timed from the start of the process.
- * Exit code 1 if a test fails, crashes or takes too long anywhere.
+ * Exit code 1 if a test fails, crashes or takes too long anywhere. Ctrl-C ends it with what has been measured so far.
  */
 import { parseArgs } from "@std/cli";
 import { type Contestant, contestant, CONTESTANTS, images } from "./lib/bench_contestants.ts";
@@ -60,7 +60,7 @@ function names(option: string, list: string, allowed: readonly string[]): string
   return chosen;
 }
 
-function readOptions(args: readonly string[]): Options {
+function readOptions(args: readonly string[], signal: AbortSignal): Options {
   const unknown: string[] = [];
   const given = parseArgs(args.filter((arg) => arg !== "--"), {
     string: ["only", "peers", "arch", "runs", "repeat", "scale", "tier", "limit", "time", "json"],
@@ -103,6 +103,7 @@ function readOptions(args: readonly string[]): Options {
       scale: whole("scale", String(given.scale)),
       time,
       limits: { boot: 400, test: whole("limit", String(given.limit)) },
+      signal,
     },
     json: given.json === undefined ? null : String(given.json),
   };
@@ -119,24 +120,31 @@ async function measure(options: Options): Promise<Map<string, Map<string, Outcom
     all.set(who, row);
   };
   for (let run = 1; run <= options.runs; run++) {
+    const enter = async (who: string, named: readonly string[], outcomes: Promise<Outcome[]>) => {
+      const known = await outcomes;
+      // What was interrupted has shown nothing.
+      if (!conduct.signal.aborted) named.forEach((test, i) => add(who, test, known[i]));
+    };
     const progress = (who: string) => console.error(`round ${run} of ${options.runs}: ${who}`);
     if (options.native && tests.length > 0) {
       progress("native");
-      const outcomes = await runNatively(paths, passes, conduct);
-      passes.forEach((test, i) => add("native", test, outcomes[i]));
+      await enter("native", passes, runNatively(paths, passes, conduct));
     }
     for (const one of options.contestants) {
+      if (conduct.signal.aborted) return all;
       progress(one.name);
-      if (options.boot) add(one.name, "boot", await boot(one, paths, conduct));
-      const outcomes = await runInGuest(one, paths, passes, conduct);
-      passes.forEach((test, i) => add(one.name, test, outcomes[i]));
+      if (options.boot) await enter(one.name, ["boot"], boot(one, paths, conduct).then((outcome) => [outcome]));
+      await enter(one.name, passes, runInGuest(one, paths, passes, conduct));
     }
+    if (conduct.signal.aborted) return all;
   }
   return all;
 }
 
 async function main(): Promise<number> {
-  const options = readOptions(Deno.args);
+  const interruption = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => interruption.abort());
+  const options = readOptions(Deno.args, interruption.signal);
   const { kernel, login, benchmarks } = images(options.architecture);
   const needed = [kernel, ...(options.boot ? [login] : []), ...(options.tests.length > 0 ? [benchmarks] : [])];
   const missing = needed.filter((path) => !exists(path));
@@ -151,7 +159,7 @@ async function main(): Promise<number> {
   });
   console.log(report(summary));
   if (options.json !== null) await Deno.writeTextFile(options.json, `${JSON.stringify(summary, null, 2)}\n`);
-  return summary.problems.length === 0 ? 0 : 1;
+  return summary.problems.length === 0 && !interruption.signal.aborted ? 0 : 1;
 }
 
 try {

@@ -15,6 +15,8 @@ export interface Conduct {
   readonly scale: number;
   readonly time: TimeSource;
   readonly limits: Limits;
+  /** Ends what runs. */
+  readonly signal: AbortSignal;
 }
 
 /** Limits in seconds of host time. */
@@ -32,10 +34,11 @@ const COMMAND_LINE = "console=ttyS0 quiet cryptomgr.notests";
 class Watched {
   readonly #child: Deno.ChildProcess;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #signal: AbortSignal;
   /** True once the limit has passed. */
   expired = false;
 
-  constructor({ command, args, env, stdin = "null" }: Command) {
+  constructor({ command, args, env, stdin = "null" }: Command, signal: AbortSignal) {
     this.#child = new Deno.Command(command, {
       args: [...args],
       env,
@@ -43,6 +46,8 @@ class Watched {
       stdout: "piped",
       stderr: "null",
     }).spawn();
+    this.#signal = signal;
+    signal.addEventListener("abort", this.#kill);
   }
 
   /** Begins to wait again: from now, `seconds` may pass. */
@@ -59,6 +64,13 @@ class Watched {
     return source === "host" ? performance.now() : processTime(this.#child.pid);
   }
 
+  /** Lets a process go on that waits on its standard input. */
+  async release(): Promise<void> {
+    const writer = this.#child.stdin.getWriter();
+    await writer.write(Uint8Array.of(10));
+    writer.releaseLock();
+  }
+
   /** Its output, piece by piece. */
   async *output(): AsyncGenerator<string> {
     for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) yield text;
@@ -67,18 +79,19 @@ class Watched {
   /** Ends it, if it has not ended by itself. */
   async end(): Promise<void> {
     clearTimeout(this.#timer);
+    this.#signal.removeEventListener("abort", this.#kill);
     this.#kill();
     await this.#child.status;
   }
 
-  #kill(): void {
+  readonly #kill = () => {
     try {
       this.#child.kill("SIGKILL");
     } catch (error) {
       // It has ended by itself.
       if (!(error instanceof TypeError)) throw error;
     }
-  }
+  };
 }
 
 /** Takes the markers of one process one after the other, and makes outcomes of them. */
@@ -130,10 +143,10 @@ export class Scorer {
 /** Runs one process to its last marker, to its end or to a limit. */
 async function score(
   command: Command,
-  { time, limits }: Conduct,
+  { time, limits, signal }: Conduct,
   scorer: Scorer,
 ): Promise<{ done: boolean; expired: boolean }> {
-  const process = new Watched(command), stamper = new LineStamper();
+  const process = new Watched(command, signal), stamper = new LineStamper();
   let done = false;
   process.allow(limits.boot);
   reading: for await (const text of process.output()) {
@@ -142,6 +155,7 @@ async function score(
       const said = marker(line.text);
       if (said === null) continue;
       scorer.take(said, line.at);
+      if (command.stdin === "piped" && said.kind === "begin") await process.release();
       process.allow(scorer.running === null ? limits.boot : limits.test);
       done = said.kind === "done" || scorer.complete;
       if (done) break reading;
@@ -163,7 +177,7 @@ export async function runInGuest(
   conduct: Conduct,
 ): Promise<Outcome[]> {
   const all: Outcome[] = [];
-  while (all.length < tests.length) {
+  while (all.length < tests.length && !conduct.signal.aborted) {
     const pending = tests.slice(all.length), scorer = new Scorer(pending);
     const commandLine = `${COMMAND_LINE} benchscale=${conduct.scale} bench=${pending.join(",")}`;
     const { done, expired } = await score(contestant.boot(kernel, benchmarks, commandLine), conduct, scorer);
@@ -182,13 +196,13 @@ export async function runNatively(
   conduct: Conduct,
 ): Promise<Outcome[]> {
   const all: Outcome[] = [];
+  // The processor time must be that at the marker, and not that at which somebody looks.
+  const held = conduct.time === "host" ? { args: [] } : { args: ["hold"], stdin: "piped" as const };
   for (const test of tests) {
+    if (conduct.signal.aborted) break;
     const scorer = new Scorer([test]);
-    await score(
-      { command: `${programs}/${test}`, args: [String(conduct.scale), "hold"], stdin: "piped" as const },
-      conduct,
-      scorer,
-    );
+    const args = [String(conduct.scale), ...held.args];
+    await score({ ...held, command: `${programs}/${test}`, args }, conduct, scorer);
     all.push(scorer.outcomes[0] ?? { problem: "no result" });
   }
   return all;
@@ -198,9 +212,9 @@ export async function runNatively(
 export async function boot(
   contestant: Contestant,
   { kernel, login }: Images,
-  { time, limits }: Conduct,
+  { time, limits, signal }: Conduct,
 ): Promise<Outcome> {
-  const process = new Watched(contestant.boot(kernel, login, "console=ttyS0"));
+  const process = new Watched(contestant.boot(kernel, login, "console=ttyS0"), signal);
   const start = process.now(time);
   let tail = "", outcome: Outcome | null = null;
   process.allow(limits.boot);
