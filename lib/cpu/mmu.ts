@@ -81,6 +81,8 @@ export class Mmu {
   /** The epoch in which a frame was last read as a page table. */
   readonly #tableEpoch: Uint32Array;
   readonly #tables = new TableMap();
+  /** By entry of a top-level table: 1 if another one differs in it. */
+  readonly #differs = new Uint8Array(1024);
   /** Writes to page tables that changed no translation in use. */
   #idleWrites = 0;
   #epoch = 1;
@@ -366,14 +368,17 @@ export class Mmu {
     if (from === to) return;
     const old = this.#hostTable(from), next = this.#hostTable(to);
     if (old < 0 || next < 0 || this.#momentary >= 0) return this.flush();
-    const words = new Int32Array(this.#memory.bytes.buffer), step = bytes / 4;
-    const differs = (page: number) => {
-      const index = Math.floor(unsignedLinear(page * PAGE_SIZE) / span) % entries * step;
-      return words[(old >> 2) + index] !== words[(next >> 2) + index] ||
-        (step === 2 && words[(old >> 2) + index + 1] !== words[(next >> 2) + index + 1]);
-    };
+    const words = new Int32Array(this.#memory.bytes.buffer), step = bytes / 4, differs = this.#differs;
+    const oldWord = old >>> 2, nextWord = next >>> 2;
+    for (let i = 0; i < entries; i++) {
+      const at = i * step;
+      const same = words[oldWord + at] === words[nextWord + at] &&
+        (step === 1 || words[oldWord + at + 1] === words[nextWord + at + 1]);
+      differs[i] = same ? 0 : 1;
+    }
     this.#tableEpoch[old >>> 12] = 0;
-    this.#forgetWhere(differs);
+    const pages = span / PAGE_SIZE, space = 2 ** 48 / PAGE_SIZE;
+    this.#forgetWhere((page) => differs[Math.floor((page < 0 ? page + space : page) / pages) % entries] !== 0);
     this.#tables.noteRoot(next >>> 12, span);
     this.#tableEpoch[next >>> 12] = this.#epoch;
     this.watchFrame(next >>> 12, FrameFlag.PAGE_TABLE);

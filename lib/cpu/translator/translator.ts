@@ -53,14 +53,14 @@ interface Region extends CodeRegion {
 }
 
 /** How far regions reach. */
-const REGION_LIMITS: Limits = { instructions: 1200, blocks: 200 };
+const REGION_LIMITS: Limits = { instructions: 400, blocks: 100 };
 const SINGLE_LIMITS: Limits = { instructions: 1, blocks: 1 };
 /** After how many entries a block is translated. */
-const HOT = 60;
+const HOT = 400;
 /** Regions are compiled together. */
 const BATCH = 8;
 /** How often a region is translated anew because it is left at a place that has become hot. */
-const GENERATIONS = 4;
+const GENERATIONS = 2;
 /** Most targets of an indirect jump that are remembered. */
 const MOST_TARGETS = 96;
 /** Bytes of WebAssembly at which everything is dropped. */
