@@ -115,7 +115,7 @@ function componentsInUse(core: CpuCore): number {
     x87 = (r.i32(at) | r.i32(at + 4) | r.u16(at + 8)) !== 0;
   }
   let sse = false;
-  for (let i = 0; i < xmmCount(core) && !sse; i++) {
+  for (let i = xmmCount(core) - 1; i >= 0 && !sse; i--) {
     const at = S.XMM + i * 32;
     sse = (r.i32(at) | r.i32(at + 4) | r.i32(at + 8) | r.i32(at + 12)) !== 0;
   }
@@ -175,17 +175,17 @@ function initialiseX87(r: Registers): void {
 }
 
 function packXmm(core: CpuCore): void {
-  for (let i = 0; i < xmmCount(core); i++) {
-    for (let j = 0; j < 16; j += 4) view.setInt32(XMM + i * 16 + j, core.r.i32(S.XMM + i * 32 + j), true);
+  const r = core.r;
+  for (let i = xmmCount(core) - 1; i >= 0; i--) {
+    for (let j = 0; j < 16; j += 4) view.setInt32(XMM + i * 16 + j, r.i32(S.XMM + i * 32 + j), true);
   }
 }
 
 /** Takes the SSE registers from `bytes`, or clears them. */
 function setXmm(core: CpuCore, clear: boolean): void {
-  for (let i = 0; i < xmmCount(core); i++) {
-    for (let j = 0; j < 16; j += 4) {
-      core.r.setI32(S.XMM + i * 32 + j, clear ? 0 : view.getInt32(XMM + i * 16 + j, true));
-    }
+  const r = core.r;
+  for (let i = xmmCount(core) - 1; i >= 0; i--) {
+    for (let j = 0; j < 16; j += 4) r.setI32(S.XMM + i * 32 + j, clear ? 0 : view.getInt32(XMM + i * 16 + j, true));
   }
 }
 
@@ -194,6 +194,18 @@ function setXmm(core: CpuCore, clear: boolean): void {
 /** RFBM: the components that the instruction is about. */
 function requestedComponents(core: CpuCore): number {
   return core.r.i32(S.XCR0) & core.r.get32(R.AX);
+}
+
+/** Writes the parts of the legacy region that are wanted, each from its position up to the next; neighbours at once. */
+function writeParts(area: Area, parts: readonly (readonly [wanted: boolean, position: number])[]): void {
+  let start = -1;
+  for (const [wanted, position] of parts) {
+    if (wanted && start < 0) start = position;
+    if (!wanted && start >= 0) {
+      area.write(start, position);
+      start = -1;
+    }
+  }
 }
 
 /** XSAVE, XSAVEOPT and XSAVEC, checked and probed before. Sections 13.7, 13.9 and 13.10. */
@@ -207,20 +219,12 @@ export function saveState(core: CpuCore, segment: number, offset: number, wide: 
     if (withMxcsr && mxcsr !== INITIAL_MXCSR) saved |= Component.SSE;
     withMxcsr = (saved & Component.SSE) !== 0;
   }
-  if ((saved & Component.X87) !== 0) {
-    packX87(r, wide);
-    area.write(0, MXCSR);
-    area.write(ST, XMM);
-  }
-  if (withMxcsr) {
-    view.setUint32(MXCSR, mxcsr, true);
-    view.setUint32(MXCSR + 4, MXCSR_MASK, true);
-    area.write(MXCSR, ST);
-  }
-  if ((saved & Component.SSE) !== 0) {
-    packXmm(core);
-    area.write(XMM, XMM + xmmCount(core) * 16);
-  }
+  const x87 = (saved & Component.X87) !== 0, sse = (saved & Component.SSE) !== 0;
+  if (x87) packX87(r, wide);
+  if (sse) packXmm(core);
+  view.setUint32(MXCSR, mxcsr, true);
+  view.setUint32(MXCSR + 4, MXCSR_MASK, true);
+  writeParts(area, [[x87, 0], [withMxcsr, MXCSR], [x87, ST], [sse, XMM], [false, XMM + xmmCount(core) * 16]]);
   if (kind === SaveKind.XSAVEC) {
     [saved, 0, requested, COMPACTED].forEach((value, i) => view.setInt32(XSTATE_BV + i * 4, value, true));
     area.write(XSTATE_BV, HEADER_REST);
