@@ -98,10 +98,18 @@ function basicLeaf(core: CpuCore, leaf: number, subleaf: number): Leaf {
   }
 }
 
+/** The highest extended leaf; 0 if there is none. */
+function highestExtendedLeaf(model: CpuModel): number {
+  if (model.brand !== "") return 0x8000_0008;
+  if (featureBits(model, CpuidWord.EXT7_EDX) !== 0) return 0x8000_0007;
+  const features = featureBits(model, CpuidWord.EXT1_ECX) | featureBits(model, CpuidWord.EXT1_EDX);
+  return features !== 0 ? 0x8000_0001 : 0;
+}
+
 function extendedLeaf(model: CpuModel, leaf: number): Leaf {
   switch (leaf) {
     case 0x8000_0000:
-      return [0x8000_0008 | 0, 0, 0, 0];
+      return [highestExtendedLeaf(model), 0, 0, 0];
     case 0x8000_0001:
       return [0, 0, featureBits(model, CpuidWord.EXT1_ECX), featureBits(model, CpuidWord.EXT1_EDX)];
     case 0x8000_0002:
@@ -122,7 +130,7 @@ function extendedLeaf(model: CpuModel, leaf: number): Leaf {
 /** What CPUID gives for a leaf: beyond the last basic or extended one, the data of the highest basic leaf. */
 function cpuidLeaf(core: CpuCore, leaf: number, subleaf: number): Leaf {
   const { model } = core;
-  if (leaf >= 0x8000_0000 && leaf <= 0x8000_0008 && model.brand !== "") return extendedLeaf(model, leaf);
+  if (leaf >= 0x8000_0000 && leaf <= highestExtendedLeaf(model)) return extendedLeaf(model, leaf);
   return basicLeaf(core, Math.min(leaf, highestLeaf(model)), subleaf);
 }
 

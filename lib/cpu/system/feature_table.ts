@@ -112,7 +112,7 @@ const TABLE = {
   "lahf-lm": feature(W.EXT1_ECX, 0, "lm"),
   /** LZCNT, where others execute BSR. */
   lzcnt: feature(W.EXT1_ECX, 5),
-  prefetchw: feature(W.EXT1_ECX, 8),
+  prefetchw: feature(W.EXT1_ECX, 8, "lm"),
   syscall: feature(W.EXT1_EDX, 11, "msr"),
   nx: feature(W.EXT1_EDX, 20, "pae msr"),
   /** Pages of 1 GiB. */

@@ -68,6 +68,8 @@ Deno.test("CPUID: old models have no extended leaves, and the highest leaf grows
   assertEquals(old(1), [0x480, 0, 0, 3]);
   assertEquals(old(0x8000_0000), old(1), "the highest basic leaf instead");
   assertEquals(leafOf("pentium3")(0x8000_0000), leafOf("pentium3")(2));
+  const extended = leafOf("pentium3,+nx");
+  assertEquals([extended(0x8000_0000)[0], extended(0x8000_0001)[3]], [0x8000_0001, 1 << 20]);
   const max = leafOf("max");
   assert(max(0)[0] >= 7);
   assertEquals(max(7)[1] >>> 29 & 1, 1, "SHA");
