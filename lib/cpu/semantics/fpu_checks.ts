@@ -27,7 +27,7 @@ export function checkAvailable(e: Emitter): void {
 /** An x87 instruction that computes: available, and no error pending. */
 export function beginX87(e: Emitter): void {
   const unavailable = e.state(S.CR0, "i32").and(CR0.EM | CR0.TS);
-  e.if(unavailable.or(e.state(S.FSW, "i32").and(ERROR_SUMMARY)), () => {
+  e.rarely(unavailable.or(e.state(S.FSW, "i32").and(ERROR_SUMMARY)), () => {
     checkAvailable(e);
     checkPendingError(e);
   });

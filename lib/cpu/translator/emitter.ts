@@ -4,6 +4,7 @@ import type { Instruction, MemoryOperand, Operand } from "../decode/instruction.
 import type { CodeMode, Emitter, FlagName, Place, SegmentRef, Size, StateKind, Variable } from "../emit/emitter.ts";
 import { type FlagState, LazyFlags } from "../emit/flags.ts";
 import { Value } from "../emit/value.ts";
+import { CPU_BASE } from "../interpreter/layout.ts";
 import { isFlatAccess } from "../interpreter/emitter.ts";
 import type { Imported } from "../interpreter/linkage.ts";
 import { Flag, R, S, SEG, Seg } from "../state.ts";
@@ -208,7 +209,8 @@ export class RegionEmitter implements Emitter {
     this.code.memory(STATE_STORE[kind], offset);
   }
   base(): Value {
-    return Value.local("i32", CPU);
+    // A constant, because V8 compares other addresses with the memory's size.
+    return Value.i32(CPU_BASE);
   }
   state(offset: number, kind: StateKind): Value {
     return this.let(this.#loadAt(this.base(), kind, offset));

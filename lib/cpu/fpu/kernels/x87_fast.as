@@ -131,10 +131,10 @@ function inRange(exp: i32): bool {
   return <u32> (exp - 1) < 0x7ffd;
 }
 
-/** Rounds (hi:lo), bit 63 of hi set, writes it to ST(i) and pops. */
+/** Rounds (hi:lo), bit 63 of hi set, writes it to the register at `at` and pops. */
 // @ts-ignore: decorator
 @inline
-function round(control: i32, i: i32, sign: i32, exp: i32, hi: u64, lo: u64, popCount: i32): void {
+function round(control: i32, at: usize, sign: i32, exp: i32, hi: u64, lo: u64, popCount: i32): void {
   let up: u64;
   if ((control & EXTENDED) != 0) {
     // The carry of adding just less than a half, or a half if hi is odd.
@@ -150,7 +150,6 @@ function round(control: i32, i: i32, sign: i32, exp: i32, hi: u64, lo: u64, popC
     hi = INTEGER_BIT;
     exp++;
   }
-  const at = slot(i);
   store<u64>(at, hi);
   store<u16>(at, <u16> (sign | exp), 8);
   store<i32>(CPU, (load<i32>(CPU, FSW) & ~C1) | (<i32> (lo != 0) << 5) | (<i32> up << 9), FSW);
@@ -172,52 +171,65 @@ function add(
   }
   aSe ^= flipA;
   bSe ^= flipB;
-  let shift = (aSe & 0x7fff) - (bSe & 0x7fff);
-  if (shift < 0) {
-    const se = aSe, sig = aSig;
-    aSe = bSe;
-    aSig = bSig;
-    bSe = se;
-    bSig = sig;
-    shift = -shift;
+  // Which operand is larger, which have the same sign and how much cancels is anybody's guess: no branches on that.
+  const difference = (aSe & 0x7fff) - (bSe & 0x7fff), swap = difference < 0;
+  const largeSe = swap ? bSe : aSe, large = swap ? bSig : aSig, small = swap ? aSig : bSig;
+  const shift = swap ? -difference : difference;
+  if (shift > 62) return addFar(control, i, source, popCount, flipA, flipB, kind, bits, largeSe, large, aSe ^ bSe, small, shift);
+  // 128 bits each, with room for a carry; −1 if the smaller one is to be subtracted.
+  const minus = <i64> (<i32> (aSe ^ bSe) << 16 >> 31);
+  let hi = small >> (shift + 1), lo = small << (shift ^ 63);
+  hi = (hi ^ minus) + (<u64> (lo == 0) & minus);
+  lo = (lo ^ minus) - minus;
+  const sum = (large << 63) + lo;
+  hi += (large >> 1) + <u64> (sum < lo);
+  lo = sum;
+  let sign = largeSe & 0x8000, exp = largeSe & 0x7fff;
+  if (<i64> (hi & minus) < 0) {
+    // Of the same exponent, and the other one was larger.
+    lo = 0 - lo;
+    hi = ~hi + <u64> (lo == 0);
+    sign ^= 0x8000;
   }
-  let exp = aSe & 0x7fff, sign = aSe & 0x8000, hi: u64, lo: u64;
-  if (shift < 64) {
-    hi = bSig >> shift;
-    lo = bSig << 1 << (shift ^ 63);
-  } else {
-    hi = 0;
-    lo = shift == 64 ? bSig : shift < 128 ? (bSig >> (shift - 64)) | <u64> (bSig << (128 - shift) != 0) : 1;
+  if (hi == 0) {
+    if (lo == 0) return deliver(i, 0, 0, popCount);
+    hi = lo;
+    lo = 0;
+    exp -= 64;
   }
-  if (((aSe ^ bSe) & 0x8000) == 0) {
-    hi += aSig;
-    if (hi < aSig) {
+  const left = clz(hi);
+  hi = (hi << left) | (lo >> 1 >> (left ^ 63));
+  lo <<= left;
+  exp += 1 - <i32> left;
+  if (inRange(exp)) round(control, at, sign, exp, hi, lo, popCount);
+  else general(subtraction(flipA, flipB), i, source, popCount, kind, bits);
+}
+
+/** Adds where the smaller operand lies below the last bit but one of the larger; bit 15 of `signs` is set if they differ. */
+function addFar(
+  control: i32, i: i32, source: i32, popCount: i32, flipA: i32, flipB: i32, kind: i32, bits: i64, largeSe: i32, large: u64,
+  signs: i32, small: u64, shift: i32,
+): void {
+  let lo = shift == 63 ? small << 1 : shift == 64 ? small : 1, hi: u64 = shift == 63 ? small >> 63 : 0;
+  if (shift > 64 && shift < 128) lo = (small >> (shift - 64)) | <u64> (small << (128 - shift) != 0);
+  let exp = largeSe & 0x7fff;
+  if ((signs & 0x8000) == 0) {
+    hi += large;
+    if (hi < large) {
       lo = (hi << 63) | (lo >> 1) | (lo & 1);
       hi = INTEGER_BIT | (hi >> 1);
       exp++;
     }
   } else {
-    if (shift == 0 && aSig < hi) {
-      hi -= aSig;
-      sign ^= 0x8000;
-    } else {
-      hi = aSig - hi - <u64> (lo != 0);
-      lo = 0 - lo;
-    }
+    hi = large - hi - <u64> (lo != 0);
+    lo = 0 - lo;
     if (<i64> hi >= 0) {
-      if (hi == 0) {
-        if (lo == 0) return deliver(i, 0, 0, popCount);
-        hi = lo;
-        lo = 0;
-        exp -= 64;
-      }
-      const left = clz(hi);
-      hi = (hi << left) | (lo >> 1 >> (left ^ 63));
-      lo <<= left;
-      exp -= <i32> left;
+      hi = (hi << 1) | (lo >> 63);
+      lo <<= 1;
+      exp--;
     }
   }
-  if (inRange(exp)) round(control, i, sign, exp, hi, lo, popCount);
+  if (inRange(exp)) round(control, slot(i), largeSe & 0x8000, exp, hi, lo, popCount);
   else general(subtraction(flipA, flipB), i, source, popCount, kind, bits);
 }
 
@@ -235,7 +247,7 @@ function addSpecial(
     bSe ^= flipB;
     if ((aSig | bSig) == 0) return deliver(i, aSe & bSe, 0, popCount);
     const se = aSig == 0 ? bSe : aSe, exp = se & 0x7fff;
-    if (inRange(exp)) return round(control, i, se & 0x8000, exp, aSig | bSig, 0, popCount);
+    if (inRange(exp)) return round(control, slot(i), se & 0x8000, exp, aSig | bSig, 0, popCount);
   }
   general(subtraction(flipA, flipB), i, source, popCount, kind, bits);
 }
@@ -257,7 +269,7 @@ function multiply(control: i32, i: i32, source: i32, popCount: i32, kind: i32, b
   hi += (hi & left) + ((lo >> 63) & left);
   lo += lo & left;
   const exp = (aSe & 0x7fff) + (bSe & 0x7fff) - 16382 + <i32> left;
-  if (inRange(exp)) round(control, i, (aSe ^ bSe) & 0x8000, exp, hi, lo, popCount);
+  if (inRange(exp)) round(control, at, (aSe ^ bSe) & 0x8000, exp, hi, lo, popCount);
   else general(MULTIPLY, i, source, popCount, kind, bits);
 }
 
@@ -315,7 +327,7 @@ function divide(
   // Twice the remainder against the divisor; they are never equal, because the quotient would have 65 bits.
   const tail = (<u64> (remainder > bSig - remainder) << 63) | <u64> (remainder != 0);
   const exp = (aSe & 0x7fff) - (bSe & 0x7fff) + 16382 + <i32> right;
-  if (inRange(exp)) round(control, i, (aSe ^ bSe) & 0x8000, exp, (q1 << 32) | q0, tail, popCount);
+  if (inRange(exp)) round(control, at, (aSe ^ bSe) & 0x8000, exp, (q1 << 32) | q0, tail, popCount);
   else general(DIVIDE + reversed, i, source, popCount, kind, bits);
 }
 
