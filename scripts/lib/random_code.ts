@@ -30,6 +30,32 @@ const TWO_BYTE = [
   ...[0xbd, 0xc7, 0x02, 0x03, 0x00, 0x01, 0xb2, 0xb4, 0xb5, 0x10, 0x11, 0x28, 0x29, 0x6f, 0x7f, 0x6e, 0x7e, 0xae],
 ];
 
+function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+}
+
+/** MMX and SSE: second bytes of 0F opcodes, without and with an immediate, and third bytes of 0F 38 and 0F 3A ones. */
+const VECTOR = [
+  ...range(0x10, 0x17),
+  ...range(0x28, 0x2f),
+  ...range(0x50, 0x6f),
+  ...range(0x74, 0x7f),
+  ...range(0xd0, 0xfe),
+];
+const VECTOR_IMMEDIATE = [...range(0x70, 0x73), 0xc2, 0xc4, 0xc5, 0xc6];
+const VECTOR_38 = [...range(0x00, 0x0b), 0x10, 0x14, 0x15, 0x17, ...range(0x1c, 0x2b), ...range(0x30, 0x41)];
+const VECTOR_3A = [
+  ...range(0x08, 0x0f),
+  ...range(0x14, 0x17),
+  ...range(0x20, 0x22),
+  ...range(0x40, 0x42),
+  ...range(0x60, 0x63),
+];
+
+function vectorPrefix(random: Random): number[] {
+  return random.pick([[], [0x66], [0xf2], [0xf3]]);
+}
+
 const FRAGMENTS: readonly Fragment[] = [
   (r) => [r.pick(PLAIN), ...modrm(r)],
   (r) => [r.pick(PLAIN), ...modrm(r)],
@@ -66,6 +92,11 @@ const FRAGMENTS: readonly Fragment[] = [
   (r) => [0xe8, 0, 0, 0, 0, 0x5b, 0xc6, 0x43, r.below(24), r.below(256)],
   (r) => [r.pick([0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x64]), r.pick(PLAIN), ...modrm(r)],
   (r) => [0xd8 + r.below(8), ...modrm(r)],
+  (r) => [...vectorPrefix(r), 0x0f, r.pick(VECTOR), ...modrm(r)],
+  (r) => [...vectorPrefix(r), 0x0f, r.pick(VECTOR), 0xc0 | r.below(64)],
+  (r) => [...vectorPrefix(r), 0x0f, r.pick(VECTOR_IMMEDIATE), 0xc0 | r.below(64), r.below(256)],
+  (r) => [0x66, 0x0f, 0x38, r.pick(VECTOR_38), 0xc0 | r.below(64)],
+  (r) => [0x66, 0x0f, 0x3a, r.pick(VECTOR_3A), 0xc0 | r.below(64), r.below(256)],
   // SHA, MOVBE, AES, ADX, the counts, random numbers.
   (r) => [0x0f, 0x38, r.pick([0xc8, 0xc9, 0xca, 0xcb, 0xcc, 0xcd, 0xf0, 0xf1]), ...modrm(r)],
   (r) => [r.pick([0x66, 0xf3]), 0x0f, 0x38, r.pick([0xdb, 0xdc, 0xdd, 0xde, 0xdf, 0xf6]), ...modrm(r)],
