@@ -688,6 +688,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   get wrapsLinear(): boolean {
     return this.#mode.code !== 64;
   }
+  rootIndex(linear: number): number {
+    if (this.longMode) return Math.floor(linear / 2 ** 39) & 0x1ff;
+    return (this.r.i32(S.CR4) & CR4.PAE) !== 0 ? linear >>> 30 : linear >>> 22;
+  }
   get entryBytes(): number {
     return (this.r.i32(S.CR4) & CR4.PAE) !== 0 ? 8 : 4;
   }

@@ -43,6 +43,8 @@ export interface MmuHost {
   accessed(linear: number, bytes: number, write: boolean, user: boolean): void;
   /** True if every access to the page with that privilege must be seen: breakpoints, alignment checking. */
   watchesPage(page: number, user: boolean): boolean;
+  /** Which entry of the top-level page table maps a linear address. */
+  rootIndex(linear: number): number;
   /** Size of a page-table entry in bytes. */
   readonly entryBytes: number;
   /** True if linear addresses wrap at 4 GiB: outside 64-bit code. */
@@ -67,6 +69,8 @@ export class Mmu {
   /** Host frame, or -1 for device memory. */
   readonly #frame = new Int32Array(2 * N);
   readonly #permission = new Uint8Array(2 * N);
+  /** Which entry of the top-level page table the walk began with. */
+  readonly #rootIndex = new Uint16Array(2 * N);
   /** Entries in use, for flushing. */
   readonly #used = new Int32Array(2 * N);
   #usedCount = 0;
@@ -199,6 +203,7 @@ export class Mmu {
     this.#physical[entry] = physical;
     this.#frame[entry] = frame;
     this.#permission[entry] = granted;
+    this.#rootIndex[entry] = this.#host.rootIndex(linear);
     if (walk.cacheable) this.#refresh(entry);
     else {
       this.#setTags(entry, false, false);
@@ -377,8 +382,18 @@ export class Mmu {
       differs[i] = same ? 0 : 1;
     }
     this.#tableEpoch[old >>> 12] = 0;
-    const pages = span / PAGE_SIZE, space = 2 ** 48 / PAGE_SIZE;
-    this.#forgetWhere((page) => differs[Math.floor((page < 0 ? page + space : page) / pages) % entries] !== 0);
+    let kept = 0;
+    for (let i = 0; i < this.#usedCount; i++) {
+      const entry = this.#used[i];
+      if (differs[this.#rootIndex[entry]] !== 0) this.#drop(entry);
+      else this.#used[kept++] = entry;
+    }
+    this.#usedCount = kept;
+    this.#codePages.forEach((pages, privilege) => {
+      for (const page of pages) {
+        if (differs[this.#host.rootIndex(page * PAGE_SIZE)] !== 0) return this.#forgetCode(privilege);
+      }
+    });
     this.#tables.noteRoot(next >>> 12, span);
     this.#tableEpoch[next >>> 12] = this.#epoch;
     this.watchFrame(next >>> 12, FrameFlag.PAGE_TABLE);

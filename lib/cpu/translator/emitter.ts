@@ -6,7 +6,7 @@ import { type FlagState, LazyFlags } from "../emit/flags.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE } from "../interpreter/layout.ts";
 import { isFlatAccess } from "../interpreter/emitter.ts";
-import type { Imported } from "../interpreter/linkage.ts";
+import { type Imported, LEFT } from "../interpreter/linkage.ts";
 import { Flag, R, S, SEG, Seg } from "../state.ts";
 import { RegionAccesses } from "./accesses.ts";
 import type { RegionInstruction } from "./discovery.ts";
@@ -83,6 +83,7 @@ export class RegionEmitter implements Emitter {
   #use: RegisterUse = { touched: 0, written: 0 };
   #outcome: Outcome = { kind: "next" };
   #depth = 0;
+  #flagsAreDead = false;
   /** True if the current instruction calls a system function in any case. */
   calledHelper = false;
   size: Size = 32;
@@ -103,10 +104,11 @@ export class RegionEmitter implements Emitter {
     return this.#current.instruction;
   }
 
-  /** Writes one instruction. Throws {@link NotTranslated} or {@link UnexpectedRegister}, possibly after some code. */
-  write1(current: RegionInstruction, use: RegisterUse): Outcome {
+  /** Writes one instruction; flags that cannot be seen are left as they were. Throws {@link NotTranslated} or {@link UnexpectedRegister}, possibly after some code. */
+  write1(current: RegionInstruction, use: RegisterUse, flagsAreDead: boolean): Outcome {
     this.#current = current;
     this.#use = use;
+    this.#flagsAreDead = flagsAreDead;
     this.#outcome = { kind: "next" };
     this.#depth = 0;
     const first = current.instruction.operands[0], size = first && "size" in first ? first.size : 0;
@@ -529,6 +531,7 @@ export class RegionEmitter implements Emitter {
   }
   /** Writes the two words of the state block's form. */
   #lazily(write: (flags: LazyFlags) => void): void {
+    if (this.#flagsAreDead) return;
     const known = this.#flags;
     let old: { res: Value; aux: Value } | null = null, res: Value | null = null, aux: Value | null = null;
     const previous = () => {
@@ -553,21 +556,23 @@ export class RegionEmitter implements Emitter {
     known.setRaw(res ?? previous().res, aux ?? previous().aux);
   }
   flagsAdd(a: Value, b: Value, result: Value, size: Size = this.size): void {
+    if (this.#flagsAreDead) return;
     if (!this.#hasCarryIn()) return this.#flags.set("add", size, a, b, result);
     this.#lazily((flags) => flags.add(a, b, this.let(result), size));
   }
   flagsSub(a: Value, b: Value, result: Value, size: Size = this.size): void {
+    if (this.#flagsAreDead) return;
     if (!this.#hasCarryIn()) return this.#flags.set("sub", size, a, b, result);
     this.#lazily((flags) => flags.sub(a, b, this.let(result), size));
   }
   flagsLogic(result: Value, size: Size = this.size): void {
-    this.#flags.set("logic", size, null, null, result);
+    if (!this.#flagsAreDead) this.#flags.set("logic", size, null, null, result);
   }
   flagsInc(_a: Value, result: Value, size: Size = this.size): void {
-    this.#flags.step("inc", size, result);
+    if (!this.#flagsAreDead) this.#flags.step("inc", size, result);
   }
   flagsDec(_a: Value, result: Value, size: Size = this.size): void {
-    this.#flags.step("dec", size, result);
+    if (!this.#flagsAreDead) this.#flags.step("dec", size, result);
   }
   flagsResult(result: Value, size: Size, others: { CF?: Value; OF?: Value; AF?: Value }): void {
     this.#lazily((flags) => flags.result(result, size, others));
@@ -669,9 +674,9 @@ export class RegionEmitter implements Emitter {
     if (result) this.code.set(local);
     this.#loadAt(this.base(), "i32", S.FAULT).emit(this.code);
     this.code.if(() => {
-      // The interpreter executes the instruction again, and raises the exception again.
-      this.setState(S.FAULT, "i32", Value.i32(0));
-      this.bail();
+      // The state block is what the exception has to find; repeated strings may have come on until then.
+      this.code.i64(LEFT);
+      this.code.op(Op.RETURN);
     });
     this.#context.afterHelper();
     this.calledHelper = true;

@@ -9,6 +9,7 @@ import type { Flow, RegionBlock, RegionCode, RegionInstruction } from "./discove
 import { NotTranslated, type Outcome, RegionEmitter } from "./emitter.ts";
 import { type FlagFunctions, FlagTracker } from "./flags.ts";
 import { type Edge, FlowGraph } from "./flow_graph.ts";
+import { findDeadFlags } from "./dead_flags.ts";
 import { registerUse } from "./register_use.ts";
 import { analyse, type NodeWriter, StructuredWriter } from "./structure.ts";
 
@@ -68,7 +69,13 @@ export class RegionWriter implements NodeWriter {
   readonly #graph = new FlowGraph();
   readonly #flags: FlagTracker;
   readonly #registers: number[] = [];
-  readonly #modified: number[] = [];
+  /** Registers that the region may change, as a mask. */
+  #all = 0;
+  /** By node: registers that its code may change, and those whose locals may differ from the state block where it begins. */
+  readonly #written: Int32Array;
+  readonly #dirtyAt: Int32Array;
+  /** Registers whose locals may differ from the state block in the node that is being written. */
+  #dirty = 0;
   readonly #tlb: number;
   readonly #budget: number;
   readonly #mode: number;
@@ -112,6 +119,8 @@ export class RegionWriter implements NodeWriter {
     this.#writer = new StructuredWriter(code, this.#graph, analysis, this);
     this.#checked = this.#findChecks(analysis.headers);
     this.#needs = this.#findNeeds(analysis.order);
+    this.#written = this.#findWritten();
+    this.#dirtyAt = this.#findDirty(analysis.order);
   }
 
   #allocateRegisters(): void {
@@ -123,10 +132,10 @@ export class RegionWriter implements NodeWriter {
         written |= use.written;
       }
     }
+    this.#all = written;
     const type = this.#plan.mode.code === 64 ? "i64" : "i32";
     for (let n = 0; n < 16; n++) {
       this.#registers.push((touched & (1 << n)) !== 0 ? this.#body.local(type) : -1);
-      if ((written & (1 << n)) !== 0) this.#modified.push(n);
     }
   }
 
@@ -209,6 +218,34 @@ export class RegionWriter implements NodeWriter {
       needs[node] = most + (this.#isBlock(node) ? countOf(this.#blocks[node - 1]) : 0);
     }
     return needs;
+  }
+
+  #findWritten(): Int32Array {
+    const written = new Int32Array(this.#graph.successors.length);
+    for (const block of this.#blocks) {
+      let mask = 0;
+      for (const { instruction } of block.instructions) mask |= registerUse(instruction).written;
+      written[this.#nodes.get(block.ip)!] = mask;
+    }
+    return written;
+  }
+
+  /** Where calls return to, all registers are as the state block has them. */
+  #findDirty(order: readonly number[]): Int32Array {
+    const dirty = new Int32Array(this.#graph.successors.length);
+    for (let changed = true; changed;) {
+      changed = false;
+      for (const node of order) {
+        const flow = this.#isBlock(node) ? this.#blocks[node - 1].instructions.at(-1)?.flow : undefined;
+        const out = flow === "call" || flow === "callIndirect" ? 0 : dirty[node] | this.#written[node];
+        for (const { target } of this.#graph.successors[node]) {
+          if ((dirty[target] | out) === dirty[target]) continue;
+          dirty[target] |= out;
+          changed = true;
+        }
+      }
+    }
+    return dirty;
   }
 
   #isBlock(node: number): boolean {
@@ -306,16 +343,18 @@ export class RegionWriter implements NodeWriter {
   /** Registers, budget and flags go to the state block. */
   #storeAll(): void {
     const code = this.#body;
-    this.#storeRegisters();
+    this.#storeRegisters(this.#all);
     this.#flags.known = FlagTracker.DYNAMIC;
     this.#flags.emitNumber();
     code.if(() => this.#flags.toMemory());
   }
 
-  #storeRegisters(): void {
+  /** Stores the budget and the registers of a mask. */
+  #storeRegisters(mask: number): void {
     const code = this.#body, wide = this.#plan.mode.code === 64;
     this.#setState(S.BUDGET, () => code.get(this.#budget));
-    for (const n of this.#modified) {
+    for (let n = 0; n < 16; n++) {
+      if ((mask & (1 << n)) === 0) continue;
       code.get(CPU);
       code.get(this.#registers[n]);
       code.memory(wide ? Op.I64_STORE : Op.I32_STORE, S.GPR + 8 * n);
@@ -379,7 +418,7 @@ export class RegionWriter implements NodeWriter {
   #beforeHelper(): void {
     const code = this.#body;
     this.#flags.toMemory();
-    this.#storeRegisters();
+    this.#storeRegisters(this.#dirty);
     this.#setState(S.BUDGET, () => {
       code.get(this.#budget);
       code.i32(this.#unfinished - 1);
@@ -462,9 +501,11 @@ export class RegionWriter implements NodeWriter {
       code.set(this.#budget);
     }
     this.#unfinished = count;
-    for (const current of block.instructions) {
+    const dead = findDeadFlags(block.instructions);
+    this.#dirty = this.#dirtyAt[number] | this.#written[number];
+    for (const [i, current] of block.instructions.entries()) {
       if (current.flow === "interpret") return this.#leaveTo(current.ip);
-      const outcome = this.#instruction(current);
+      const outcome = this.#instruction(current, dead[i] !== 0);
       if (outcome === null) return;
       this.#unfinished--;
       if (current.flow !== "transfer" && this.#emitter.calledHelper) this.#leaveIfAsked(current.next);
@@ -474,14 +515,14 @@ export class RegionWriter implements NodeWriter {
   }
 
   /** Writes an instruction; null if it turned out that the interpreter has to execute it, which ends the node. */
-  #instruction(current: RegionInstruction): Outcome | null {
+  #instruction(current: RegionInstruction, flagsAreDead: boolean): Outcome | null {
     const code = this.#body, mark = code.mark(), known = this.#flags.known;
     this.#current = current;
     this.#currentSite = -1;
     let outcome: Outcome | null = null;
     code.scope(() => {
       try {
-        outcome = this.#emitter.write1(current, registerUse(current.instruction));
+        outcome = this.#emitter.write1(current, registerUse(current.instruction), flagsAreDead);
         // What comes next may be anywhere: the condition waits on the stack, the target in its local.
         if (outcome.kind === "branch") outcome.condition.emit(code);
         if (outcome.kind === "computed") {
@@ -605,7 +646,7 @@ export class RegionWriter implements NodeWriter {
   #call(node: number, last: RegionInstruction): void {
     const code = this.#body, { linkage } = this.#plan, region = code.local("i32"), result = code.local("i64");
     this.#flags.toMemory();
-    this.#storeRegisters();
+    this.#storeRegisters(this.#dirty);
     code.block((elsewhere) => {
       code.get(DEPTH);
       code.i32(DEEPEST);

@@ -96,6 +96,8 @@ export class Translator {
   #nextCell: number = PAGE_CELLS.BASE;
   /** Forms of instructions that only the interpreter executes. */
   readonly #interpreted = new Set<string>();
+  /** Their mnemonics. */
+  readonly #suspects = new Set<string>();
   readonly #targets = new Map<number, Set<number>>();
   #liveBytes = 0;
 
@@ -241,7 +243,8 @@ export class Translator {
         const place = locate(at);
         return place >= 0 && this.#blocks.find(place, key, at) !== undefined;
       },
-      interpreted: (instruction) => this.#interpreted.has(formOf(instruction, mode)),
+      interpreted: (instruction) =>
+        this.#suspects.has(instruction.mnemonic) && this.#interpreted.has(formOf(instruction, mode)),
       indirectTargets: (at) => [...this.#targets.get(at) ?? []],
     };
     return discover(ip, view, this.#tier === "single" ? SINGLE_LIMITS : REGION_LIMITS);
@@ -259,7 +262,10 @@ export class Translator {
           linkage,
           page,
           pageCell: (ip) => this.#cell(host.linear(ip), host.knownCode(host.linear(ip))),
-          notTranslated: (instruction) => this.#interpreted.add(formOf(instruction, mode)),
+          notTranslated: (instruction) => {
+            this.#suspects.add(instruction.mnemonic);
+            this.#interpreted.add(formOf(instruction, mode));
+          },
         });
         const written = writer.write();
         return written.translated > 0 &&

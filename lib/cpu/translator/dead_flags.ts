@@ -1,0 +1,37 @@
+/** Finds flags that nobody can see: the next instructions overwrite them before anything reads them or can leave the region. */
+import type { Instruction } from "../decode/instruction.ts";
+import type { RegionInstruction } from "./discovery.ts";
+
+/** Instructions on registers that neither read nor write flags. */
+const NEUTRAL = new Set("mov movzx movsx movsxd lea not xchg bswap cbw cwd nop".split(" "));
+/** Instructions on registers that write all six arithmetic flags and read none. */
+const OVERWRITING = new Set("add sub and or xor cmp test neg imul".split(" "));
+const SHIFTS = new Set("shl shr sar".split(" "));
+
+/** True if an instruction only touches general registers: nothing in it can make the region be left. */
+function staysInRegisters({ mnemonic, operands }: Instruction): boolean {
+  return operands.every((operand) => {
+    if (operand.kind === "mem") return mnemonic === "lea" || mnemonic === "nop";
+    return operand.kind === "imm" || (operand.kind === "reg" && (operand.file === "gpr" || operand.file === "gpr8h"));
+  });
+}
+
+function overwrites({ mnemonic, operands }: Instruction): boolean {
+  if (OVERWRITING.has(mnemonic)) return true;
+  const count = operands[1];
+  return SHIFTS.has(mnemonic) && count?.kind === "imm" && (count.value & 31) !== 0;
+}
+
+/** By instruction of a block: 1 if the flags that it leaves cannot be seen. */
+export function findDeadFlags(instructions: readonly RegionInstruction[]): Uint8Array {
+  const dead = new Uint8Array(instructions.length);
+  let overwritten = false;
+  for (let i = instructions.length - 1; i >= 0; i--) {
+    const { instruction, flow } = instructions[i];
+    dead[i] = overwritten ? 1 : 0;
+    if (flow !== "next" || !staysInRegisters(instruction)) overwritten = false;
+    else if (overwrites(instruction)) overwritten = true;
+    else if (!NEUTRAL.has(instruction.mnemonic)) overwritten = false;
+  }
+  return dead;
+}
