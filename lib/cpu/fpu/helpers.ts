@@ -2,9 +2,6 @@
 import type { HelperTable } from "../helpers.ts";
 import { CR0, S, Vector } from "../state.ts";
 
-/** FSW: an exception that is not masked is pending. */
-const ERROR_SUMMARY = 1 << 7;
-
 /** Helpers that definitions of x87 and MMX instructions call. */
 export const fpuHelpers: HelperTable = {
   /**
@@ -19,12 +16,12 @@ export const fpuHelpers: HelperTable = {
       if (!core.bus.floatingPointError(true)) core.freeze();
     },
   },
-  /** With CR0.NE clear, after an instruction that may have cleared or masked the pending exceptions. */
+  /** With CR0.NE clear: the pending exceptions are about to be cleared or masked. */
   fpu_error_settled: {
     args: [],
     result: null,
     run: (core) => {
-      if ((core.r.i32(S.FSW) & ERROR_SUMMARY) === 0) core.bus.floatingPointError(false);
+      core.bus.floatingPointError(false);
     },
   },
 };

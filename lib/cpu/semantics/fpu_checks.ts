@@ -12,9 +12,10 @@ export function checkPendingError(e: Emitter): void {
   });
 }
 
-/** After an instruction that may have cleared or masked pending exceptions: FERR# follows, where it is in use. */
+/** Before an instruction clears or masks the pending exceptions, and after its last fault: FERR# goes, where it is in use. */
 export function settleError(e: Emitter): void {
-  e.if(e.state(S.CR0, "i32").and(CR0.NE).eqz(), () => {
+  const external = e.state(S.CR0, "i32").and(CR0.NE).eqz();
+  e.rarely(e.state(S.FSW, "i32").and(ERROR_SUMMARY).isTrue().and(external), () => {
     e.helper("fpu_error_settled");
   });
 }

@@ -145,11 +145,22 @@ define("fbld", (e) => {
   e.kernel("x87_load_decimal", e.base(), ...wide);
 });
 
+/** Constants that do not depend on the rounding. */
+const EXACT: Record<string, [significand: bigint, signExponent: number]> = { fld1: [1n << 63n, 0x3fff], fldz: [0n, 0] };
+
 for (const [which, mnemonic] of ["fld1", "fldl2t", "fldl2e", "fldpi", "fldlg2", "fldln2", "fldz"].entries()) {
   define(mnemonic, (e) => {
     beginX87(e);
     notePointers(e);
-    e.kernel("x87_load_constant", e.base(), e.i32(which));
+    const load = () => {
+      e.kernel("x87_load_constant", e.base(), e.i32(which));
+    };
+    const exact = EXACT[mnemonic];
+    if (!exact) return load();
+    e.if(e.state(S.FTW, "i32").and(0x80), load, () => {
+      clearC1(e);
+      pushRegister(e).set(e.i64(exact[0]), e.i32(exact[1]));
+    });
   });
 }
 

@@ -7,6 +7,8 @@ import { define } from "./registry.ts";
 
 /** Bits of FCW that exist; bit 6 always reads as one. */
 const FCW_MASK = 0x1f7f, FCW_ONES = 0x40;
+/** FSW: the exception flags, and where TOP is put in its image. */
+const FLAGS = 0x3f, TOP_MASK = 0x3800;
 /** Bits of MXCSR that exist. */
 const MXCSR_MASK = 0xffff;
 
@@ -18,8 +20,8 @@ define("fwait", (e) => {
 
 define("fninit", (e) => {
   checkAvailable(e);
-  initialise(e);
   settleError(e);
+  initialise(e);
 });
 
 /** FNINIT's values, also after FNSAVE. */
@@ -31,13 +33,13 @@ function initialise(e: Emitter): void {
 
 define("fnclex", (e) => {
   checkAvailable(e);
-  e.kernel("x87_clear_exceptions", e.base());
   settleError(e);
+  e.kernel("x87_clear_exceptions", e.base());
 });
 
 define("fnstsw", (e) => {
   checkAvailable(e);
-  e.write(0, e.kernel("x87_status_word", e.base()));
+  e.write(0, e.state(S.FSW, "i32").and(~TOP_MASK).or(e.state(S.FTOP, "i32").shl(11)));
 });
 
 define("fnstcw", (e) => {
@@ -47,14 +49,17 @@ define("fnstcw", (e) => {
 
 function setControl(e: Emitter, value: Value): void {
   e.setState(S.FCW, "i32", value.and(FCW_MASK).or(FCW_ONES));
-  e.kernel("x87_summary", e.base());
+  e.if(e.state(S.FSW, "i32").and(FLAGS), () => {
+    e.kernel("x87_summary", e.base());
+  });
 }
 
 define("fldcw", (e) => {
   checkAvailable(e);
   checkPendingError(e);
-  setControl(e, e.read(0));
+  const control = e.read(0);
   settleError(e);
+  setControl(e, control);
 });
 
 /** A cursor over a memory image. */
@@ -156,10 +161,10 @@ define("fnstenv", (e) => {
   checkAvailable(e);
   const image = new Image(e);
   image.probe(environmentSize(e), true);
+  settleError(e);
   storeEnvironment(e, image);
   e.setState(S.FCW, "i32", e.state(S.FCW, "i32").or(0x3f));
   e.kernel("x87_summary", e.base());
-  settleError(e);
 });
 
 define("fldenv", (e) => {
@@ -167,21 +172,21 @@ define("fldenv", (e) => {
   checkPendingError(e);
   const image = new Image(e);
   image.probe(environmentSize(e), false);
-  loadEnvironment(e, image);
   settleError(e);
+  loadEnvironment(e, image);
 });
 
 define("fnsave", (e) => {
   checkAvailable(e);
   const image = new Image(e), start = environmentSize(e);
   image.probe(start + 80, true);
+  settleError(e);
   storeEnvironment(e, image);
   for (let i = 0; i < 8; i++) {
     image.store(start + i * 10, e.kernel("x87_significand", e.base(), e.i32(i)), 64);
     image.store(start + i * 10 + 8, e.kernel("x87_sign_exponent", e.base(), e.i32(i)), 16);
   }
   initialise(e);
-  settleError(e);
 });
 
 define("frstor", (e) => {
@@ -189,12 +194,12 @@ define("frstor", (e) => {
   checkPendingError(e);
   const image = new Image(e), start = environmentSize(e);
   image.probe(start + 80, false);
+  settleError(e);
   loadEnvironment(e, image);
   for (let i = 0; i < 8; i++) {
     const significand = image.load(start + i * 10, 64), top = image.load(start + i * 10 + 8, 16);
     e.kernel("x87_set_register", e.base(), e.i32(i), significand, top);
   }
-  settleError(e);
 });
 
 /** FXSAVE's 512 bytes; SSE registers from offset 160. */
@@ -246,6 +251,7 @@ define("fxrstor", (e) => {
   const image = openExtended(e, false);
   const mxcsr = image.load(24, 32);
   e.raiseIf(mxcsr.and(~MXCSR_MASK), Vector.GP, 0);
+  settleError(e);
   e.setState(S.MXCSR, "i32", mxcsr);
   e.setState(S.FOP, "i32", image.load(6, 16).and(0x7ff));
   setControl(e, image.load(0, 16));
@@ -268,5 +274,4 @@ define("fxrstor", (e) => {
     e.setState(S.XMM + i * 32, "i64", image.load(FXSAVE_XMM + i * 16, 64));
     e.setState(S.XMM + i * 32 + 8, "i64", image.load(FXSAVE_XMM + i * 16 + 8, 64));
   }
-  settleError(e);
 });
