@@ -27,6 +27,25 @@ export interface AccessHost {
   asNumber(value: Value): Value;
   /** Leaves the region before the current instruction. */
   bail(): void;
+  /** Makes every {@link PageMemory} of the region empty. */
+  forgetPages(): void;
+}
+
+/** A field of a TLB entry. */
+function field(entry: Value, type: "i32" | "i64", offset: number): Value {
+  return new Value(type, (code) => {
+    entry.emit(code);
+    code.memory(type === "i64" ? Op.I64_LOAD : Op.I32_LOAD, offset);
+  });
+}
+
+/**
+ * Locals that remember a page: `tag` is its linear address if it may be read and written, odd if not, `addend` what leads from
+ * linear addresses to host offsets. Good for the stack, where one page serves most accesses.
+ */
+export interface PageMemory {
+  readonly tag: number;
+  readonly addend: number;
 }
 
 /** Emits accesses to linear addresses (i32, or i64 in 64-bit code). */
@@ -38,13 +57,38 @@ export class RegionAccesses {
   }
 
   /** Host offset of a linear address, after making sure that `bytes` bytes there can be accessed. */
-  host(address: Value, bytes: number, write: boolean): Value {
+  host(address: Value, bytes: number, write: boolean, memory: PageMemory | null = null): Value {
     const e = this.#e, { code } = e, linear = e.let(address), wide = linear.type === "i64";
-    const index = linear.shrU(12 - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT);
-    const entry = e.let(index.add(Value.local("i32", e.tlb)));
+    if (!memory) {
+      const entry = this.#entry(linear);
+      this.#check(linear, entry, bytes, write);
+      return linear.wrap().add(field(entry, "i32", TLB.ADDEND));
+    }
     linear.add(bytes - 1).and(-4096).emit(code);
-    entry.emit(code);
-    code.memory(wide ? Op.I64_LOAD : Op.I32_LOAD, write ? TLB.WRITE : TLB.READ);
+    code.get(memory.tag);
+    code.op(wide ? Op.I64_NE : Op.I32_NE);
+    code.if(() => {
+      const entry = this.#entry(linear);
+      this.#check(linear, entry, bytes, write);
+      field(entry, wide ? "i64" : "i32", TLB.WRITE).emit(code);
+      code.set(memory.tag);
+      field(entry, "i32", TLB.ADDEND).emit(code);
+      code.set(memory.addend);
+    });
+    return linear.wrap().add(Value.local("i32", memory.addend));
+  }
+
+  /** Address of the TLB entry for a linear address. */
+  #entry(linear: Value): Value {
+    const index = linear.shrU(12 - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT);
+    return this.#e.let(index.add(Value.local("i32", this.#e.tlb)));
+  }
+
+  /** Makes sure that the TLB entry allows the access. */
+  #check(linear: Value, entry: Value, bytes: number, write: boolean): void {
+    const e = this.#e, { code } = e, wide = linear.type === "i64";
+    linear.add(bytes - 1).and(-4096).emit(code);
+    field(entry, wide ? "i64" : "i32", write ? TLB.WRITE : TLB.READ).emit(code);
     code.op(wide ? Op.I64_NE : Op.I32_NE);
     code.if(() => {
       e.asNumber(linear).emit(code);
@@ -52,12 +96,9 @@ export class RegionAccesses {
       code.call(write ? e.fillWrite : e.fillRead);
       code.op(Op.I32_EQZ);
       code.if(() => e.bail());
+      // Filling may have set a watch over a page that is remembered.
+      e.forgetPages();
     });
-    const addend = new Value("i32", (out) => {
-      entry.emit(out);
-      out.memory(Op.I32_LOAD, TLB.ADDEND);
-    });
-    return linear.wrap().add(addend);
   }
 
   #read(host: Value, size: Size): Value {
@@ -75,16 +116,16 @@ export class RegionAccesses {
     code.memory(STORE[size], 0, GUEST_MEMORY);
   }
 
-  load(address: Value, size: Size): Value {
-    return this.#read(this.host(address, size / 8, false), size);
+  load(address: Value, size: Size, memory: PageMemory | null = null): Value {
+    return this.#read(this.host(address, size / 8, false, memory), size);
   }
 
-  store(address: Value, value: Value, size: Size): void {
-    this.#write(this.host(address, size / 8, true), value, size);
+  store(address: Value, value: Value, size: Size, memory: PageMemory | null = null): void {
+    this.#write(this.host(address, size / 8, true, memory), value, size);
   }
 
-  open(address: Value, size: Size): Place {
-    const host = this.#e.let(this.host(address, size / 8, true));
+  open(address: Value, size: Size, memory: PageMemory | null = null): Place {
+    const host = this.#e.let(this.host(address, size / 8, true, memory));
     return { value: this.#read(host, size), set: (value) => this.#write(host, value, size) };
   }
 

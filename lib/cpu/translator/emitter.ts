@@ -8,7 +8,7 @@ import { CPU_BASE } from "../interpreter/layout.ts";
 import { isFlatAccess } from "../interpreter/emitter.ts";
 import { type Imported, LEFT } from "../interpreter/linkage.ts";
 import { Flag, R, S, SEG, Seg } from "../state.ts";
-import { RegionAccesses } from "./accesses.ts";
+import { type PageMemory, RegionAccesses } from "./accesses.ts";
 import type { RegionInstruction } from "./discovery.ts";
 import { FlagTracker } from "./flags.ts";
 import { learnRegister, type RegisterUse } from "./register_use.ts";
@@ -49,6 +49,8 @@ export interface RegionContext {
   readonly registers: readonly number[];
   /** Local: address of the TLB in use. */
   readonly tlb: number;
+  /** Pages last accessed through SP and BP. */
+  readonly pages: { readonly stack: PageMemory; readonly frame: PageMemory };
   readonly fillRead: number;
   readonly fillWrite: number;
   /** Local: where the region is left at, see {@link RegionEmitter.bail}. */
@@ -303,7 +305,9 @@ export class RegionEmitter implements Emitter {
       }
       return this.state(this.#registerOffset(index), size === 64 ? "i64" : "i32");
     }
-    if (operand.kind === "mem") return this.#memory.load(this.#linear(index, size / 8, false), size);
+    if (operand.kind === "mem") {
+      return this.#memory.load(this.#linear(index, size / 8, false), size, this.#pageOf(operand));
+    }
     throw new Error(`operand ${index} of ${this.instruction.mnemonic} cannot be read`);
   }
   readSigned(index: number, to: Size = this.size): Value {
@@ -324,11 +328,19 @@ export class RegionEmitter implements Emitter {
       return this.setState(this.#registerOffset(index), size === 64 ? "i64" : "i32", value);
     }
     const data = this.let(value);
-    this.#memory.store(this.#linear(index, size / 8, true), data, size);
+    this.#memory.store(this.#linear(index, size / 8, true), data, size, this.#pageOf(operand));
+  }
+  /** The memory of the page that an operand is likely to be in. */
+  #pageOf(operand: Operand): PageMemory | null {
+    if (operand.kind !== "mem" || operand.index >= 0 || !isFlatAccess(this.mode, operand.segment)) return null;
+    if (operand.base === R.SP) return this.#context.pages.stack;
+    return operand.base === R.BP ? this.#context.pages.frame : null;
   }
   open(index: number): Place {
     const operand = this.#operand(index), size = this.#sizeOf(index);
-    if (operand.kind !== "reg") return this.#memory.open(this.#linear(index, size / 8, true), size);
+    if (operand.kind !== "reg") {
+      return this.#memory.open(this.#linear(index, size / 8, true), size, this.#pageOf(operand));
+    }
     return { value: this.read(index), set: (value) => this.write(index, value) };
   }
   #registerOperand(index: number): { file: string; reg: number } {
@@ -502,11 +514,12 @@ export class RegionEmitter implements Emitter {
     return this.let(this.mode.code === 64 ? wrapped.extendU() : wrapped);
   }
   stackLoad(delta: number, size: Size): Value {
-    return this.load({ which: Seg.SS }, this.#stackOffset(delta), size);
+    const linear = this.#translate(Seg.SS, this.#stackOffset(delta), size / 8, false);
+    return this.#memory.load(linear, size, this.#context.pages.stack);
   }
   stackStore(delta: number, value: Value, size: Size): void {
-    const data = this.let(value);
-    this.store({ which: Seg.SS }, this.#stackOffset(delta), data, size);
+    const data = this.let(value), linear = this.#translate(Seg.SS, this.#stackOffset(delta), size / 8, true);
+    this.#memory.store(linear, data, size, this.#context.pages.stack);
   }
   adjustStack(delta: Value | number): void {
     const size = this.mode.stack;
@@ -642,6 +655,14 @@ export class RegionEmitter implements Emitter {
 
   // ---- leaving
 
+  forgetPages(): void {
+    const { stack, frame } = this.#context.pages, wide = this.mode.code === 64;
+    for (const { tag } of [stack, frame]) {
+      if (wide) this.code.i64(1n);
+      else this.code.i32(1);
+      this.code.set(tag);
+    }
+  }
   /** Leaves the region before the current instruction. */
   bail(): void {
     this.#flags.publish();
@@ -679,6 +700,7 @@ export class RegionEmitter implements Emitter {
       this.code.op(Op.RETURN);
     });
     this.#context.afterHelper();
+    this.forgetPages();
     this.calledHelper = true;
     return result ? Value.local(result, local) : Value.i32(0);
   }

@@ -9,6 +9,7 @@ import type { Flow, RegionBlock, RegionCode, RegionInstruction } from "./discove
 import { NotTranslated, type Outcome, RegionEmitter } from "./emitter.ts";
 import { type FlagFunctions, FlagTracker } from "./flags.ts";
 import { type Edge, FlowGraph } from "./flow_graph.ts";
+import type { PageMemory } from "./accesses.ts";
 import { findDeadFlags } from "./dead_flags.ts";
 import { registerUse } from "./register_use.ts";
 import { analyse, type NodeWriter, StructuredWriter } from "./structure.ts";
@@ -77,6 +78,7 @@ export class RegionWriter implements NodeWriter {
   /** Registers whose locals may differ from the state block in the node that is being written. */
   #dirty = 0;
   readonly #tlb: number;
+  readonly #pages: { readonly stack: PageMemory; readonly frame: PageMemory };
   readonly #budget: number;
   readonly #mode: number;
   readonly #site: number;
@@ -109,6 +111,11 @@ export class RegionWriter implements NodeWriter {
     const code = this.#body;
     this.#flags = new FlagTracker(code, plan.linkage.flags);
     this.#tlb = code.local("i32");
+    const pageMemory = () => ({
+      tag: code.local(plan.mode.code === 64 ? "i64" : "i32"),
+      addend: code.local("i32"),
+    });
+    this.#pages = { stack: pageMemory(), frame: pageMemory() };
     this.#budget = code.local("i32");
     this.#mode = code.local("i32");
     this.#site = code.local("i32");
@@ -266,6 +273,7 @@ export class RegionWriter implements NodeWriter {
             this.#tail = tail;
             this.#leave = leave;
             this.#emitter = this.#makeEmitter();
+            this.#emitter.forgetPages();
             this.#checkLimit();
             this.#writer.write();
             code.op(Op.UNREACHABLE);
@@ -296,6 +304,7 @@ export class RegionWriter implements NodeWriter {
       flags: this.#flags,
       registers: this.#registers,
       tlb: this.#tlb,
+      pages: this.#pages,
       fillRead: linkage.fillRead,
       fillWrite: linkage.fillWrite,
       site: this.#site,
@@ -682,6 +691,7 @@ export class RegionWriter implements NodeWriter {
     const code = this.#body;
     if (this.#edge(node, last.next)) {
       this.#loadAll();
+      this.#emitter.forgetPages();
       return this.#goto(node, last.next);
     }
     code.i64(BigInt(last.next));
