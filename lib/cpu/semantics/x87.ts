@@ -117,6 +117,22 @@ function duplicate(e: Emitter): void {
   }, () => e.kernel("x87_load_register", e.base(), i));
 }
 
+/** FLD m32 and m64: a normal number is pushed in place. */
+function pushFloat(e: Emitter): void {
+  const { type, bits } = readFloat(e), wide = type === "float64";
+  notePointers(e);
+  const [fraction, bias] = wide ? [52, 1023] : [23, 127], largest = 2 * bias;
+  const exponent = e.let(bits.shrU(fraction).wrap().and(largest + 1));
+  const room = e.state(S.FTW, "i32").and(0x80).eqz();
+  e.if(exponent.sub(1).ltU(largest).and(room), () => {
+    const sign = bits.shrU(wide ? 48 : 16).wrap().and(0x8000);
+    clearC1(e);
+    pushRegister(e).set(bits.shl(63 - fraction).or(e.i64(1n << 63n)), exponent.add(16383 - bias).or(sign));
+  }, () => {
+    e.kernel(`x87_push_${type}`, bits);
+  });
+}
+
 define("fld", (e) => {
   beginX87(e);
   if (!e.isMemory(0)) {
@@ -127,9 +143,7 @@ define("fld", (e) => {
     notePointers(e);
     e.kernel("x87_load80", e.base(), ...wide);
   } else {
-    const { type, bits } = readFloat(e);
-    notePointers(e);
-    e.kernel(`x87_push_${type}`, bits);
+    pushFloat(e);
   }
 });
 define("fild", (e) => {
