@@ -1,6 +1,6 @@
-/** The same guest, however it is run: twice, in odd slices, with a snapshot in the middle, beside others. */
+/** The same guest, however it is run: twice, in every tier, in odd slices, with a snapshot in the middle, beside others. */
 import { assertEquals } from "@std/assert";
-import { Guest, type GuestOptions, type Snapshot } from "../mod.ts";
+import { Guest, type GuestOptions, type Snapshot, type Tier } from "../mod.ts";
 import { FIXTURE_IMAGE, type Requirement, sharedImage, testWith } from "./support.ts";
 
 /** A guest, and how far it is run. */
@@ -41,7 +41,36 @@ async function continueFrom(snapshot: Snapshot, subject: Subject): Promise<strin
   return guest.hash();
 }
 
+/** Goes from tier to tier with snapshots, a third of the way in each. */
+async function acrossTiers(subject: Subject): Promise<string> {
+  const third = Math.floor(subject.instructions / 3);
+  let snapshot: Snapshot;
+  {
+    await using guest = await boot({ ...subject, options: { ...subject.options, tier: "interpreter" } });
+    await guest.run({ instructions: third });
+    snapshot = await guest.snapshot();
+  }
+  {
+    await using guest = await Guest.boot({ snapshot, tier: "regions" });
+    await guest.run({ instructions: third });
+    snapshot = await guest.snapshot();
+  }
+  await using guest = await Guest.boot({ snapshot, tier: "auto" });
+  await guest.run({ instructions: subject.instructions - guest.instructions });
+  return guest.hash();
+}
+
 for (const subject of SUBJECTS) {
+  testWith(`${subject.name} ends with the same hash in every tier`, subject.needed, async () => {
+    const inTier = (tier: Tier) =>
+      runInSlices({ ...subject, options: { ...subject.options, tier } }, subject.instructions);
+    const interpreted = await inTier("interpreter");
+    assertEquals(await inTier("regions"), interpreted, "regions");
+    assertEquals(await inTier("single"), interpreted, "one-instruction regions");
+    assertEquals(await inTier("auto"), interpreted, "auto");
+    assertEquals(await acrossTiers(subject), interpreted, "from tier to tier by snapshots");
+  });
+
   testWith(`${subject.name} ends with the same hash however it is run`, subject.needed, async () => {
     const whole = await runInSlices(subject, subject.instructions);
     assertEquals(await runInSlices(subject, subject.instructions), whole, "a second run");
