@@ -9,13 +9,17 @@ import { parseRun } from "../lib/cli/run_options.ts";
 import { OptionError } from "../lib/guest/errors.ts";
 import { GUEST_CASES, type GuestCase } from "./lib/guest_cases.ts";
 import { type LockstepResult, runInLockstep } from "./lib/lockstep.ts";
+import { snippetImage } from "./lib/snippet.ts";
 
-const USAGE = `Usage: deno run -A scripts/lockstep.ts (CASE | MACHINE OPTIONS of bootwright run) [OPTION]...
+const USAGE =
+  `Usage: deno run -A scripts/lockstep.ts (CASE | --code ASM | MACHINE OPTIONS of bootwright run) [OPTION]...
 
 CASE is one of ${
-  GUEST_CASES.map(({ name }) => name).join(", ")
-}: guests with inputs. --restore FILE starts at a snapshot.
+    GUEST_CASES.map(({ name }) => name).join(", ")
+  }: guests with inputs. --restore FILE starts at a snapshot.
+ASM is a piece of assembly in nasm's syntax, statements separated by ";": "mov ecx, 1000; L: add eax, ecx; loop L".
 
+  --bits 16|32|64         where ASM runs: real mode, or flat 32- or 64-bit code (default 32)
   --tier T                what is compared with the reference: ${TIERS.join(", ")} (default regions)
   --reference T           the reference (default interpreter)
   --tlb N                 TLB entries of the compared machine
@@ -29,7 +33,20 @@ CASE is one of ${
 
 Exit codes: 0 no difference, 1 a difference, 2 usage.
 `;
-const OWN = ["tier", "reference", "tlb", "evict", "compile-seed", "slices", "from", "until", "chunk", "trace"];
+const OWN = [
+  "tier",
+  "reference",
+  "tlb",
+  "evict",
+  "compile-seed",
+  "slices",
+  "from",
+  "until",
+  "chunk",
+  "trace",
+  "code",
+  "bits",
+];
 const END = 10e9;
 /** Registers that say nothing. */
 const UNUSED = /^(st|xmm)\d+ [0.]+$/;
@@ -45,7 +62,14 @@ function split(args: readonly string[]): { own: Map<string, string>; rest: strin
   return { own, rest };
 }
 
-function caseOf(rest: readonly string[]): GuestCase {
+async function caseOf(own: Map<string, string>, rest: readonly string[]): Promise<GuestCase> {
+  const code = own.get("code");
+  if (code !== undefined) {
+    const bits = number(own, "bits") ?? 32;
+    if (bits !== 16 && bits !== 32 && bits !== 64) throw new OptionError("--bits is 16, 32 or 64");
+    const options = { memory: "8M", fda: await snippetImage(code, bits) };
+    return { name: "", options, needs: [], instructions: 1e9, inputs: [], stretches: [] };
+  }
   const known = GUEST_CASES.find(({ name }) => name === rest[0]);
   if (known !== undefined && rest.length === 1) return known;
   const { options } = parseRun(rest);
@@ -86,11 +110,11 @@ function show({ instructions, parting, fleeting }: LockstepResult): boolean {
 
 async function main(): Promise<number> {
   const { own, rest } = split(Deno.args);
-  if (rest.length === 0 || rest.includes("--help")) {
+  if ((rest.length === 0 && !own.has("code")) || rest.includes("--help")) {
     console.log(USAGE);
     return 2;
   }
-  const test = caseOf(rest);
+  const test = await caseOf(own, rest);
   const stress = {
     tlbEntries: number(own, "tlb"),
     evictEvery: number(own, "evict"),
