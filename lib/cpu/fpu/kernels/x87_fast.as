@@ -43,12 +43,12 @@ function slot(i: i32): usize {
   return CPU + X87 + (((load<i32>(CPU, FTOP) + i) & 7) << 4);
 }
 
-/** True if ST(i) and ST(j) are in use. */
+/** True if ST(i) and ST(j) are in use; one of them is ST(0). */
 // @ts-ignore: decorator
 @inline
 function inUse(i: i32, j: i32): bool {
   const tags = load<i32>(CPU, FTW);
-  return ((tags >> i) & (tags >> j) & 1) != 0;
+  return ((tags >> (i + j)) & tags & 1) != 0;
 }
 
 /** True if nothing traps and results are rounded to nearest with 53 or 64 bits. */
