@@ -133,17 +133,17 @@ function linux(name: string, kernel: string, initrd: string): GuestCase {
   };
 }
 
-/** Debian's installer at its first questions, on the serial line. */
-function installer(architecture: "i386" | "amd64", memory: string): GuestCase {
+/** Debian's installer on the serial line up to its first questions, of which the first comes up at instruction `asks`. */
+function installer(architecture: "i386" | "amd64", memory: string, asks: number): GuestCase {
   const needs = ["vmlinuz", "initrd.gz"].map((part) => path(`.cache/images/installer-${architecture}-${part}`));
   return {
     name: `installer-${architecture}`,
     options: { memory, kernel: needs[0], initrd: needs[1], append: "console=ttyS0 cryptomgr.notests" },
     needs,
-    instructions: 13_200_000_000,
+    instructions: asks + 300_000_000,
     // English, and on to the next question.
-    inputs: [{ at: 12_400_000_000, serial: "\x1b[B\r" }],
-    stretches: [{ from: 5_500_000_000, length: 300_000 }, { from: 12_399_900_000, length: 400_000 }],
+    inputs: [{ at: asks, serial: "\x1b[B\r" }],
+    stretches: [{ from: 5_500_000_000, length: 300_000 }, { from: asks - 100_000, length: 400_000 }],
   };
 }
 
@@ -157,6 +157,6 @@ export const GUEST_CASES: readonly GuestCase[] = [
   linux("linux", "vmlinuz-686", "initramfs-i386.cpio.gz"),
   linux("linux-pae", "vmlinuz-686-pae", "initramfs-i386.cpio.gz"),
   linux("linux-amd64", "vmlinuz-amd64", "initramfs-amd64.cpio.gz"),
-  installer("i386", "512M"),
-  installer("amd64", "1G"),
+  installer("i386", "512M", 10_050_000_000),
+  installer("amd64", "1G", 11_450_000_000),
 ];
