@@ -135,3 +135,30 @@ testWith(
   ["vmlinuz-amd64", "initramfs-amd64.cpio.gz"].map(cachedImage),
   () => drive("amd64", "console=tty1 console=ttyS0 cryptomgr.notests"),
 );
+
+testWith(
+  "Debian's amd64 kernel uses 3 GiB of memory and every feature that a processor can have",
+  ["vmlinuz-amd64", "initramfs-amd64.cpio.gz"].map(cachedImage),
+  async () => {
+    await using guest = await Guest.boot({
+      memory: "3G",
+      cpu: "max",
+      kernel: cachedImage("vmlinuz-amd64").path,
+      initrd: cachedImage("initramfs-amd64.cpio.gz").path,
+      append: "console=ttyS0 cryptomgr.notests",
+      onTripleFault: "stop",
+    });
+    guest.failOn(/Kernel panic|Oops:|BUG: /);
+    await guest.serial.waitFor(/login: /, BOOT);
+    await guest.serial.write("root\r");
+    await guest.serial.waitFor("bootwright:/root# ");
+    await answer(guest, "dmesg -n 1");
+    const cpu = await answer(guest, "cat /proc/cpuinfo");
+    assertMatch(cpu, /^model name\t: Bootwright max processor$/m);
+    for (const feature of ["pdpe1gb", "rdtscp", "pcid", "invpcid", "fsgsbase", "smep", "smap", "umip"]) {
+      assertMatch(cpu, new RegExp(`^flags\t+: .*\\b${feature}\\b`, "m"));
+    }
+    const total = /^MemTotal: +(\d+) kB$/m.exec(await answer(guest, "cat /proc/meminfo"))?.[1];
+    assert(Number(total) > 2_900_000, `the kernel found ${total} kB`);
+  },
+);
