@@ -1,35 +1,44 @@
 /**
  * Fuzzers, for as long as wanted:
- * `deno run -A scripts/fuzz.ts [slicing|floppy|disk|cd|kernel|firmware|snapshot-file|snapshot-contents]… [--from SEED] [--count N] [--length INSTRUCTIONS] [--only MANNER] [--verbose]`.
+ * `deno run -A scripts/fuzz.ts [slicing|floppy|disk|cd|kernel|firmware|snapshot-file|snapshot-contents]… [--from SEED] [--count N] [--length INSTRUCTIONS] [--scenario NAME] [--only MANNER] [--verbose]`.
  *
- * `slicing` runs random code in every tier and in different slices (`--only regions`: in manners so called); the others feed garbage to guests. Every case is known by its seed.
+ * `slicing` runs random code in every tier and in different slices (`--only regions`: in manners
+ * so called; `--scenario 64`: of scenarios so called); the others feed garbage to guests. Every case is known by its seed.
  */
 import { parseArgs } from "@std/cli";
 import { cleanUp, GARBAGE, runGarbage } from "./lib/garbage.ts";
-import { MANNERS, SlicingFuzzer } from "./lib/slicing_fuzz.ts";
+import type { Scenario } from "./lib/scenario.ts";
+import { type Manner, MANNERS, SCENARIOS, SlicingFuzzer } from "./lib/slicing_fuzz.ts";
 
-const args = parseArgs(Deno.args, { string: ["from", "count", "length", "only"], boolean: ["verbose"] });
+const args = parseArgs(Deno.args, { string: ["from", "count", "length", "only", "scenario"], boolean: ["verbose"] });
+const scenarioName = args.scenario === undefined ? "" : String(args.scenario);
 const only = args.only === undefined ? "" : String(args.only);
 const from = Number(args.from ?? 0), count = Number(args.count ?? 1000);
 
 function slicing(length: number): number {
   let failures = 0;
-  for (const manner of MANNERS.filter(({ name }) => name.includes(only))) {
-    const fuzzer = new SlicingFuzzer(manner);
-    let differing = 0, retired = 0;
-    for (let seed = from; seed < from + count; seed++) {
-      if (args.verbose) console.log(`${manner.name}: ${seed}`);
-      const difference = fuzzer.compare(seed, length);
-      retired += fuzzer.retired;
-      if (difference === null) continue;
-      differing++;
-      console.log(`seed ${seed}, ${manner.name}: differs after ${difference.instructions}`);
-      for (const place of difference.trace) console.log(`    ${place}`);
-      for (const field of difference.fields) console.log(`  ${field}`);
+  for (const scenario of SCENARIOS.filter(({ name }) => name.includes(scenarioName))) {
+    for (const manner of MANNERS.filter(({ name }) => name.includes(only))) {
+      failures += compare(scenario, manner, length);
     }
-    failures += differing;
-    console.log(`${manner.name}: ${count} cases, ${retired} instructions, ${differing} with differences`);
   }
+  return failures;
+}
+
+function compare(scenario: Scenario, manner: Manner, length: number): number {
+  const fuzzer = new SlicingFuzzer(scenario, manner), what = `${scenario.name} ${manner.name}`;
+  let failures = 0, retired = 0;
+  for (let seed = from; seed < from + count; seed++) {
+    if (args.verbose) console.log(`${what}: ${seed}`);
+    const difference = fuzzer.compare(seed, length);
+    retired += fuzzer.retired;
+    if (difference === null) continue;
+    failures++;
+    console.log(`seed ${seed}, ${what}: differs after ${difference.instructions}`);
+    for (const place of difference.trace) console.log(`    ${place}`);
+    for (const field of difference.fields) console.log(`  ${field}`);
+  }
+  console.log(`${what}: ${count} cases, ${retired} instructions, ${failures} with differences`);
   return failures;
 }
 
