@@ -117,11 +117,11 @@ export function tortureCase(rounds: number): GuestCase {
 }
 
 /** One of Debian's kernels with a shell on the serial line. */
-function linux(name: string, kernel: string, initrd: string): GuestCase {
+function linux(name: string, kernel: string, initrd: string, memory = "64M"): GuestCase {
   const needs = [path(`.cache/images/${kernel}`), path(`.cache/images/${initrd}`)];
   return {
     name,
-    options: { memory: "64M", kernel: needs[0], initrd: needs[1], append: "console=ttyS0" },
+    options: { memory, kernel: needs[0], initrd: needs[1], append: "console=ttyS0" },
     needs,
     instructions: 7_400_000_000,
     inputs: [{ at: 7_150_000_000, serial: "root\r" }, { at: 7_200_000_000, serial: "uname -a; cat /proc/cpuinfo\r" }],
@@ -156,7 +156,7 @@ export const GUEST_CASES: readonly GuestCase[] = [
   tortureCase(100),
   linux("linux", "vmlinuz-686", "initramfs-i386.cpio.gz"),
   linux("linux-pae", "vmlinuz-686-pae", "initramfs-i386.cpio.gz"),
-  linux("linux-amd64", "vmlinuz-amd64", "initramfs-amd64.cpio.gz"),
+  linux("linux-amd64", "vmlinuz-amd64", "initramfs-amd64.cpio.gz", "128M"),
   installer("i386", "512M", 10_050_000_000),
-  installer("amd64", "1G", 11_450_000_000),
+  installer("amd64", "1G", 11_800_000_000),
 ];
