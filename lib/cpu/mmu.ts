@@ -7,7 +7,7 @@
  */
 import { FrameFlag, type MemoryWatcher, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
 import { TLB } from "./interpreter/layout.ts";
-import { signedLinear, TableMap, unsignedLinear } from "./table_map.ts";
+import { signedLinear, TableMap, type TableRange, unsignedLinear } from "./table_map.ts";
 
 /** What a walk of the page tables reports, see system/paging.ts. */
 export interface WalkResult {
@@ -71,11 +71,13 @@ export class Mmu {
   readonly #permission = new Uint8Array(2 * N);
   /** Which entry of the top-level page table the walk began with. */
   readonly #rootIndex = new Uint16Array(2 * N);
+  /** Frame of the last table of the walk. */
+  readonly #leaf = new Int32Array(2 * N);
   /** Entries in use, for flushing. */
   readonly #used = new Int32Array(2 * N);
   #usedCount = 0;
-  /** Pages that cached jumps rely on, by privilege: supervisor, user. */
-  readonly #codePages = [new Set<number>(), new Set<number>()];
+  /** Pages that cached jumps rely on, with their {@link #leaf}, by privilege: supervisor, user. */
+  readonly #codePages = [new Map<number, number>(), new Map<number, number>()];
   /** Entries for data of the user's that the supervisor may use only as long as EFLAGS.AC is set. */
   readonly #guarded = new Set<number>();
   /** An entry that serves one access only, or -1. */
@@ -204,6 +206,7 @@ export class Mmu {
     this.#frame[entry] = frame;
     this.#permission[entry] = granted;
     this.#rootIndex[entry] = this.#host.rootIndex(linear);
+    this.#leaf[entry] = walk.tableCount > 0 ? walk.tables[walk.tableCount - 1] : -1;
     if (walk.cacheable) this.#refresh(entry);
     else {
       this.#setTags(entry, false, false);
@@ -235,7 +238,12 @@ export class Mmu {
   // ---- coherence with page tables and code
 
   #markTables(linear: number, walk: WalkResult): void {
-    this.#tables.note(linear, walk, this.#host.entryBytes, (frame) => this.#tableEpoch[frame] === this.#epoch);
+    this.#tables.note(
+      linear,
+      walk,
+      this.#host.entryBytes,
+      (frame, range, base, end) => this.#serves(frame, range, base, end),
+    );
     for (let i = 0; i < walk.tableCount; i++) {
       this.#tableEpoch[walk.tables[i]] = this.#epoch;
       this.watchFrame(walk.tables[i], FrameFlag.PAGE_TABLE);
@@ -275,14 +283,44 @@ export class Mmu {
       return;
     }
     const range = this.#tables.range(frame), bytes = this.#host.entryBytes;
-    if (!range || Number.isNaN(range.base)) return this.flush();
+    if (!range || (Number.isNaN(range.base) && this.#serves(frame, range))) return this.flush();
+    if (Number.isNaN(range.base)) {
+      this.#tableEpoch[frame] = 0;
+      return this.unwatchFrame(frame, FrameFlag.PAGE_TABLE);
+    }
     const first = Math.floor(offset / bytes), last = Math.floor((offset + length - 1) / bytes);
     const from = range.base + first * range.span;
     if (this.#forget(from, (last - first + 1) * range.span)) return;
     // Tables that nothing stems from any more need not be watched: the frame may serve another purpose by now.
-    if ((++this.#idleWrites & 7) !== 0 || this.#uses(range.base, (PAGE_SIZE / bytes) * range.span)) return;
+    if ((++this.#idleWrites & 7) !== 0 || this.#serves(frame, range)) return;
     this.#tableEpoch[frame] = 0;
     this.unwatchFrame(frame, FrameFlag.PAGE_TABLE);
+  }
+
+  /** True if translations in use stem from a frame that maps such a range, other than those of certain addresses. */
+  #serves(frame: number, { base, span }: TableRange, from = 0, to = 0): boolean {
+    if (this.#tableEpoch[frame] !== this.#epoch) return false;
+    if (span === PAGE_SIZE) return this.#isLeaf(frame, from, to);
+    return Number.isNaN(base) || this.#uses(base, (PAGE_SIZE / this.#host.entryBytes) * span);
+  }
+
+  /** True if a frame is the last table of a translation in use, of an address that is not in `from` … `to`. */
+  #isLeaf(frame: number, from: number, to: number): boolean {
+    const outside = (page: number) => {
+      const address = unsignedLinear(page * PAGE_SIZE);
+      return address < from || address >= to;
+    };
+    for (const pages of this.#codePages) {
+      for (const [page, leaf] of pages) if (leaf === frame && outside(page)) return true;
+    }
+    for (let i = 0; i < this.#usedCount; i++) {
+      const entry = this.#used[i];
+      if (
+        this.#leaf[entry] === frame && this.#page[entry] !== EMPTY && this.#permission[entry] !== 0 &&
+        outside(this.#page[entry])
+      ) return true;
+    }
+    return false;
   }
 
   /** True if a translation of these addresses (counted as {@link unsignedLinear} does) is in use. */
@@ -291,7 +329,7 @@ export class Mmu {
       const address = unsignedLinear(page * PAGE_SIZE);
       return address >= from && address < from + length;
     };
-    for (const pages of this.#codePages) for (const page of pages) if (within(page)) return true;
+    for (const pages of this.#codePages) for (const page of pages.keys()) if (within(page)) return true;
     for (let i = 0; i < this.#usedCount; i++) {
       const page = this.#page[this.#used[i]];
       if (page !== EMPTY && within(page)) return true;
@@ -322,7 +360,7 @@ export class Mmu {
     }
     this.#usedCount = kept;
     this.#codePages.forEach((pages, privilege) => {
-      for (const page of pages) {
+      for (const page of pages.keys()) {
         if (!concerns(page)) continue;
         any = true;
         return this.#forgetCode(privilege);
@@ -381,22 +419,27 @@ export class Mmu {
         (step === 1 || words[oldWord + at + 1] === words[nextWord + at + 1]);
       differs[i] = same ? 0 : 1;
     }
-    this.#tableEpoch[old >>> 12] = 0;
+    const oldFrame = old >>> 12, nextFrame = next >>> 12;
+    this.#tableEpoch[oldFrame] = 0;
     let kept = 0;
     for (let i = 0; i < this.#usedCount; i++) {
       const entry = this.#used[i];
       if (differs[this.#rootIndex[entry]] !== 0) this.#drop(entry);
-      else this.#used[kept++] = entry;
+      else {
+        if (this.#leaf[entry] === oldFrame) this.#leaf[entry] = nextFrame;
+        this.#used[kept++] = entry;
+      }
     }
     this.#usedCount = kept;
     this.#codePages.forEach((pages, privilege) => {
-      for (const page of pages) {
+      for (const [page, leaf] of pages) {
         if (differs[this.#host.rootIndex(page * PAGE_SIZE)] !== 0) return this.#forgetCode(privilege);
+        if (leaf === oldFrame) pages.set(page, nextFrame);
       }
     });
-    this.#tables.noteRoot(next >>> 12, span);
-    this.#tableEpoch[next >>> 12] = this.#epoch;
-    this.watchFrame(next >>> 12, FrameFlag.PAGE_TABLE);
+    this.#tables.noteRoot(nextFrame, span);
+    this.#tableEpoch[nextFrame] = this.#epoch;
+    this.watchFrame(nextFrame, FrameFlag.PAGE_TABLE);
   }
 
   /** Host offset of a table in RAM, -1 if it is not there. */
@@ -421,7 +464,7 @@ export class Mmu {
     const entry = this.#lookup(linear, Permission.EXECUTE, user);
     this.executePhysical = this.#physical[entry] + (linear & (PAGE_SIZE - 1));
     if (this.#frame[entry] < 0 || this.#momentary >= 0) return -1;
-    this.#codePages[user ? 1 : 0].add(this.#page[entry]);
+    this.#codePages[user ? 1 : 0].set(this.#page[entry], this.#leaf[entry]);
     return this.#frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1));
   }
   /** Physical address of the last {@link execute}. */

@@ -30,8 +30,16 @@ export function signedLinear(address: number): number {
 export class TableMap {
   readonly #ranges = new Map<number, TableRange>();
 
-  /** Notes the tables that a walk has read. What was noted of a frame counts as long as `isKnown` says so. */
-  note(linear: number, walk: WalkResult, entryBytes: number, isKnown: (frame: number) => boolean): void {
+  /**
+   * Notes the tables that a walk has read. What was noted of a frame before counts if `isUsed` says that translations of other
+   * addresses than those from `base` to before `end` stem from it.
+   */
+  note(
+    linear: number,
+    walk: WalkResult,
+    entryBytes: number,
+    isUsed: (frame: number, range: TableRange, base: number, end: number) => boolean,
+  ): void {
     const entries = 4096 / entryBytes, address = unsignedLinear(linear);
     let span = walk.pageSize;
     for (let i = walk.tableCount - 1; i >= 0; i--) {
@@ -40,10 +48,12 @@ export class TableMap {
       const base = i === 0 && span === GIGABYTE ? NaN : Math.floor(address / covered) * covered;
       const range = this.#ranges.get(frame);
       if (!range) this.#ranges.set(frame, { base, span });
-      else if (!isKnown(frame)) {
-        range.base = base;
-        range.span = span;
-      } else if (range.base !== base || range.span !== span) range.base = NaN;
+      else if (range.base !== base || range.span !== span) {
+        const mixed = isUsed(frame, range, base, base + covered);
+        // Only where a frame has been a last table all the time, the span of its entries is known.
+        range.span = mixed && range.span !== span ? NaN : span;
+        range.base = mixed ? NaN : base;
+      }
       span = covered;
     }
   }

@@ -25,8 +25,8 @@ export const TLB = {
 
 /** The jump cache: linear address → first record. */
 export const JUMP_CACHE = {
-  BASE: 0x50000,
-  ENTRIES: 4096,
+  BASE: 0x80000,
+  ENTRIES: 0x8000,
   /** Field: linear address, i64. */
   KEY: 0,
   /** Field: {@link S.MODE} at the time, i32. */
@@ -39,10 +39,10 @@ export const JUMP_CACHE = {
  * For each code page of a mapping, a word that equals S.MODE while it is known that the page still is where it was: regions
  * look at it before they go to another page.
  */
-export const PAGE_CELLS = { BASE: 0x60000, COUNT: 0x8000 } as const;
+export const PAGE_CELLS = { BASE: 0x50000, COUNT: 0xc000 } as const;
 
 /** Decoded records and block headers. */
-export const ARENA_BASE = 0x80000;
+export const ARENA_BASE = 0x100000;
 export const ARENA_END = 0x500_0000;
 
 /**
