@@ -99,6 +99,8 @@ export class Translator {
   /** Their mnemonics. */
   readonly #suspects = new Set<string>();
   readonly #targets = new Map<number, Set<number>>();
+  /** Regions that were dropped since one was left or made: one that a system function wrote to is left only after that. */
+  readonly #dropped = new Map<number, Region>();
   #liveBytes = 0;
 
   constructor(
@@ -143,7 +145,8 @@ export class Translator {
   /** Where a region was left: before an instruction for the interpreter, or because one is done that wants the run loop. */
   left(slot: number, site: number): Site {
     this.statistics.bails++;
-    const region = this.#regions.get(slot);
+    const region = this.#regions.get(slot) ?? this.#dropped.get(slot);
+    this.#dropped.clear();
     if (!region) throw new Error(`a region was left that is in no slot: ${slot}`);
     return region.sites[site];
   }
@@ -185,6 +188,7 @@ export class Translator {
     if (!code || code.blocks[0].instructions[0].host !== host) return false;
     const old = this.#roots.get(rootKey(host, key, ip));
     if (old) this.#blocks.removeRegion(old);
+    this.#dropped.clear();
     const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
     if (slot >= REGION_SLOTS.FIRST + REGION_SLOTS.COUNT) {
       this.clear();
@@ -324,6 +328,7 @@ export class Translator {
   #voided(region: Region): void {
     for (const block of region.patched) this.#blocks.leaveRegion(block);
     this.#regions.delete(region.slot);
+    this.#dropped.set(region.slot, region);
     const root = rootKey(region.host, region.key, region.ip);
     if (this.#roots.get(root) === region) this.#roots.delete(root);
     for (const exit of exitsOf(region.code)) {
