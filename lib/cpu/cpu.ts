@@ -420,7 +420,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     } else if (exit === Exit.BAIL) {
       const slot = r.i32(S.REGION);
       const site = slot === 0 ? null : this.#translator!.left(slot, r.i32(S.SITE));
-      if (site) r.ip = site.ip;
+      if (site) {
+        r.ip = site.ip;
+        this.consume(-site.unfinished);
+      }
       this.#interpretNext = !site?.done;
     } else if (exit === Exit.HOT) this.#translateHot();
     else if (exit === Exit.LOOKUP) {
@@ -606,6 +609,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     const code = r.codeSize, stack = r.stackSize, flat = code === 64 || this.#isFlat();
     const mode = modeKey(code, stack, flat, this.#user);
     r.setI32(S.TLB, this.#user ? TLB.USER : TLB.SUPERVISOR);
+    this.#mmu.forgetRemembered();
     if (this.#mmu.guardsOpen && (r.i32(S.EFLAGS) & Flag.AC) === 0) this.#mmu.closeGuards();
     if ((r.i32(S.MODE) & ModeBit.BLOCK) !== (mode & ModeBit.BLOCK)) {
       // Undefined after the switch (Intel SDM vol. 1, section 3.4.1.1): zero, so that narrower code need not look after it.

@@ -6,7 +6,8 @@
  * from the changed entry. So a TLB is nothing but a cache, and no result depends on its size or on what it happens to hold.
  */
 import { FrameFlag, type MemoryWatcher, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
-import { TLB } from "./interpreter/layout.ts";
+import { CPU_BASE, TLB } from "./interpreter/layout.ts";
+import { S } from "./state.ts";
 import { signedLinear, TableMap, type TableRange, unsignedLinear } from "./table_map.ts";
 
 /** What a walk of the page tables reports, see system/paging.ts. */
@@ -129,6 +130,7 @@ export class Mmu {
 
   /** Lets compiled code use the entry for reading, writing or neither. */
   #setTags(entry: number, read: boolean, write: boolean, beside = false): void {
+    this.forgetRemembered();
     const word = this.#tagWord(entry), linear = this.#page[entry] * PAGE_SIZE;
     const low = linear % 2 ** 32 | 0, high = Math.floor(linear / 2 ** 32);
     this.#words[word] = read ? low : 1;
@@ -137,6 +139,12 @@ export class Mmu {
     this.#words[word + 3] = write ? high : 1;
     this.#words[word + 6] = beside ? low : 1;
     this.#words[word + 7] = beside ? high : 1;
+  }
+
+  /** Makes regions look at the TLB again for the pages that they remember. */
+  forgetRemembered(): void {
+    this.#words[(CPU_BASE + S.STACK_PAGE) >> 2] = 1;
+    this.#words[(CPU_BASE + S.FRAME_PAGE) >> 2] = 1;
   }
 
   /** True if compiled code may write through the entry, anywhere or beside code. */

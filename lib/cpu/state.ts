@@ -58,6 +58,12 @@ export const S = {
   REGION: 0x0f4,
   /** Not 0 if the run loop must have its turn before the next instruction: after a system function, i32. */
   LEAVE: 0x0f8,
+  /**
+   * The pages that regions last accessed through SP and through BP: linear address (i64, odd if it does not count) and what to
+   * add to linear addresses to get host offsets (i32).
+   */
+  STACK_PAGE: 0xa00,
+  FRAME_PAGE: 0xa10,
   /** Segment registers, 8 × 64 bytes: ES CS SS DS FS GS LDTR TR; fields at SEG.*. */
   SEG: 0x100,
   /** Descriptor table registers: base i64, limit i32. */

@@ -72,8 +72,10 @@ export class HandlerRuntime {
       helper: bound,
       kernel: kernels,
       fill: {
-        read: (linear: number, bytes: number) => cpu.fill(linear, bytes, false) ? 1 : 0,
-        write: (linear: number, bytes: number) => cpu.fill(linear, bytes, true) ? 1 : 0,
+        read: (linear: number, bytes: number) => cpu.fill(linear >>> 0, bytes, false) ? 0 : 1,
+        write: (linear: number, bytes: number) => cpu.fill(linear >>> 0, bytes, true) ? 0 : 1,
+        readNumber: (linear: number, bytes: number) => cpu.fill(linear, bytes, false) ? 0 : 1,
+        writeNumber: (linear: number, bytes: number) => cpu.fill(linear, bytes, true) ? 0 : 1,
       },
     });
     const entry = new WebAssembly.Instance(common().entry, this.#imports).exports;

@@ -7,7 +7,8 @@
 import { type Code, Op, OpSimd } from "../../wasm/mod.ts";
 import type { Place, Size } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
-import { TLB } from "../interpreter/layout.ts";
+import { CPU_BASE, TLB } from "../interpreter/layout.ts";
+import type { S } from "../state.ts";
 
 /** The index of guest memory among a module's memories. */
 const GUEST_MEMORY = 1;
@@ -20,15 +21,27 @@ export interface AccessHost {
   readonly code: Code;
   /** Local: address of the TLB in use. */
   readonly tlb: number;
-  /** Functions (linear address f64, bytes i32) → 1 if the access may go on now. */
+  readonly linkage: AccessLinkage;
+  let(value: Value): Value;
+  /** Leaves the region before the current instruction if the condition that `emit` leaves on the stack is not 0. */
+  bailIfSo(emit: () => void): void;
+}
+
+/** Functions that accesses call. */
+export interface AccessLinkage {
+  /** (linear address, bytes) → 1 if the region must be left for the access, 0 if the TLB allows it now. */
   readonly fillRead: number;
   readonly fillWrite: number;
-  let(value: Value): Value;
-  asNumber(value: Value): Value;
-  /** Leaves the region before the current instruction. */
-  bail(): void;
-  /** Makes every {@link PageMemory} of the region empty. */
-  forgetPages(): void;
+  /** (linear address, bytes, write, field) → likewise, and lets the {@link RememberedPage} lead to the address. */
+  readonly remember: number;
+}
+
+/** A field of the state block; a constant address needs no bounds check. */
+function stateField(type: "i32" | "i64", offset: number): Value {
+  return new Value(type, (code) => {
+    code.i32(0);
+    code.memory(type === "i64" ? Op.I64_LOAD : Op.I32_LOAD, CPU_BASE + offset);
+  });
 }
 
 /** A field of a TLB entry. */
@@ -39,14 +52,10 @@ function field(entry: Value, type: "i32" | "i64", offset: number): Value {
   });
 }
 
-/**
- * Locals that remember a page: `tag` is its linear address if it may be read and written, odd if not, `addend` what leads from
- * linear addresses to host offsets. Good for the stack, where one page serves most accesses.
- */
-export interface PageMemory {
-  readonly tag: number;
-  readonly addend: number;
-}
+/** Fields of the state block that remember a page: good for the stack, where one page serves most accesses. */
+export type RememberedPage = typeof S.STACK_PAGE | typeof S.FRAME_PAGE;
+/** Offset of what leads to the host offset, after the page's linear address. */
+export const PAGE_ADDEND = 8;
 
 /** Emits accesses to linear addresses (i32, or i64 in 64-bit code). */
 export class RegionAccesses {
@@ -57,25 +66,26 @@ export class RegionAccesses {
   }
 
   /** Host offset of a linear address, after making sure that `bytes` bytes there can be accessed. */
-  host(address: Value, bytes: number, write: boolean, memory: PageMemory | null = null): Value {
+  host(address: Value, bytes: number, write: boolean, page: RememberedPage | null = null): Value {
     const e = this.#e, { code } = e, linear = e.let(address), wide = linear.type === "i64";
-    if (!memory) {
+    if (page === null) {
       const entry = this.#entry(linear);
       this.#check(linear, entry, bytes, write);
       return linear.wrap().add(field(entry, "i32", TLB.ADDEND));
     }
     linear.add(bytes - 1).and(-4096).emit(code);
-    code.get(memory.tag);
+    stateField(wide ? "i64" : "i32", page).emit(code);
     code.op(wide ? Op.I64_NE : Op.I32_NE);
-    code.if(() => {
-      const entry = this.#entry(linear);
-      this.#check(linear, entry, bytes, write);
-      field(entry, wide ? "i64" : "i32", TLB.WRITE).emit(code);
-      code.set(memory.tag);
-      field(entry, "i32", TLB.ADDEND).emit(code);
-      code.set(memory.addend);
-    });
-    return linear.wrap().add(Value.local("i32", memory.addend));
+    code.if(() =>
+      e.bailIfSo(() => {
+        linear.emit(code);
+        code.i32(bytes);
+        code.i32(write ? 1 : 0);
+        code.i32(CPU_BASE + page);
+        code.call(e.linkage.remember);
+      })
+    );
+    return linear.wrap().add(stateField("i32", page + PAGE_ADDEND));
   }
 
   /** Address of the TLB entry for a linear address. */
@@ -90,15 +100,13 @@ export class RegionAccesses {
     linear.add(bytes - 1).and(-4096).emit(code);
     field(entry, wide ? "i64" : "i32", write ? TLB.WRITE : TLB.READ).emit(code);
     code.op(wide ? Op.I64_NE : Op.I32_NE);
-    code.if(() => {
-      e.asNumber(linear).emit(code);
-      code.i32(bytes);
-      code.call(write ? e.fillWrite : e.fillRead);
-      code.op(Op.I32_EQZ);
-      code.if(() => e.bail());
-      // Filling may have set a watch over a page that is remembered.
-      e.forgetPages();
-    });
+    code.if(() =>
+      e.bailIfSo(() => {
+        linear.emit(code);
+        code.i32(bytes);
+        code.call(write ? e.linkage.fillWrite : e.linkage.fillRead);
+      })
+    );
   }
 
   #read(host: Value, size: Size): Value {
@@ -116,16 +124,16 @@ export class RegionAccesses {
     code.memory(STORE[size], 0, GUEST_MEMORY);
   }
 
-  load(address: Value, size: Size, memory: PageMemory | null = null): Value {
-    return this.#read(this.host(address, size / 8, false, memory), size);
+  load(address: Value, size: Size, page: RememberedPage | null = null): Value {
+    return this.#read(this.host(address, size / 8, false, page), size);
   }
 
-  store(address: Value, value: Value, size: Size, memory: PageMemory | null = null): void {
-    this.#write(this.host(address, size / 8, true, memory), value, size);
+  store(address: Value, value: Value, size: Size, page: RememberedPage | null = null): void {
+    this.#write(this.host(address, size / 8, true, page), value, size);
   }
 
-  open(address: Value, size: Size, memory: PageMemory | null = null): Place {
-    const host = this.#e.let(this.host(address, size / 8, true, memory));
+  open(address: Value, size: Size, page: RememberedPage | null = null): Place {
+    const host = this.#e.let(this.host(address, size / 8, true, page));
     return { value: this.#read(host, size), set: (value) => this.#write(host, value, size) };
   }
 

@@ -8,7 +8,7 @@ import { CPU_BASE } from "../interpreter/layout.ts";
 import { isFlatAccess } from "../interpreter/emitter.ts";
 import { type Imported, LEFT } from "../interpreter/linkage.ts";
 import { Flag, R, S, SEG, Seg } from "../state.ts";
-import { type PageMemory, RegionAccesses } from "./accesses.ts";
+import { type AccessLinkage, RegionAccesses, type RememberedPage } from "./accesses.ts";
 import type { RegionInstruction } from "./discovery.ts";
 import { FlagTracker } from "./flags.ts";
 import { learnRegister, type RegisterUse } from "./register_use.ts";
@@ -49,13 +49,8 @@ export interface RegionContext {
   readonly registers: readonly number[];
   /** Local: address of the TLB in use. */
   readonly tlb: number;
-  /** Pages last accessed through SP and BP. */
-  readonly pages: { readonly stack: PageMemory; readonly frame: PageMemory };
-  readonly fillRead: number;
-  readonly fillWrite: number;
-  /** Local: where the region is left at, see {@link RegionEmitter.bail}. */
-  readonly site: number;
-  /** The way out before the current instruction. */
+  readonly linkage: AccessLinkage;
+  /** The way out before the current instruction; takes the number of the place. */
   readonly bailLabel: Label;
   kernel(name: string): Imported;
   helper(name: string): Imported;
@@ -75,8 +70,7 @@ export class RegionEmitter implements Emitter {
   readonly code: Code;
   readonly mode: CodeMode;
   readonly tlb: number;
-  readonly fillRead: number;
-  readonly fillWrite: number;
+  readonly linkage: AccessLinkage;
   readonly #context: RegionContext;
   readonly #flags: FlagTracker;
   readonly #memory: RegionAccesses;
@@ -95,8 +89,7 @@ export class RegionEmitter implements Emitter {
     this.code = context.code;
     this.mode = context.mode;
     this.tlb = context.tlb;
-    this.fillRead = context.fillRead;
-    this.fillWrite = context.fillWrite;
+    this.linkage = context.linkage;
     this.#flags = context.flags;
     this.#memory = new RegionAccesses(this);
     this.#registerType = context.mode.code === 64 ? "i64" : "i32";
@@ -172,7 +165,6 @@ export class RegionEmitter implements Emitter {
       body?.();
       this.#depth--;
       known[index] = this.#flags.known;
-      if (known[0] !== before || known[1] !== before) this.#flags.publish();
     };
     condition.emit(this.code);
     let changed = false;
@@ -330,11 +322,11 @@ export class RegionEmitter implements Emitter {
     const data = this.let(value);
     this.#memory.store(this.#linear(index, size / 8, true), data, size, this.#pageOf(operand));
   }
-  /** The memory of the page that an operand is likely to be in. */
-  #pageOf(operand: Operand): PageMemory | null {
+  /** The page that an operand is likely to be in. */
+  #pageOf(operand: Operand): RememberedPage | null {
     if (operand.kind !== "mem" || operand.index >= 0 || !isFlatAccess(this.mode, operand.segment)) return null;
-    if (operand.base === R.SP) return this.#context.pages.stack;
-    return operand.base === R.BP ? this.#context.pages.frame : null;
+    if (operand.base === R.SP) return S.STACK_PAGE;
+    return operand.base === R.BP ? S.FRAME_PAGE : null;
   }
   open(index: number): Place {
     const operand = this.#operand(index), size = this.#sizeOf(index);
@@ -515,11 +507,11 @@ export class RegionEmitter implements Emitter {
   }
   stackLoad(delta: number, size: Size): Value {
     const linear = this.#translate(Seg.SS, this.#stackOffset(delta), size / 8, false);
-    return this.#memory.load(linear, size, this.#context.pages.stack);
+    return this.#memory.load(linear, size, S.STACK_PAGE);
   }
   stackStore(delta: number, value: Value, size: Size): void {
     const data = this.let(value), linear = this.#translate(Seg.SS, this.#stackOffset(delta), size / 8, true);
-    this.#memory.store(linear, data, size, this.#context.pages.stack);
+    this.#memory.store(linear, data, size, S.STACK_PAGE);
   }
   adjustStack(delta: Value | number): void {
     const size = this.mode.stack;
@@ -655,24 +647,19 @@ export class RegionEmitter implements Emitter {
 
   // ---- leaving
 
-  forgetPages(): void {
-    const { stack, frame } = this.#context.pages, wide = this.mode.code === 64;
-    for (const { tag } of [stack, frame]) {
-      if (wide) this.code.i64(1n);
-      else this.code.i32(1);
-      this.code.set(tag);
-    }
-  }
   /** Leaves the region before the current instruction. */
   bail(): void {
-    this.#flags.publish();
     this.code.i32(this.#context.currentSite());
-    this.code.set(this.#context.site);
     this.code.br(this.#context.bailLabel);
   }
+  bailIfSo(emit: () => void): void {
+    this.code.i32(this.#context.currentSite());
+    emit();
+    this.code.brIf(this.#context.bailLabel);
+    this.code.op(Op.DROP);
+  }
   #bailIf(condition: Value): void {
-    condition.emit(this.code);
-    this.code.if(() => this.bail());
+    this.bailIfSo(() => condition.emit(this.code));
   }
   raiseIf(condition: Value): void {
     this.#bailIf(condition);
@@ -700,7 +687,6 @@ export class RegionEmitter implements Emitter {
       this.code.op(Op.RETURN);
     });
     this.#context.afterHelper();
-    this.forgetPages();
     this.calledHelper = true;
     return result ? Value.local(result, local) : Value.i32(0);
   }

@@ -138,12 +138,11 @@ export class FlagTracker {
     this.#code.get(this.#main.number);
   }
 
-  /** Makes sure that the locals tell the sources. */
-  publish(): void {
-    const { source, carry } = this.#known;
-    if (source === "dynamic") return;
+  /** From here on the flags follow from something else: the locals tell it too, for where only they can. */
+  #now(source: FlagSource, carry: FlagSource | "dynamic"): void {
     this.#setNumber(this.#main, source);
     if (isStep(source) && carry !== "dynamic") this.#setNumber(this.#older, carry);
+    this.#known = { source, carry };
   }
 
   #setNumber(locals: OperandLocals, source: FlagSource): void {
@@ -167,7 +166,7 @@ export class FlagTracker {
     ];
     for (const [value] of values) value?.emit(code);
     for (const [value, local] of values.toReversed()) if (value) code.set(local);
-    this.#known = { source: { operation, size }, carry: MEMORY };
+    if (operation !== "inc" && operation !== "dec") this.#now({ operation, size }, MEMORY);
   }
 
   /** FLAG_RES and FLAG_AUX as given. */
@@ -176,7 +175,7 @@ export class FlagTracker {
     aux.emit(this.#code);
     this.#code.set(this.#main.narrow[0]);
     this.#code.set(this.#main.narrow[2]);
-    this.#known = { source: RAW, carry: MEMORY };
+    this.#now(RAW, MEMORY);
   }
 
   /** INC and DEC: CF stays what it follows from now. */
@@ -191,7 +190,7 @@ export class FlagTracker {
       older = source;
     }
     this.set(operation, size, null, null, r);
-    this.#known = { source: { operation, size }, carry: older };
+    this.#now({ operation, size }, older);
   }
 
   #keep(source: FlagSource): void {
@@ -256,6 +255,6 @@ export class FlagTracker {
     code.get(0);
     aux.emit(code);
     code.memory(Op.I32_STORE, S.FLAG_AUX);
-    this.#known = FlagTracker.IN_MEMORY;
+    this.#now(MEMORY, MEMORY);
   }
 }

@@ -1,22 +1,28 @@
 /** What region modules have in common, and the module of functions that all regions call. */
 import { Code, ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
-import { HEADER } from "../interpreter/layout.ts";
+import type { CodeMode } from "../emit/emitter.ts";
+import { CPU_BASE, HEADER, TLB } from "../interpreter/layout.ts";
 import { emitFind, type Imported, type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
+import { type AccessLinkage, PAGE_ADDEND } from "./accesses.ts";
 import { CARRY_SOURCES, FlagMath, type FlagSource, numberOf, STEP_SOURCES } from "./flag_kinds.ts";
 import { FLAG_STATE_TYPES, operandsIn } from "./flags.ts";
 import type { RegionLinkage } from "./region.ts";
 import { S } from "../state.ts";
 
 const LOOKUP: Signature = { parameters: ["i32", "i64"], results: ["i32"] };
-const FILL: Signature = { parameters: ["f64", "i32"], results: ["i32"] };
+const FILL: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
+const FILL_WIDE: Signature = { parameters: ["i64", "i32"], results: ["i32"] };
+const FILL_NUMBER: Signature = { parameters: ["f64", "i32"], results: ["i32"] };
+const REMEMBER: Signature = { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] };
+const REMEMBER_WIDE: Signature = { parameters: ["i64", "i32", "i32", "i32"], results: ["i32"] };
 const RAW: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i64"] };
 const CARRY: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i32"] };
 
 /** A module with everything that a region module imports; regions are added to copies of it. */
 export function regionTemplate({ kernels, helpers }: ImportTable): {
   module: ModuleBuilder;
-  linkage: (flat: boolean) => RegionLinkage;
+  linkage: (mode: CodeMode) => RegionLinkage;
 } {
   const module = new ModuleBuilder();
   module.importMemory("env", "state", 1);
@@ -30,8 +36,16 @@ export function regionTemplate({ kernels, helpers }: ImportTable): {
     raw: module.importFunction("shared", "raw", RAW),
     carry: module.importFunction("shared", "carry", CARRY),
   };
-  const fillRead = module.importFunction("fill", "read", FILL);
-  const fillWrite = module.importFunction("fill", "write", FILL);
+  const narrow: AccessLinkage = {
+    fillRead: module.importFunction("fill", "read", FILL),
+    fillWrite: module.importFunction("fill", "write", FILL),
+    remember: module.importFunction("shared", "remember", REMEMBER),
+  };
+  const wide: AccessLinkage = {
+    fillRead: module.importFunction("shared", "fillReadWide", FILL_WIDE),
+    fillWrite: module.importFunction("shared", "fillWriteWide", FILL_WIDE),
+    remember: module.importFunction("shared", "rememberWide", REMEMBER_WIDE),
+  };
   const importAll = (from: string, functions: ImportTable["kernels"]) => {
     const imported = new Map<string, Imported>();
     for (const [name, { args, result }] of functions) {
@@ -46,11 +60,10 @@ export function regionTemplate({ kernels, helpers }: ImportTable): {
   };
   const kernel = importAll("kernel", kernels), helper = importAll("helper", helpers);
   const regionType = module.type(REGION_SIGNATURE);
-  const linkage = (flat: boolean) => ({
+  const linkage = ({ flat, code }: CodeMode) => ({
     regionType,
-    lookup: flat ? lookups.flat : lookups.segmented,
-    fillRead,
-    fillWrite,
+    lookup: flat || code === 64 ? lookups.flat : lookups.segmented,
+    accesses: code === 64 ? wide : narrow,
     flags,
     kernel,
     helper,
@@ -58,16 +71,75 @@ export function regionTemplate({ kernels, helpers }: ImportTable): {
   return { module, linkage };
 }
 
-/** The module of shared functions: `lookupFlat`, `lookupSegmented`, `raw`, `carry`. */
+/** The module of shared functions. */
 export function sharedModule(): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.importMemory("env", "state", 1);
+  const fill = (name: string, signature: Signature) => module.importFunction("fill", name, signature);
+  const read = fill("read", FILL), write = fill("write", FILL);
+  const readNumber = fill("readNumber", FILL_NUMBER), writeNumber = fill("writeNumber", FILL_NUMBER);
+  const readWide = module.function(FILL_WIDE, fillWideCode(readNumber));
+  const writeWide = module.function(FILL_WIDE, fillWideCode(writeNumber));
+  module.export("fillReadWide", readWide);
+  module.export("fillWriteWide", writeWide);
+  module.export("remember", module.function(REMEMBER, rememberCode(read, write, false)));
+  module.export("rememberWide", module.function(REMEMBER_WIDE, rememberCode(readWide, writeWide, true)));
   module.export("lookupFlat", module.function(LOOKUP, lookupCode(true)));
   module.export("lookupSegmented", module.function(LOOKUP, lookupCode(false)));
   const carry = module.function(CARRY, carryCode());
   module.export("carry", carry);
   module.export("raw", module.function(RAW, rawCode(carry)));
   return module.toBytes();
+}
+
+/** TypeScript takes addresses of 64 bits as numbers. */
+function fillWideCode(fill: number): Code {
+  const code = new Code(2);
+  code.get(0);
+  code.op(Op.F64_CONVERT_I64_S);
+  code.get(1);
+  code.returnCall(fill);
+  return code;
+}
+
+/** (linear address, bytes, write, field) → 1 if the access is not possible; else the field remembers the page. */
+function rememberCode(read: number, write: number, wide: boolean): Code {
+  const code = new Code(4), entry = code.local("i32"), LINEAR = 0, BYTES = 1, WRITES = 2, FIELD = 3;
+  const [load, store] = wide ? [Op.I64_LOAD, Op.I64_STORE] : [Op.I32_LOAD, Op.I32_STORE];
+  const linear = Value.local(wide ? "i64" : "i32", LINEAR);
+  linear.shrU(12 - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT).emit(code);
+  code.i32(0);
+  code.memory(Op.I32_LOAD, CPU_BASE + S.TLB);
+  code.op(Op.I32_ADD);
+  code.set(entry);
+  const check = (tag: number, fill: number) => {
+    const bytes = Value.local("i32", BYTES);
+    linear.add(wide ? bytes.extendU() : bytes).sub(1).and(-4096).emit(code);
+    code.get(entry);
+    code.memory(load, tag);
+    code.op(wide ? Op.I64_NE : Op.I32_NE);
+    code.if(() => {
+      code.get(LINEAR);
+      code.get(BYTES);
+      code.call(fill);
+      code.if(() => {
+        code.i32(1);
+        code.op(Op.RETURN);
+      });
+    });
+  };
+  code.get(WRITES);
+  code.if(() => check(TLB.WRITE, write), () => check(TLB.READ, read));
+  code.get(FIELD);
+  code.get(entry);
+  code.memory(load, TLB.WRITE);
+  code.memory(store, 0);
+  code.get(FIELD);
+  code.get(entry);
+  code.memory(Op.I32_LOAD, TLB.ADDEND);
+  code.memory(Op.I32_STORE, PAGE_ADDEND);
+  code.i32(0);
+  return code;
 }
 
 /** Finds the region entry for an offset in CS. */

@@ -1,5 +1,6 @@
 /** A processor's region modules: compiled in batches, instantiated into its table. */
 import type { Code, ModuleBuilder } from "../../wasm/mod.ts";
+import type { CodeMode } from "../emit/emitter.ts";
 import { type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
 import { regionTemplate, sharedModule } from "./linkage.ts";
 import type { RegionLinkage } from "./region.ts";
@@ -17,7 +18,7 @@ export interface RegionFunction {
 
 /** Compiles and instantiates region modules. */
 export class RegionModules {
-  readonly #template: { module: ModuleBuilder; linkage: (flat: boolean) => RegionLinkage };
+  readonly #template: { module: ModuleBuilder; linkage: (mode: CodeMode) => RegionLinkage };
   readonly #imports: WebAssembly.Imports;
   readonly #table: WebAssembly.Table;
 
@@ -28,9 +29,9 @@ export class RegionModules {
     this.#imports = { ...imports, shared: new WebAssembly.Instance(shared.module, imports).exports };
   }
 
-  /** What region functions call, in flat or segmented code. */
-  linkage(flat: boolean): RegionLinkage {
-    return this.#template.linkage(flat);
+  /** What region functions call. */
+  linkage(mode: CodeMode): RegionLinkage {
+    return this.#template.linkage(mode);
   }
 
   /** Puts functions into the table; returns the size of their module in bytes. */

@@ -3,13 +3,13 @@ import { Code, type Label, Op } from "../../wasm/mod.ts";
 import type { Instruction } from "../decode/instruction.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { type Imported, LEFT } from "../interpreter/linkage.ts";
-import { Exit, HEADER } from "../interpreter/layout.ts";
+import { CPU_BASE, Exit, HEADER } from "../interpreter/layout.ts";
 import { IN_REGION, S, SEG, Seg } from "../state.ts";
 import type { Flow, RegionBlock, RegionCode, RegionInstruction } from "./discovery.ts";
 import { NotTranslated, type Outcome, RegionEmitter } from "./emitter.ts";
 import { type FlagFunctions, FlagTracker } from "./flags.ts";
 import { type Edge, FlowGraph } from "./flow_graph.ts";
-import type { PageMemory } from "./accesses.ts";
+import type { AccessLinkage } from "./accesses.ts";
 import { findDeadFlags } from "./dead_flags.ts";
 import { registerUse } from "./register_use.ts";
 import { analyse, type NodeWriter, StructuredWriter } from "./structure.ts";
@@ -25,8 +25,7 @@ export interface RegionLinkage {
   readonly regionType: number;
   /** (state block, offset in CS i64) → address of the {@link HEADER.REGION} field of the entry there, 0 if none is known. */
   readonly lookup: number;
-  readonly fillRead: number;
-  readonly fillWrite: number;
+  readonly accesses: AccessLinkage;
   readonly flags: FlagFunctions;
   kernel(name: string): Imported;
   helper(name: string): Imported;
@@ -53,6 +52,8 @@ export interface Site {
   readonly ip: number;
   /** True if only the run loop must have its turn first; false if the interpreter has to execute that instruction. */
   readonly done: boolean;
+  /** Instructions that were taken from the budget, but not executed. */
+  readonly unfinished: number;
 }
 
 /** A region's function. */
@@ -78,7 +79,6 @@ export class RegionWriter implements NodeWriter {
   /** Registers whose locals may differ from the state block in the node that is being written. */
   #dirty = 0;
   readonly #tlb: number;
-  readonly #pages: { readonly stack: PageMemory; readonly frame: PageMemory };
   readonly #budget: number;
   readonly #mode: number;
   readonly #site: number;
@@ -111,11 +111,6 @@ export class RegionWriter implements NodeWriter {
     const code = this.#body;
     this.#flags = new FlagTracker(code, plan.linkage.flags);
     this.#tlb = code.local("i32");
-    const pageMemory = () => ({
-      tag: code.local(plan.mode.code === 64 ? "i64" : "i32"),
-      addend: code.local("i32"),
-    });
-    this.#pages = { stack: pageMemory(), frame: pageMemory() };
     this.#budget = code.local("i32");
     this.#mode = code.local("i32");
     this.#site = code.local("i32");
@@ -273,7 +268,6 @@ export class RegionWriter implements NodeWriter {
             this.#tail = tail;
             this.#leave = leave;
             this.#emitter = this.#makeEmitter();
-            this.#emitter.forgetPages();
             this.#checkLimit();
             this.#writer.write();
             code.op(Op.UNREACHABLE);
@@ -287,7 +281,8 @@ export class RegionWriter implements NodeWriter {
       this.#storeAll();
       code.get(this.#next);
       code.op(Op.RETURN);
-    });
+    }, "i32");
+    code.set(this.#site);
     this.#storeAll();
     this.#setState(S.SITE, () => code.get(this.#site));
     this.#setState(S.REGION, () => code.i32(this.#plan.slot));
@@ -304,10 +299,7 @@ export class RegionWriter implements NodeWriter {
       flags: this.#flags,
       registers: this.#registers,
       tlb: this.#tlb,
-      pages: this.#pages,
-      fillRead: linkage.fillRead,
-      fillWrite: linkage.fillWrite,
-      site: this.#site,
+      linkage: linkage.accesses,
       bailLabel: this.#bail,
       kernel: linkage.kernel,
       helper: linkage.helper,
@@ -318,14 +310,14 @@ export class RegionWriter implements NodeWriter {
   }
 
   #getState(offset: number): void {
-    this.#body.get(CPU);
-    this.#body.memory(Op.I32_LOAD, offset);
+    this.#body.i32(0);
+    this.#body.memory(Op.I32_LOAD, CPU_BASE + offset);
   }
 
   #setState(offset: number, value: () => void): void {
-    this.#body.get(CPU);
+    this.#body.i32(0);
     value();
-    this.#body.memory(Op.I32_STORE, offset);
+    this.#body.memory(Op.I32_STORE, CPU_BASE + offset);
   }
 
   #prologue(): void {
@@ -343,8 +335,8 @@ export class RegionWriter implements NodeWriter {
     code.set(this.#budget);
     this.#registers.forEach((local, n) => {
       if (local < 0) return;
-      code.get(CPU);
-      code.memory(wide ? Op.I64_LOAD : Op.I32_LOAD, S.GPR + 8 * n);
+      code.i32(0);
+      code.memory(wide ? Op.I64_LOAD : Op.I32_LOAD, CPU_BASE + S.GPR + 8 * n);
       code.set(local);
     });
   }
@@ -364,9 +356,9 @@ export class RegionWriter implements NodeWriter {
     this.#setState(S.BUDGET, () => code.get(this.#budget));
     for (let n = 0; n < 16; n++) {
       if ((mask & (1 << n)) === 0) continue;
-      code.get(CPU);
+      code.i32(0);
       code.get(this.#registers[n]);
-      code.memory(wide ? Op.I64_STORE : Op.I32_STORE, S.GPR + 8 * n);
+      code.memory(wide ? Op.I64_STORE : Op.I32_STORE, CPU_BASE + S.GPR + 8 * n);
     }
   }
 
@@ -386,20 +378,16 @@ export class RegionWriter implements NodeWriter {
 
   /** Leaves with all state up to date before the instruction at `ip`; nothing of the block has been taken from the budget. */
   #bailAt(ip: number): void {
-    this.#flags.publish();
-    this.#body.i32(this.#sites.push({ ip, done: false }) - 1);
-    this.#body.set(this.#site);
+    this.#body.i32(this.#sites.push({ ip, done: false, unfinished: 0 }) - 1);
     this.#body.br(this.#bail);
   }
 
   /** Called by the emitter where the region may be left before the current instruction. */
   #siteOfCurrent(): number {
-    const code = this.#body;
-    code.get(this.#budget);
-    code.i32(this.#unfinished);
-    code.op(Op.I32_ADD);
-    code.set(this.#budget);
-    if (this.#currentSite < 0) this.#currentSite = this.#sites.push({ ip: this.#current.ip, done: false }) - 1;
+    if (this.#currentSite < 0) {
+      const site = { ip: this.#current.ip, done: false, unfinished: this.#unfinished };
+      this.#currentSite = this.#sites.push(site) - 1;
+    }
     return this.#currentSite;
   }
 
@@ -452,17 +440,10 @@ export class RegionWriter implements NodeWriter {
   /** After an instruction that called a system function: leaves if the run loop must have its turn. */
   #leaveIfAsked(next: number): void {
     const code = this.#body;
+    code.i32(this.#sites.push({ ip: next, done: true, unfinished: this.#unfinished }) - 1);
     this.#getState(S.LEAVE);
-    code.if(() => {
-      this.#flags.publish();
-      code.get(this.#budget);
-      code.i32(this.#unfinished);
-      code.op(Op.I32_ADD);
-      code.set(this.#budget);
-      code.i32(this.#sites.push({ ip: next, done: true }) - 1);
-      code.set(this.#site);
-      code.br(this.#bail);
-    });
+    code.brIf(this.#bail);
+    code.op(Op.DROP);
   }
 
   /** After a system function that has set RIP: on there, in the region if it is the next instruction. */
@@ -586,7 +567,6 @@ export class RegionWriter implements NodeWriter {
         return this.#transferred(node, last);
       case "return":
         this.#flags.toMemory();
-        this.#flags.publish();
         return code.br(this.#return);
       default:
         throw new Error(`${last.instruction.mnemonic} ended with ${outcome.kind}`);
@@ -595,7 +575,6 @@ export class RegionWriter implements NodeWriter {
 
   /** Leaves the region to go on at a fixed place. */
   #leaveTo(ip: number): void {
-    this.#flags.publish();
     this.#body.i64(BigInt(ip));
     this.#body.set(this.#next);
     this.#body.br(this.#leave);
@@ -621,7 +600,6 @@ export class RegionWriter implements NodeWriter {
   }
 
   edge(edge: Edge): void {
-    this.#flags.publish();
     for (const { dispatch, value } of edge.selectors) {
       this.#body.i32(value);
       this.#body.set(this.#selector(dispatch));
@@ -642,7 +620,6 @@ export class RegionWriter implements NodeWriter {
       ? this.#writer.label(taken)
       : undefined;
     if (label) {
-      this.#flags.publish();
       code.brIf(label);
     } else {
       code.if(() => this.#goto(node, last.target));
@@ -691,7 +668,6 @@ export class RegionWriter implements NodeWriter {
     const code = this.#body;
     if (this.#edge(node, last.next)) {
       this.#loadAll();
-      this.#emitter.forgetPages();
       return this.#goto(node, last.next);
     }
     code.i64(BigInt(last.next));
@@ -702,7 +678,6 @@ export class RegionWriter implements NodeWriter {
   /** A jump to `next`: often to one of this region's entries. */
   #jumpIndirect(node: number): void {
     const code = this.#body, edge = this.#graph.successors[node][0];
-    this.#flags.publish();
     if (edge) {
       const region = code.local("i32");
       code.get(CPU);
@@ -735,7 +710,6 @@ export class RegionWriter implements NodeWriter {
       if (label) labels[i] = label;
       else inPlace.push(i);
     });
-    this.#flags.publish();
     const nest = (n: number) => {
       if (n < 0) {
         code.get(node === 0 ? ENTRY : this.#selector(node));

@@ -255,7 +255,7 @@ export class Translator {
   }
 
   #write(code: RegionCode, mode: CodeMode, slot: number): WrittenRegion | null {
-    const host = this.#host, linkage = this.#modules.linkage(mode.flat || mode.code === 64);
+    const host = this.#host, linkage = this.#modules.linkage(mode);
     const page = (ip: number) => Math.floor(host.linear(ip) / PAGE_SIZE);
     for (;;) {
       try {
