@@ -211,8 +211,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       if (r.i32(S.SHADOW) === 0 && this.#serviceInterrupts()) continue;
       if (r.i32(S.HALTED) !== 0) return "halted";
       this.#updateAlignment();
-      // The shadow matters only to an interrupt that is waiting now: a later one comes after the next instruction.
-      if (r.i32(S.SHADOW) !== 0 && !this.#interruptLine && r.i32(S.NMI_PENDING) === 0) r.setI32(S.SHADOW, 0);
+      this.#endIdleShadow();
       if ((r.i32(S.EFLAGS) & (Flag.TF | Flag.RF)) !== 0 || r.i32(S.SHADOW) !== 0 || this.#debug.watchesCode) {
         this.#step();
       } else {
@@ -428,12 +427,21 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     } else if (exit === Exit.HOT) this.#translateHot();
     else if (exit === Exit.LOOKUP) {
       const link = r.i32(S.NEXT);
+      if (link === 0) this.#noteJump();
       if (link >= this.#blocks.firstLinkable) {
         this.#link = link;
         this.#linkPage = Math.floor(this.#linear(r.number(S.BLOCK_IP)) / PAGE_SIZE);
       }
     } else if (exit === Exit.STOP || exit === Exit.LEAVE) this.#abandonCurrent();
     r.setI32(S.CURRENT, 0);
+  }
+
+  /** An indirect jump, perhaps, at the end of the last block has led to RIP for the first time. */
+  #noteJump(): void {
+    if (!this.#translator) return;
+    const from = this.r.number(S.BLOCK_IP), host = this.#mmu.known(this.#linear(from), this.#user);
+    const block = host < 0 ? undefined : this.#blocks.find(host, this.r.i32(S.MODE) & ModeBit.BLOCK, from);
+    if (block && block.indirectJump >= 0) this.#translator.jumped(from + block.indirectJump, this.r.ip);
   }
 
   /** The block at RIP has become hot. */
@@ -454,9 +462,16 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     }
   }
 
+  /** The shadow matters only to an interrupt that is waiting now: a later one comes after the next instruction. */
+  #endIdleShadow(): void {
+    const r = this.r;
+    if (r.i32(S.SHADOW) !== 0 && !this.#interruptLine && r.i32(S.NMI_PENDING) === 0) r.setI32(S.SHADOW, 0);
+  }
+
   /** After a system function: true if the run loop must look at something before the next instruction. */
-  get wantsTurn(): boolean {
+  finishSystemFunction(): boolean {
     const r = this.r, flags = r.i32(S.EFLAGS);
+    this.#endIdleShadow();
     return (flags & (Flag.TF | Flag.RF | Flag.AC)) !== 0 || this.#alignment || this.#breakRequested || this.#shutdown ||
       r.i32(S.SHADOW) !== 0 || r.i32(S.HALTED) !== 0 || r.i32(S.DEBUG_TRAP) !== 0 || r.i32(S.NMI_PENDING) !== 0 ||
       (this.#interruptLine && (flags & Flag.IF) !== 0) || this.#debug.watchesCode || r.i32(S.LEAVE) !== 0;

@@ -39,6 +39,8 @@ export interface Block {
   readonly key: number;
   /** Addresses of link fields that lead here. */
   readonly incoming: number[];
+  /** Offset from the block's start of the indirect jump that ends it, -1 if another instruction does. */
+  readonly indirectJump: number;
   /** False once its bytes have changed. */
   valid: boolean;
   /** The region that runs in place of the block, and for which offset in CS it was translated. */
@@ -75,6 +77,10 @@ function bytesIn({ host, bytes, secondFrame }: Block, frame: number): { start: n
   const offset = host & (PAGE_SIZE - 1), after = offset + bytes, tail = frame === secondFrame ? after - PAGE_SIZE : 0;
   if (frame !== host >>> 12) return { start: 0, end: 0, tail };
   return { start: offset, end: Math.min(after, PAGE_SIZE), tail };
+}
+
+function isIndirectJump({ mnemonic, operands }: Instruction): boolean {
+  return mnemonic === "jmp" && operands[0].kind !== "rel";
 }
 
 function aliasKey(host: number, key: number, ip: number): string {
@@ -213,6 +219,7 @@ export class BlockCache {
       host,
       secondFrame,
       key,
+      indirectJump: ended && isIndirectJump(instruction) ? offset - host - instruction.length : -1,
       incoming: [],
       valid: true,
       region: null,
@@ -457,6 +464,7 @@ export class BlockCache {
       host: -1,
       secondFrame: -1,
       key,
+      indirectJump: -1,
       incoming: [],
       valid: false,
       region: null,

@@ -116,7 +116,7 @@ function bind(cpu: Cpu, helper: Helper, slowPath: boolean): Bound {
       r.ip = cpu.currentIp();
       r.setI32(S.LEAVE, 0);
       const result = (run(cpu, a, b, c, d, e, f) ?? 0) as number;
-      if (cpu.wantsTurn) r.setI32(S.LEAVE, 1);
+      if (cpu.finishSystemFunction()) r.setI32(S.LEAVE, 1);
       return result;
     } catch (error) {
       if (!cpu.isFault(error)) throw error;

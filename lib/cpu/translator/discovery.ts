@@ -38,6 +38,8 @@ export interface RegionInstruction {
   readonly flow: Flow;
   /** Where a direct jump, branch or call leads, else -1. */
   readonly target: number;
+  /** Where an indirect jump has been seen to lead. */
+  readonly targets: readonly number[];
 }
 
 /** Straight-line code of a region. */
@@ -75,8 +77,6 @@ export interface Limits {
 export interface RegionCode {
   /** The root first. */
   readonly blocks: readonly RegionBlock[];
-  /** Targets of indirect jumps in the region. */
-  readonly indirect: readonly number[];
 }
 
 /** Mnemonics after which control goes elsewhere, by how. */
@@ -98,13 +98,14 @@ function ends(flow: Flow): boolean {
   return flow !== "next";
 }
 
+const NONE: readonly number[] = [];
+
 class Discovery {
   readonly #view: CodeView;
   readonly #limits: Limits;
   readonly #found = new Map<number, RegionInstruction>();
   readonly #leaders = new Set<number>();
   readonly #pending: number[] = [];
-  readonly indirect = new Set<number>();
 
   constructor(view: CodeView, limits: Limits) {
     this.#view = view;
@@ -116,10 +117,7 @@ class Discovery {
     for (let i = 0; i < this.#pending.length; i++) this.#trace(this.#pending[i]);
     if (!this.#found.has(root)) return null;
     const roots = [root, ...[...this.#leaders].filter((ip) => ip !== root && this.#found.has(ip))];
-    return {
-      blocks: roots.map((ip) => this.#block(ip)),
-      indirect: [...this.indirect].filter((ip) => this.#found.has(ip)),
-    };
+    return { blocks: roots.map((ip) => this.#block(ip)) };
   }
 
   #arrive(ip: number): void {
@@ -160,10 +158,7 @@ class Discovery {
       case "stall":
         return this.#arriveIfExecuted(found.next);
       case "indirect":
-        for (const target of this.#view.indirectTargets(found.ip)) {
-          this.indirect.add(target);
-          this.#arrive(target);
-        }
+        for (const target of found.targets) this.#arrive(target);
     }
   }
 
@@ -183,7 +178,8 @@ class Discovery {
       if (relative.size === 16) target = ((target % 0x10000) + 0x10000) % 0x10000;
       else if (mode.code !== 64) target = ((target % 2 ** 32) + 2 ** 32) % 2 ** 32;
     }
-    return { instruction, definition, ip, next: wrapped, host, flow, target };
+    const targets = flow === "indirect" ? this.#view.indirectTargets(ip) : NONE;
+    return { instruction, definition, ip, next: wrapped, host, flow, target, targets };
   }
 
   #block(ip: number): RegionBlock {

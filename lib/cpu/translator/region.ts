@@ -11,13 +11,14 @@ import { type FlagFunctions, FlagTracker } from "./flags.ts";
 import { type Edge, FlowGraph } from "./flow_graph.ts";
 import type { AccessLinkage } from "./accesses.ts";
 import { findDeadFlags } from "./dead_flags.ts";
+import { perfectHash } from "./perfect_hash.ts";
 import { registerUse } from "./register_use.ts";
 import { analyse, type NodeWriter, StructuredWriter } from "./structure.ts";
 
 /** Deepest nesting of calls between regions; what goes deeper gives up the way back. */
 const DEEPEST = 100;
 
-const CPU = 0, ENTRY = 1, DEPTH = 2;
+const CPU = 0, DEPTH = 2;
 
 /** Functions that regions call. */
 export interface RegionLinkage {
@@ -87,7 +88,6 @@ export class RegionWriter implements NodeWriter {
   /** Node number by block address. */
   readonly #nodes = new Map<number, number>();
   readonly #blocks: readonly RegionBlock[];
-  readonly #entries: readonly number[];
   readonly #sites: Site[] = [];
   readonly #needs: Int32Array;
   readonly #checked: Uint8Array;
@@ -107,7 +107,6 @@ export class RegionWriter implements NodeWriter {
   constructor(plan: RegionPlan) {
     this.#plan = plan;
     this.#blocks = plan.code.blocks;
-    this.#entries = [plan.code.blocks[0].ip, ...plan.code.indirect];
     const code = this.#body;
     this.#flags = new FlagTracker(code, plan.linkage.flags);
     this.#tlb = code.local("i32");
@@ -141,19 +140,18 @@ export class RegionWriter implements NodeWriter {
     }
   }
 
-  // ---- the graph: node 0 chooses among the entries, node i + 1 is block i
+  // ---- the graph: node 0 leads to the root, node i + 1 is block i
 
   #buildGraph(): void {
     this.#graph.add();
     this.#blocks.forEach((block) => this.#nodes.set(block.ip, this.#graph.add()));
-    for (const ip of this.#entries) this.#graph.connect(0, this.#nodes.get(ip)!);
+    this.#graph.connect(0, 1);
     for (const block of this.#blocks) {
       const node = this.#nodes.get(block.ip)!;
       for (const target of this.#targets(block)) {
         const to = this.#nodes.get(target);
         if (to !== undefined) this.#graph.connect(node, to);
       }
-      if (block.instructions.at(-1)?.flow === "indirect" && this.#entries.length > 1) this.#graph.connect(node, 0);
     }
     this.#graph.makeReducible();
   }
@@ -174,6 +172,8 @@ export class RegionWriter implements NodeWriter {
       case "call":
       case "callIndirect":
         return [last.next];
+      case "indirect":
+        return [...last.targets];
       default:
         return [];
     }
@@ -192,7 +192,7 @@ export class RegionWriter implements NodeWriter {
     const checked = new Uint8Array(this.#graph.successors.length);
     const check = (node: number) => {
       checked[node] = 1;
-      if (node === 0 || this.#graph.dispatches.has(node)) {
+      if (!this.#isBlock(node)) {
         for (const { target } of this.#graph.successors[node]) if (checked[target] === 0) check(target);
       }
     };
@@ -554,7 +554,7 @@ export class RegionWriter implements NodeWriter {
       case "callIndirect":
         return this.#call(node, last);
       case "indirect":
-        return this.#jumpIndirect(node);
+        return this.#jumpIndirect(node, last);
       case "stall":
         code.get(this.#budget);
         code.i32(outcome.kind === "stall" ? outcome.cycles : 0);
@@ -675,32 +675,38 @@ export class RegionWriter implements NodeWriter {
     code.br(this.#tail);
   }
 
-  /** A jump to `next`: often to one of this region's entries. */
-  #jumpIndirect(node: number): void {
-    const code = this.#body, edge = this.#graph.successors[node][0];
-    if (edge) {
-      const region = code.local("i32");
-      code.get(CPU);
-      code.get(this.#next);
-      code.call(this.#plan.linkage.lookup);
-      code.tee(region);
-      code.if(() => {
-        code.get(region);
-        code.memory(Op.I32_LOAD, 0);
-        code.i32(this.#plan.slot);
-        code.op(Op.I32_EQ);
-        code.if(() => {
-          code.get(region);
-          code.memory(Op.I32_LOAD, HEADER.ENTRY - HEADER.REGION);
-          code.set(ENTRY);
-          this.#writer.follow(edge);
-        });
+  /** A jump to `next`: by a table, if the targets that it has been seen to have are in the region. */
+  #jumpIndirect(node: number, last: RegionInstruction): void {
+    const code = this.#body, targets = last.targets.filter((ip) => this.#edge(node, ip));
+    const hash = targets.length > 0 ? perfectHash(targets.map((ip) => ip | 0)) : null;
+    if (!hash) return code.br(this.#leave);
+    const known = this.#flags.known, labels: Label[] = new Array(hash.slots.length);
+    const nest = (n: number) => {
+      if (n < 0) {
+        for (let i = 0; i < labels.length; i++) labels[i] ??= this.#leave;
+        code.get(this.#next);
+        code.op(Op.I32_WRAP_I64);
+        code.i32(hash.multiplier);
+        code.op(Op.I32_MUL);
+        code.i32(hash.shift);
+        code.op(Op.I32_SHR_U);
+        return code.brTable(labels, this.#leave);
+      }
+      code.block((label) => {
+        labels[hash.slots.indexOf(n)] = label;
+        nest(n - 1);
       });
-    }
-    code.br(this.#leave);
+      code.get(this.#next);
+      code.i64(BigInt(targets[n]));
+      code.op(Op.I64_NE);
+      code.brIf(this.#leave);
+      this.#flags.known = known;
+      this.#goto(node, targets[n]);
+    };
+    nest(targets.length - 1);
   }
 
-  /** Node 0 and dispatch nodes: on by a number. */
+  /** Node 0 and dispatch nodes: on to the only successor, or by a number. */
   #choose(node: number): void {
     const code = this.#body, edges = this.#graph.successors[node], known = this.#flags.known;
     if (edges.length === 1) return this.#writer.follow(edges[0]);
@@ -712,7 +718,7 @@ export class RegionWriter implements NodeWriter {
     });
     const nest = (n: number) => {
       if (n < 0) {
-        code.get(node === 0 ? ENTRY : this.#selector(node));
+        code.get(this.#selector(node));
         return code.brTable(labels.slice(0, -1), labels[labels.length - 1]);
       }
       const index = inPlace[n];

@@ -44,9 +44,8 @@ interface Region extends CodeRegion {
   readonly host: number;
   readonly key: number;
   readonly sites: readonly Site[];
-  /** Offsets in CS at which the region can be entered; blocks are patched to lead there. */
-  readonly entries: readonly number[];
-  readonly patched: Block[];
+  /** The block at its root, which leads into it. */
+  patched: Block | null;
   /** Offsets of all its blocks. */
   readonly code: RegionCode;
   generation: number;
@@ -216,9 +215,8 @@ export class Translator {
       code,
       generation,
       sites: written.sites,
-      entries: [ip, ...code.indirect],
       ranges: rangesOf(code),
-      patched: [],
+      patched: null,
       voided: () => this.#voided(region),
     };
     this.#regions.set(slot, region);
@@ -311,22 +309,18 @@ export class Translator {
     if (this.#liveBytes > MOST_BYTES) this.clear();
   }
 
-  /** Lets the blocks at the region's entries lead into it. */
+  /** Lets the block at the region's root lead into it. */
   #open(region: Region, mode: CodeMode): void {
-    region.entries.forEach((ip, entry) => {
-      const host = this.#host.knownCode(this.#host.linear(ip));
-      if (host < 0 || (entry === 0 && host !== region.host)) return;
-      const block = this.#blocks.find(host, region.key, ip);
-      if (!block || !block.valid || block.region) return;
-      this.#blocks.enterRegion(block, region, region.slot, entry, ip, mode);
-      region.patched.push(block);
-    });
+    const { host, key, ip, slot } = region, block = this.#blocks.find(host, key, ip);
+    if (!block || !block.valid || block.region) return;
+    this.#blocks.enterRegion(block, region, slot, 0, ip, mode);
+    region.patched = block;
   }
 
   // ---- the end of regions
 
   #voided(region: Region): void {
-    for (const block of region.patched) this.#blocks.leaveRegion(block);
+    if (region.patched) this.#blocks.leaveRegion(region.patched);
     this.#regions.delete(region.slot);
     this.#dropped.set(region.slot, region);
     const root = rootKey(region.host, region.key, region.ip);
