@@ -640,10 +640,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     if (r.segmentBase(Seg.CS) !== 0 || r.segmentLimit(Seg.CS) !== 0xffff_ffff) return false;
     for (const segment of [Seg.ES, Seg.SS, Seg.DS]) {
       const at = S.SEG + segment * SEG.SIZE;
-      if (
-        r.number(at + SEG.BASE) !== 0 || r.number(at + SEG.LOW) !== 0 || r.number(at + SEG.HIGH_READ) !== 0xffff_ffff ||
-        r.number(at + SEG.HIGH_WRITE) !== 0xffff_ffff
-      ) return false;
+      // Base and lowest offset 0, highest offsets FFFFFFFFh; the fields have 64 bits.
+      const nothing = r.i32(at + SEG.BASE) | r.i32(at + SEG.BASE + 4) | r.i32(at + SEG.LOW) | r.i32(at + SEG.LOW + 4) |
+        r.i32(at + SEG.HIGH_READ + 4) | r.i32(at + SEG.HIGH_WRITE + 4);
+      if (nothing !== 0 || (r.i32(at + SEG.HIGH_READ) & r.i32(at + SEG.HIGH_WRITE)) !== -1) return false;
     }
     return true;
   }

@@ -58,6 +58,42 @@ const N = TLB.ENTRIES;
 /** A page number that no address has. */
 const EMPTY = 2 ** 52;
 
+/** Pages from here on, and negative ones: where systems map what all processes share. */
+const FIRST_UPPER = 0xc_0000;
+
+function isUpper(page: number): boolean {
+  return page < 0 || page >= FIRST_UPPER;
+}
+
+/** A set of TLB entries. */
+class UsedEntries {
+  readonly entries = new Int32Array(2 * N);
+  count = 0;
+  readonly #has = new Uint8Array(2 * N);
+
+  add(entry: number): void {
+    if (this.#has[entry] !== 0) return;
+    this.#has[entry] = 1;
+    this.entries[this.count++] = entry;
+  }
+
+  /** Removes the entries for which `wanted` is false. */
+  keep(wanted: (entry: number) => boolean): void {
+    let kept = 0;
+    for (let i = 0; i < this.count; i++) {
+      const entry = this.entries[i];
+      if (wanted(entry)) this.entries[kept++] = entry;
+      else this.#has[entry] = 0;
+    }
+    this.count = kept;
+  }
+
+  some(test: (entry: number) => boolean): boolean {
+    for (let i = 0; i < this.count; i++) if (test(this.entries[i])) return true;
+    return false;
+  }
+}
+
 /** One processor's MMU. */
 export class Mmu {
   readonly #host: MmuHost;
@@ -72,11 +108,10 @@ export class Mmu {
   readonly #permission = new Uint8Array(2 * N);
   /** Which entry of the top-level page table the walk began with. */
   readonly #rootIndex = new Uint16Array(2 * N);
-  /** Frame of the last table of the walk. */
+  /** Frame of the last table of the walk, -1 if that is the top-level one. */
   readonly #leaf = new Int32Array(2 * N);
-  /** Entries in use, for flushing. */
-  readonly #used = new Int32Array(2 * N);
-  #usedCount = 0;
+  /** Entries in use: for the lower addresses, which processes have of their own, and for the upper ones, which they share. */
+  readonly #used = [new UsedEntries(), new UsedEntries()];
   /** Pages that cached jumps rely on, with their {@link #leaf}, by privilege: supervisor, user. */
   readonly #codePages = [new Map<number, number>(), new Map<number, number>()];
   /** Entries for data of the user's that the supervisor may use only as long as EFLAGS.AC is set. */
@@ -88,6 +123,8 @@ export class Mmu {
   /** The epoch in which a frame was last read as a page table. */
   readonly #tableEpoch: Uint32Array;
   readonly #tables = new TableMap();
+  /** Frame of the top-level table, if it is known. */
+  #root = -1;
   /** By entry of a top-level table: 1 if another one differs in it. */
   readonly #differs = new Uint8Array(1024);
   /** Writes to page tables that changed no translation in use. */
@@ -199,8 +236,8 @@ export class Mmu {
     if (walk.tableCount > 0) this.#markTables(linear, walk);
     if (this.#page[entry] === page) granted |= this.#permission[entry] & Permission.EXECUTE;
     else {
-      if (this.#page[entry] === EMPTY) this.#used[this.#usedCount++] = entry;
-      else this.#drop(entry);
+      this.#drop(entry);
+      this.#used[isUpper(page) ? 1 : 0].add(entry);
       this.#page[entry] = page;
     }
     const physicalPage = physical / PAGE_SIZE, kind = this.#memory.kind(physicalPage);
@@ -214,7 +251,7 @@ export class Mmu {
     this.#frame[entry] = frame;
     this.#permission[entry] = granted;
     this.#rootIndex[entry] = this.#host.rootIndex(linear);
-    this.#leaf[entry] = walk.tableCount > 0 ? walk.tables[walk.tableCount - 1] : -1;
+    this.#leaf[entry] = walk.tableCount > 1 ? walk.tables[walk.tableCount - 1] : -1;
     if (walk.cacheable) this.#refresh(entry);
     else {
       this.#setTags(entry, false, false);
@@ -275,9 +312,11 @@ export class Mmu {
   /** Recomputes the entries through which a frame could be written. */
   #refreshFrame(frame: number): void {
     if (this.#writers[frame] === 0) return;
-    for (let i = 0; i < this.#usedCount; i++) {
-      const entry = this.#used[i];
-      if (this.#frame[entry] === frame && this.#page[entry] !== EMPTY) this.#refresh(entry);
+    for (const used of this.#used) {
+      for (let i = 0; i < used.count; i++) {
+        const entry = used.entries[i];
+        if (this.#frame[entry] === frame && this.#page[entry] !== EMPTY) this.#refresh(entry);
+      }
     }
   }
 
@@ -308,6 +347,7 @@ export class Mmu {
   /** True if translations in use stem from a frame that maps such a range, other than those of certain addresses. */
   #serves(frame: number, { base, span }: TableRange, from = 0, to = 0): boolean {
     if (this.#tableEpoch[frame] !== this.#epoch) return false;
+    if (frame === this.#root) return true;
     if (span === PAGE_SIZE) return this.#isLeaf(frame, from, to);
     return Number.isNaN(base) || this.#uses(base, (PAGE_SIZE / this.#host.entryBytes) * span);
   }
@@ -321,14 +361,12 @@ export class Mmu {
     for (const pages of this.#codePages) {
       for (const [page, leaf] of pages) if (leaf === frame && outside(page)) return true;
     }
-    for (let i = 0; i < this.#usedCount; i++) {
-      const entry = this.#used[i];
-      if (
+    return this.#used.some((used) =>
+      used.some((entry) =>
         this.#leaf[entry] === frame && this.#page[entry] !== EMPTY && this.#permission[entry] !== 0 &&
         outside(this.#page[entry])
-      ) return true;
-    }
-    return false;
+      )
+    );
   }
 
   /** True if a translation of these addresses (counted as {@link unsignedLinear} does) is in use. */
@@ -338,11 +376,7 @@ export class Mmu {
       return address >= from && address < from + length;
     };
     for (const pages of this.#codePages) for (const page of pages.keys()) if (within(page)) return true;
-    for (let i = 0; i < this.#usedCount; i++) {
-      const page = this.#page[this.#used[i]];
-      if (page !== EMPTY && within(page)) return true;
-    }
-    return false;
+    return this.#used.some((used) => used.some((entry) => this.#page[entry] !== EMPTY && within(this.#page[entry])));
   }
 
   /** Forgets the translations of addresses (counted as {@link unsignedLinear} does); true if there were any. */
@@ -357,16 +391,16 @@ export class Mmu {
 
   /** Forgets the translations of certain pages; true if there were any. */
   #forgetWhere(concerns: (page: number) => boolean): boolean {
-    let kept = 0, any = false;
-    for (let i = 0; i < this.#usedCount; i++) {
-      const entry = this.#used[i], page = this.#page[entry];
-      if (page === EMPTY) continue;
-      if (concerns(page)) {
+    let any = false;
+    for (const used of this.#used) {
+      used.keep((entry) => {
+        if (this.#page[entry] === EMPTY) return false;
+        if (!concerns(this.#page[entry])) return true;
         this.#drop(entry);
         any = true;
-      } else this.#used[kept++] = entry;
+        return false;
+      });
     }
-    this.#usedCount = kept;
     this.#codePages.forEach((pages, privilege) => {
       for (const page of pages.keys()) {
         if (!concerns(page)) continue;
@@ -402,8 +436,12 @@ export class Mmu {
 
   /** Forgets everything. */
   flush(): void {
-    for (let i = 0; i < this.#usedCount; i++) this.#drop(this.#used[i]);
-    this.#usedCount = 0;
+    for (const used of this.#used) {
+      used.keep((entry) => {
+        this.#drop(entry);
+        return false;
+      });
+    }
     this.#guarded.clear();
     this.#momentary = -1;
     this.#epoch++;
@@ -421,30 +459,33 @@ export class Mmu {
     if (old < 0 || next < 0 || this.#momentary >= 0) return this.flush();
     const words = new Int32Array(this.#memory.bytes.buffer), step = bytes / 4, differs = this.#differs;
     const oldWord = old >>> 2, nextWord = next >>> 2;
+    const firstUpper = this.#host.rootIndex(FIRST_UPPER * PAGE_SIZE);
+    let upper = false;
     for (let i = 0; i < entries; i++) {
       const at = i * step;
       const same = words[oldWord + at] === words[nextWord + at] &&
         (step === 1 || words[oldWord + at + 1] === words[nextWord + at + 1]);
       differs[i] = same ? 0 : 1;
+      if (!same && i >= firstUpper) upper = true;
     }
     const oldFrame = old >>> 12, nextFrame = next >>> 12;
     this.#tableEpoch[oldFrame] = 0;
-    let kept = 0;
-    for (let i = 0; i < this.#usedCount; i++) {
-      const entry = this.#used[i];
-      if (differs[this.#rootIndex[entry]] !== 0) this.#drop(entry);
-      else {
-        if (this.#leaf[entry] === oldFrame) this.#leaf[entry] = nextFrame;
-        this.#used[kept++] = entry;
-      }
+    for (const used of this.#used) {
+      if (used === this.#used[1] && !upper) continue;
+      used.keep((entry) => {
+        if (this.#page[entry] === EMPTY) return false;
+        if (differs[this.#rootIndex[entry]] === 0) return true;
+        this.#drop(entry);
+        return false;
+      });
     }
-    this.#usedCount = kept;
     this.#codePages.forEach((pages, privilege) => {
-      for (const [page, leaf] of pages) {
+      for (const page of pages.keys()) {
+        if (!upper && isUpper(page)) continue;
         if (differs[this.#host.rootIndex(page * PAGE_SIZE)] !== 0) return this.#forgetCode(privilege);
-        if (leaf === oldFrame) pages.set(page, nextFrame);
       }
     });
+    this.#root = nextFrame;
     this.#tables.noteRoot(nextFrame, span);
     this.#tableEpoch[nextFrame] = this.#epoch;
     this.watchFrame(nextFrame, FrameFlag.PAGE_TABLE);
@@ -459,7 +500,9 @@ export class Mmu {
 
   /** Applies a change of the debug registers to all entries. */
   refreshAll(): void {
-    for (let i = 0; i < this.#usedCount; i++) if (this.#page[this.#used[i]] !== EMPTY) this.#refresh(this.#used[i]);
+    for (const used of this.#used) {
+      for (let i = 0; i < used.count; i++) if (this.#page[used.entries[i]] !== EMPTY) this.#refresh(used.entries[i]);
+    }
   }
 
   // ---- accesses from TypeScript; also the slow paths of compiled code

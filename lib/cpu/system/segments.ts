@@ -112,7 +112,7 @@ export function loadSegment(core: CpuCore, segment: number, selector: number): v
     markAccessed(core, descriptor);
     setFromDescriptor(core, segment, selector, descriptor);
   }
-  core.modeChanged();
+  if (segment !== Seg.FS && segment !== Seg.GS) core.modeChanged();
 }
 
 /** After a change to an outer level: data segments that it may not reach become null. Vol. 2, RET. */
