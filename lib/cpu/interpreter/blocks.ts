@@ -20,6 +20,8 @@ const MAX_BLOCK = 64;
 /** Most instructions in a block of a frame whose code has been rewritten {@link OFTEN} times: most would be decoded in vain. */
 const MAX_REWRITTEN_BLOCK = 4;
 const OFTEN = 256;
+/** Each time that code of a frame which was translated is rewritten, translating it again waits twice as long, up to this often. */
+const MOST_PATIENCE = 16;
 
 /** Room at the start of the arena for the part of a block that a short budget covers. */
 const PARTIAL_BYTES = (MAX_BLOCK + 3) * REC.SIZE;
@@ -108,6 +110,8 @@ export class BlockCache {
   readonly #aliases = new Map<string, Block>();
   /** Slots of the ways into regions by mode key. */
   readonly #regionSlots: number[] = [];
+  /** How often writes have voided regions, by frame. */
+  readonly #rewritten = new Map<number, number>();
   /** How often writes have hit code, by frame. */
   readonly #rewrites = new Map<number, number>();
   readonly #leaveSlot: number;
@@ -169,6 +173,7 @@ export class BlockCache {
     this.#inFrame.length = 0;
     this.#codeBytes.length = 0;
     this.#rewrites.clear();
+    this.#rewritten.clear();
     this.#next = ARENA_BASE + PARTIAL_BYTES;
     this.#partialOf = null;
     this.flushes++;
@@ -211,7 +216,7 @@ export class BlockCache {
       this.#writePseudo(at, this.#library.pseudoSlot(Pseudo.FALL_THROUGH, mode), offset - host, count);
       at += REC.SIZE;
     }
-    this.#writeHeader(first, count, offset - host);
+    this.#writeHeader(first, count, offset - host, frame);
     const block: Block = {
       record: first,
       count,
@@ -324,8 +329,10 @@ export class BlockCache {
 
   #invalidateRegions(frame: number, from: number, to: number): void {
     for (const region of this.#regionsIn.get(frame) ?? []) {
-      if (region.ranges.some(({ start, end }) => from < end && to > start)) this.removeRegion(region);
-      else this.#markRegion(region, frame);
+      if (region.ranges.some(({ start, end }) => from < end && to > start)) {
+        this.#rewritten.set(frame, Math.min((this.#rewritten.get(frame) ?? 0) + 1, MOST_PATIENCE));
+        this.removeRegion(region);
+      } else this.#markRegion(region, frame);
     }
   }
 
@@ -433,7 +440,7 @@ export class BlockCache {
     if (block.region) {
       this.#view.setInt32(first + REC.SLOT, this.#view.getInt32(block.record + HEADER.HANDLER, true), true);
     }
-    this.#writeHeader(first, count, block.bytes);
+    this.#writeHeader(first, count, block.bytes, -1);
     this.#writePseudo(
       end,
       this.#stopSlot(block.key, mode),
@@ -454,7 +461,7 @@ export class BlockCache {
     const { length } = instruction;
     if (length > room) return null;
     writeRecord(this.#view, record, this.#library.slotFor(instruction, mode), instruction, length, 0);
-    this.#writeHeader(record, 1, length);
+    this.#writeHeader(record, 1, length, -1);
     this.#writePseudo(record + REC.SIZE, this.#stopSlot(key, mode), length, 1);
     this.#partialOf = null;
     return {
@@ -472,10 +479,10 @@ export class BlockCache {
   }
 
   /** Nothing old may stay in a header: whoever looks behind a block's last record must not take it for one more. */
-  #writeHeader(record: number, count: number, bytes: number): void {
+  #writeHeader(record: number, count: number, bytes: number, frame: number): void {
     for (let i = 1; i <= REC.SIZE / 8; i++) this.#view.setBigUint64(record - i * 8, 0n, true);
     this.#view.setInt32(record + HEADER.COUNT, count, true);
-    this.#view.setInt32(record + HEADER.HEAT, this.#heat(), true);
+    this.#view.setInt32(record + HEADER.HEAT, this.#heat() << (this.#rewritten.get(frame) ?? 0), true);
     this.#view.setInt32(record + HEADER.BYTES, bytes, true);
   }
 

@@ -18,8 +18,7 @@ export class JumpCache {
   /** Lets `linear` lead to `record` in `mode` ({@link S.MODE} with its epoch). */
   set(linear: number, mode: number, record: number): void {
     const low = linear % 2 ** 32 | 0, high = Math.floor(linear / 2 ** 32);
-    const mixed = low ^ ((low >>> 10) | (high << 22));
-    const word = (mixed & (JUMP_CACHE.ENTRIES - 1)) << 2;
+    const word = (Math.imul(low, JUMP_CACHE.MULTIPLIER) >>> JUMP_CACHE.SHIFT) << 2;
     this.#words[word] = low;
     this.#words[word + 1] = high;
     this.#words[word + 2] = mode;

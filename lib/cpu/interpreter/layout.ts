@@ -27,6 +27,9 @@ export const TLB = {
 export const JUMP_CACHE = {
   BASE: 0x80000,
   ENTRIES: 0x8000,
+  /** An address's entry is (its low 32 bits × MULTIPLIER mod 2^32) >> SHIFT: Fibonacci hashing. */
+  MULTIPLIER: 0x9e3779b1 | 0,
+  SHIFT: 17,
   /** Field: linear address, i64. */
   KEY: 0,
   /** Field: {@link S.MODE} at the time, i32. */

@@ -108,14 +108,11 @@ export function emitFind(code: Code, flat: boolean, target: number, record: numb
     code.op(Op.I64_AND);
   }
   code.tee(linear);
-  // Entry = BASE + 16 * ((linear ^ linear >> 10) mod ENTRIES).
-  code.get(linear);
-  code.i64(10n);
-  code.op(Op.I64_SHR_U);
-  code.op(Op.I64_XOR);
   code.op(Op.I32_WRAP_I64);
-  code.i32(JUMP_CACHE.ENTRIES - 1);
-  code.op(Op.I32_AND);
+  code.i32(JUMP_CACHE.MULTIPLIER);
+  code.op(Op.I32_MUL);
+  code.i32(JUMP_CACHE.SHIFT);
+  code.op(Op.I32_SHR_U);
   code.i32(4);
   code.op(Op.I32_SHL);
   code.i32(JUMP_CACHE.BASE);
