@@ -141,5 +141,6 @@ async function report(
       `${instructions} instructions, ${formatDuration((guest.time - begin.time) * 1e6)} guest time, ` +
         `${formatDuration(host * 1e6)} host time, ${(instructions / host / 1000).toFixed(1)} M instr/s`,
     );
+    for (const [name, count] of Object.entries(guest.statistics)) print(`${name}: ${count}`);
   }
 }

@@ -24,12 +24,24 @@ import { Dr6, noteDebug } from "./system/debug.ts";
 import { deliver } from "./system/interrupts.ts";
 import { type CpuModel, defaultCpuModel, flagsOf } from "./system/model.ts";
 import { walk } from "./system/paging.ts";
-import { Translator, type TranslatorStatistics } from "./translator/translator.ts";
+import { Translator } from "./translator/translator.ts";
 
 /** Subtracted from the budget to leave compiled code at the next block. */
 const HOLD = 2 ** 30;
 /** Largest budget of one run. */
 const LARGEST_BUDGET = 2 ** 29;
+
+/** What the values of {@link Exit} mean to a reader. */
+const EXIT_NAMES = [
+  "exception",
+  "budget",
+  "unknown jump",
+  "run loop's turn",
+  "end of a slice",
+  "before an instruction",
+  "left to the interpreter",
+  "hot block",
+];
 
 /** One x86 processor. */
 export class Cpu implements Processor, CpuCore, MmuHost {
@@ -43,6 +55,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   readonly #runtime: HandlerRuntime;
   readonly #debug: DebugUnit;
   readonly #translator: Translator | null = null;
+  /** How often compiled code has returned, by {@link Exit}; 0 stands for exceptions. */
+  readonly #exits = new Array<number>(EXIT_NAMES.length).fill(0);
+  #codeWrites = 0;
   /** A region left an instruction, or the rest of the budget, to the interpreter. */
   #interpretNext = false;
   readonly #fault = new CpuFault();
@@ -77,7 +92,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#state = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.#view = new DataView(this.#state.buffer);
     this.r = new Registers(this.#state, CPU_BASE, flagsOf(this.model));
-    this.#mmu = new Mmu(this, this.#state, bus.memory);
+    this.#mmu = new Mmu(this, this.#state, bus.memory, options.stress?.tlbEntries);
     this.#jumps = new JumpCache(this.#state);
     this.#runtime = new HandlerRuntime(this, this.#state, bus.memory.memory);
     this.#blocks = new BlockCache(
@@ -101,6 +116,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
         this.#runtime.regions,
         this.#state,
         options.tier ?? DEFAULT_TIER,
+        options.stress,
       );
     }
     this.#debug = new DebugUnit(this.r);
@@ -148,9 +164,17 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.modeChanged();
   }
 
-  /** Counts of the translator; null without one. */
-  get statistics(): TranslatorStatistics | null {
-    return this.#translator?.statistics ?? null;
+  /** What happened in this processor since it was made, for who tunes it; no result depends on it. */
+  get statistics(): Readonly<Record<string, number>> {
+    const counts: Record<string, number> = { ...this.#translator?.statistics };
+    if (this.#translator && counts["translated instructions"] > 0) {
+      const perInstruction = counts["bytes of WebAssembly"] / counts["translated instructions"];
+      counts["bytes per instruction"] = Math.round(perInstruction);
+    }
+    counts["TLB misses"] = this.#mmu.misses;
+    counts["writes to code"] = this.#codeWrites;
+    this.#exits.forEach((count, exit) => counts[`exits: ${EXIT_NAMES[exit]}`] = count);
+    return counts;
   }
 
   // ---- time
@@ -408,6 +432,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       this.#patched = 0;
     }
     const fault = r.i32(S.FAULT), exit = r.i32(S.EXIT);
+    this.#exits[fault !== 0 ? 0 : exit]++;
     if (fault !== 0) {
       this.#abandonCurrent();
       r.setI32(S.FAULT, 0);
@@ -670,6 +695,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     return walk(this, linear, write, user, execute);
   }
   codeWritten(frame: number, offset: number, length: number): void {
+    this.#codeWrites++;
     this.#blocks.invalidate(frame, offset, length);
     // A repeated string instruction that changes itself is fetched anew for its next iteration.
     const current = this.r.i32(S.CURRENT);

@@ -130,9 +130,16 @@ export class Mmu {
   /** Writes to page tables that changed no translation in use. */
   #idleWrites = 0;
   #epoch = 1;
+  /** How often a translation was not in the TLB. */
+  misses = 0;
   #a20Mask = -1;
 
-  constructor(host: MmuHost, state: WebAssembly.Memory, memory: PhysicalMemory) {
+  /** The last entries filled, if the TLB is made smaller than it is; older ones are dropped. */
+  readonly #latest: number[] = [];
+  readonly #entries: number;
+
+  constructor(host: MmuHost, state: WebAssembly.Memory, memory: PhysicalMemory, entries: number = 2 * N) {
+    this.#entries = entries;
     this.#host = host;
     this.#memory = memory;
     this.#words = new Int32Array(state.buffer, 0, (TLB.USER + (N << TLB.ENTRY_SHIFT)) >> 2);
@@ -228,6 +235,7 @@ export class Mmu {
 
   #fill(linear: number, page: number, entry: number, permission: number, user: boolean): number {
     const write = permission === Permission.WRITE, execute = permission === Permission.EXECUTE;
+    this.misses++;
     const walk = this.#host.walk(linear, write, user, execute);
     const physical = this.physicalAddress(walk.physical - (walk.physical % PAGE_SIZE));
     let granted = (execute ? Permission.EXECUTE : 0) | (walk.readable ? Permission.READ : 0);
@@ -238,6 +246,7 @@ export class Mmu {
     else {
       this.#drop(entry);
       this.#used[isUpper(page) ? 1 : 0].add(entry);
+      if (this.#entries < 2 * N) this.#dropOldest(entry);
       this.#page[entry] = page;
     }
     const physicalPage = physical / PAGE_SIZE, kind = this.#memory.kind(physicalPage);
@@ -258,6 +267,14 @@ export class Mmu {
       this.#momentary = entry;
     }
     return entry;
+  }
+
+  /** Keeps to a TLB of few entries. */
+  #dropOldest(newest: number): void {
+    this.#latest.push(newest);
+    if (this.#latest.length <= this.#entries) return;
+    const oldest = this.#latest.shift()!;
+    if (oldest !== newest && !this.#latest.includes(oldest)) this.#drop(oldest);
   }
 
   /** Drops the entry that came from tables in device memory: the next access reads them again. */

@@ -27,6 +27,8 @@ export interface Assembly {
   readonly debug: Transcript;
   reset(): void;
   hash(): string;
+  /** Counts by name of what the processor did, see {@link Guest.statistics}. */
+  readonly statistics: Readonly<Record<string, number>>;
   save(): SnapshotContents;
   /** Throws {@link SnapshotError} and changes nothing if `contents` does not fit. */
   load(contents: SnapshotContents): void;
@@ -190,6 +192,10 @@ class GuestAssembly implements Assembly {
 
   reset(): void {
     this.#machine.reset();
+  }
+
+  get statistics(): Readonly<Record<string, number>> {
+    return this.#machine.cpu.statistics ?? {};
   }
 
   hash(): string {

@@ -183,6 +183,14 @@ export class Guest implements AsyncDisposable {
   }
 
   /**
+   * What the processor did so far, as counts by name, for who tunes it: translated regions, modules, bytes of WebAssembly, TLB
+   * misses, returns of compiled code by reason. No result depends on them; names may change.
+   */
+  get statistics(): Readonly<Record<string, number>> {
+    return this.#assembly.statistics;
+  }
+
+  /**
    * A fingerprint of the whole guest: processor, memory, devices, and what was written to its disks. Guests with equal
    * hashes behave alike from here on.
    */

@@ -47,6 +47,8 @@ export interface ProcessorBus {
 
 /** A processor as the board sees it. */
 export interface Processor {
+  /** Counts by name for who tunes the processor: no result depends on them. */
+  readonly statistics?: Readonly<Record<string, number>>;
   /**
    * Instructions retired since power-on, exact even in the middle of a bus access. A REP iteration counts as one, and so does
    * the entry into the handler of a fault or an interrupt.

@@ -5,7 +5,7 @@ import type { CodeMode } from "../emit/emitter.ts";
 import { PAGE_CELLS } from "../interpreter/layout.ts";
 import type { Block, BlockCache, CodeRegion } from "../interpreter/blocks.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
-import type { Tier } from "../options.ts";
+import type { StressOptions, Tier } from "../options.ts";
 import { type CodeView, discover, type Limits, type RegionCode } from "./discovery.ts";
 import { UnexpectedRegister } from "./emitter.ts";
 import { REGION_SLOTS, type RegionFunction, type RegionModules } from "./modules.ts";
@@ -21,20 +21,6 @@ export interface TranslatorHost {
   knownCode(linear: number): number;
   /** Linear address of an offset in CS. */
   linear(ip: number): number;
-}
-
-/** Counts for observers. */
-export interface TranslatorStatistics {
-  regions: number;
-  modules: number;
-  /** Bytes of WebAssembly in all modules so far. */
-  bytes: number;
-  /** Guest instructions in all regions so far. */
-  instructions: number;
-  /** Regions that were dropped because their code changed or room was needed. */
-  dropped: number;
-  /** Times that a region was left in the middle for the interpreter. */
-  bails: number;
 }
 
 /** A translated region. */
@@ -67,13 +53,13 @@ const MOST_BYTES = 48 << 20;
 
 /** One processor's translator. */
 export class Translator {
-  readonly statistics: TranslatorStatistics = {
-    regions: 0,
-    modules: 0,
-    bytes: 0,
-    instructions: 0,
-    dropped: 0,
-    bails: 0,
+  /** Counts for observers. */
+  readonly statistics = {
+    "regions": 0,
+    "modules": 0,
+    "bytes of WebAssembly": 0,
+    "translated instructions": 0,
+    "dropped regions": 0,
   };
   readonly #host: TranslatorHost;
   readonly #blocks: BlockCache;
@@ -101,6 +87,8 @@ export class Translator {
   /** Regions that were dropped since one was left or made: one that a system function wrote to is left only after that. */
   readonly #dropped = new Map<number, Region>();
   #liveBytes = 0;
+  readonly #stress: StressOptions;
+  #random: number;
 
   constructor(
     host: TranslatorHost,
@@ -108,7 +96,10 @@ export class Translator {
     modules: RegionModules,
     state: WebAssembly.Memory,
     tier: Tier,
+    stress: StressOptions = {},
   ) {
+    this.#stress = stress;
+    this.#random = stress.compileSeed ?? 0;
     this.#host = host;
     this.#blocks = blocks;
     this.#modules = modules;
@@ -118,7 +109,10 @@ export class Translator {
 
   /** After how many entries a new block is hot; 0 for never. */
   get heat(): number {
-    return this.#tier === "auto" ? HOT : 0;
+    if (this.#tier !== "auto") return 0;
+    if (this.#stress.compileSeed === undefined) return HOT;
+    this.#random = (Math.imul(this.#random, 1664525) + 1013904223) | 0;
+    return 1 + (this.#random >>> 16) % HOT;
   }
 
   /** True if code is translated before it runs for the first time. */
@@ -143,7 +137,6 @@ export class Translator {
 
   /** Where a region was left: before an instruction for the interpreter, or because one is done that wants the run loop. */
   left(slot: number, site: number): Site {
-    this.statistics.bails++;
     const region = this.#regions.get(slot) ?? this.#dropped.get(slot);
     this.#dropped.clear();
     if (!region) throw new Error(`a region was left that is in no slot: ${slot}`);
@@ -229,7 +222,7 @@ export class Translator {
     this.#blocks.addRegion(region);
     this.#pending.push({ region, function: { slot, body: written.body }, mode });
     this.statistics.regions++;
-    this.statistics.instructions += written.translated;
+    this.statistics["translated instructions"] += written.translated;
   }
 
   #discover(ip: number, key: number, mode: CodeMode, known: ReadonlySet<number>): RegionCode | null {
@@ -303,10 +296,10 @@ export class Translator {
     if (live.length === 0) return;
     const bytes = this.#modules.instantiate(live.map((p) => p.function));
     this.statistics.modules++;
-    this.statistics.bytes += bytes;
+    this.statistics["bytes of WebAssembly"] += bytes;
     this.#liveBytes += bytes;
     for (const { region, mode } of live) this.#open(region, mode);
-    if (this.#liveBytes > MOST_BYTES) this.clear();
+    if (this.#liveBytes > MOST_BYTES || this.#regions.size >= (this.#stress.evictEvery ?? Infinity)) this.clear();
   }
 
   /** Lets the block at the region's root lead into it. */
@@ -332,7 +325,7 @@ export class Translator {
     }
     this.#modules.release(region.slot);
     this.#freeSlots.push(region.slot);
-    this.statistics.dropped++;
+    this.statistics["dropped regions"]++;
   }
 
   /** Drops all regions. */
