@@ -2,6 +2,7 @@
 import { type Code, Op, type ValueType } from "../../wasm/mod.ts";
 import type { FlagName, Size } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
+import { CPU_BASE } from "../interpreter/layout.ts";
 import { S } from "../state.ts";
 import {
   FIRST_STEP,
@@ -248,13 +249,15 @@ export class FlagTracker {
   toMemory(): void {
     const { source } = this.#known, code = this.#code;
     if (source !== "dynamic" && source.operation === "memory") return;
-    const { res, aux } = this.raw();
-    code.get(0);
-    res.emit(code);
-    code.memory(Op.I32_STORE, S.FLAG_RES);
-    code.get(0);
-    aux.emit(code);
-    code.memory(Op.I32_STORE, S.FLAG_AUX);
+    code.scope(() => {
+      const { res, aux } = this.raw();
+      code.i32(0);
+      res.emit(code);
+      code.memory(Op.I32_STORE, CPU_BASE + S.FLAG_RES);
+      code.i32(0);
+      aux.emit(code);
+      code.memory(Op.I32_STORE, CPU_BASE + S.FLAG_AUX);
+    });
     this.#now(MEMORY, MEMORY);
   }
 }

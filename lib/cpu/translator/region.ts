@@ -84,6 +84,9 @@ export class RegionWriter implements NodeWriter {
   readonly #mode: number;
   readonly #site: number;
   readonly #next: number;
+  /** Locals of calls: the entry called, and what it returned. */
+  readonly #region: number;
+  readonly #result: number;
   readonly #selectors = new Map<number, number>();
   /** Node number by block address. */
   readonly #nodes = new Map<number, number>();
@@ -114,6 +117,8 @@ export class RegionWriter implements NodeWriter {
     this.#mode = code.local("i32");
     this.#site = code.local("i32");
     this.#next = code.local("i64");
+    this.#region = code.local("i32");
+    this.#result = code.local("i64");
     this.#allocateRegisters();
     this.#buildGraph();
     const analysis = analyse(this.#graph);
@@ -393,7 +398,7 @@ export class RegionWriter implements NodeWriter {
 
   /** Goes on at `next` in another region if there is one. Falls through if not. */
   #tailCall(): void {
-    const code = this.#body, { linkage } = this.#plan, region = code.local("i32");
+    const code = this.#body, { linkage } = this.#plan, region = this.#region;
     code.get(CPU);
     code.get(this.#next);
     code.call(linkage.lookup);
@@ -630,7 +635,7 @@ export class RegionWriter implements NodeWriter {
 
   /** Calls the region at `next`, if there is one, and goes on behind the call when control comes back there. */
   #call(node: number, last: RegionInstruction): void {
-    const code = this.#body, { linkage } = this.#plan, region = code.local("i32"), result = code.local("i64");
+    const code = this.#body, { linkage } = this.#plan, region = this.#region, result = this.#result;
     this.#flags.toMemory();
     this.#storeRegisters(this.#dirty);
     code.block((elsewhere) => {

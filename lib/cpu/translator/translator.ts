@@ -40,8 +40,13 @@ interface Region extends CodeRegion {
 /** How far regions reach. */
 const REGION_LIMITS: Limits = { instructions: 400, blocks: 100 };
 const SINGLE_LIMITS: Limits = { instructions: 1, blocks: 1 };
-/** After how many entries a block is translated. */
-const HOT = 400;
+/**
+ * After how many entries a block is translated. Until an instruction has been compiled by us and twice by V8, the interpreter
+ * executes it some ten thousand times: with 400, the boot of a kernel and processes that come and go take up to twice as long.
+ */
+const HOT = 6000;
+/** The same where it is drawn at random. */
+const MOST_RANDOM_HEAT = 400;
 /** Regions are compiled together. */
 const BATCH = 8;
 /** How often a region is translated anew because it is left at a place that has become hot. */
@@ -112,7 +117,7 @@ export class Translator {
     if (this.#tier !== "auto") return 0;
     if (this.#stress.compileSeed === undefined) return HOT;
     this.#random = (Math.imul(this.#random, 1664525) + 1013904223) | 0;
-    return 1 + (this.#random >>> 16) % HOT;
+    return 1 + (this.#random >>> 16) % MOST_RANDOM_HEAT;
   }
 
   /** True if code is translated before it runs for the first time. */
