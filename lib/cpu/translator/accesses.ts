@@ -73,9 +73,10 @@ export class RegionAccesses {
       this.#check(linear, entry, bytes, write);
       return linear.wrap().add(field(entry, "i32", TLB.ADDEND));
     }
-    linear.add(bytes - 1).and(-4096).emit(code);
-    stateField(wide ? "i64" : "i32", page).emit(code);
-    code.op(wide ? Op.I64_NE : Op.I32_NE);
+    // Both ends must lie in it: unlike an entry of the TLB, it has not been chosen by the first byte's page.
+    const remembered = stateField(wide ? "i64" : "i32", page), last = linear.add(bytes - 1).and(-4096);
+    const outside = linear.and(-4096).ne(remembered);
+    (bytes === 1 ? outside : outside.or(last.ne(remembered))).emit(code);
     code.if(() =>
       e.bailIfSo(() => {
         linear.emit(code);
