@@ -1,40 +1,23 @@
 /** The interpreter's side of the Emitter contract: operands are looked up in a decoded record at run time. */
-import { type Code, Op, OpSimd, type ValueType } from "../../wasm/mod.ts";
-import type { Instruction, MemoryOperand, Operand } from "../decode/instruction.ts";
-import type { CodeMode, Emitter, FlagName, Place, SegmentRef, Size, StateKind, Variable } from "../emit/emitter.ts";
+import { type Code, Op, OpSimd } from "../../wasm/mod.ts";
+import type { Instruction } from "../decode/instruction.ts";
+import { type Callee, EmitterBase, isFlatAccess, sizeOfInstruction } from "../emit/base.ts";
+import type { CodeMode, Emitter, FlagName, Place, SegmentRef, Size, StateKind } from "../emit/emitter.ts";
 import { LazyFlags } from "../emit/flags.ts";
 import { MemoryAccess } from "../emit/memory.ts";
 import { Value } from "../emit/value.ts";
-import { Flag, R, S, SEG, Seg } from "../state.ts";
+import { S, SEG, Seg } from "../state.ts";
 import { Exit, HEADER, REC } from "./layout.ts";
 import { CPU, type Linkage, RECORD } from "./linkage.ts";
 
-const STATE_LOAD: Record<StateKind, number> = {
-  u8: Op.I32_LOAD8_U,
-  u16: Op.I32_LOAD16_U,
-  i32: Op.I32_LOAD,
-  i64: Op.I64_LOAD,
-};
-const STATE_STORE: Record<StateKind, number> = {
-  u8: Op.I32_STORE8,
-  u16: Op.I32_STORE16,
-  i32: Op.I32_STORE,
-  i64: Op.I64_STORE,
-};
 const SIZE_KIND: Record<Size, StateKind> = { 8: "u8", 16: "u16", 32: "i32", 64: "i64" };
 /** Record fields of the registers of operands 0, 1 and 2. */
 const REGISTER_FIELD = [REC.A, REC.B, REC.LINK];
 
-/** True if an access through `segment` needs neither base nor limit in this mode. */
-export function isFlatAccess(mode: CodeMode, segment: number): boolean {
-  if (mode.code === 64) return segment < Seg.FS;
-  return mode.flat && segment < Seg.FS && segment !== Seg.CS;
-}
-
 /** Writes one handler. */
-export class InterpreterEmitter implements Emitter {
+export class InterpreterEmitter extends EmitterBase implements Emitter {
   readonly #flags: LazyFlags;
-  readonly #memory: MemoryAccess;
+  protected readonly memory: MemoryAccess;
   readonly size: Size;
   /** How many conditions the code is in. */
   #depth = 0;
@@ -47,52 +30,10 @@ export class InterpreterEmitter implements Emitter {
     readonly mode: CodeMode,
     readonly linkage: Linkage,
   ) {
+    super();
     this.#flags = new LazyFlags(this);
-    this.#memory = new MemoryAccess(this);
-    const first = instruction.operands[0];
-    const size = first && "size" in first ? first.size : 0;
-    this.size = size === 8 || size === 16 || size === 32 || size === 64 ? size : instruction.operandSize;
-  }
-
-  // ---- values
-
-  i32(value: number): Value {
-    return Value.i32(value);
-  }
-  i64(value: bigint | number): Value {
-    return Value.i64(value);
-  }
-  constant(value: number | bigint, size: Size = this.size): Value {
-    return size === 64 ? Value.i64(value) : Value.i32(Number(BigInt.asIntN(32, BigInt(value))));
-  }
-  let(value: Value): Value {
-    if (value.simple) return value;
-    const index = this.code.local(value.type);
-    value.emit(this.code);
-    this.code.set(index);
-    return Value.local(value.type, index);
-  }
-  variable(initial: Value): Variable {
-    const index = this.code.local(initial.type);
-    initial.emit(this.code);
-    this.code.set(index);
-    // Not `simple`: reading it into a `let` must copy, because it changes.
-    const value = new Value(initial.type, (code) => code.get(index));
-    return {
-      value,
-      set: (next) => {
-        next.emit(this.code);
-        this.code.set(index);
-      },
-    };
-  }
-  select(condition: Value, a: Value, b: Value): Value {
-    return new Value(a.type, (code) => {
-      a.emit(code);
-      b.emit(code);
-      condition.emit(code);
-      code.op(Op.SELECT);
-    });
+    this.memory = new MemoryAccess(this);
+    this.size = sizeOfInstruction(instruction);
   }
 
   // ---- control flow inside an instruction
@@ -103,58 +44,18 @@ export class InterpreterEmitter implements Emitter {
     this.code.if(then, otherwise);
     this.#depth--;
   }
-  rarely(condition: Value, then: () => void): void {
-    this.if(condition, then);
-  }
-  while(condition: () => Value, body: () => void): void {
-    this.code.block((out) =>
-      this.code.loop((again) => {
-        condition().eqz().emit(this.code);
-        this.code.brIf(out);
-        body();
-        this.code.br(again);
-      })
-    );
-  }
-
   // ---- records and state
 
   #field(offset: number, kind: StateKind): Value {
-    return new Value(kind === "i64" ? "i64" : "i32", (code) => {
-      code.get(RECORD);
-      code.memory(STATE_LOAD[kind], offset);
-    });
+    return this.loadAt(Value.local("i32", RECORD), kind, offset);
   }
   /** Address of a register whose byte offset is in the record. */
   #at(field: number): Value {
     const offset = this.#field(field, "u16");
     return this.base().add(offset);
   }
-  #loadAt(address: Value, kind: StateKind, offset = 0): Value {
-    return new Value(kind === "i64" ? "i64" : "i32", (code) => {
-      address.emit(code);
-      code.memory(STATE_LOAD[kind], offset);
-    });
-  }
-  #storeAt(address: Value, kind: StateKind, value: Value, offset = 0): void {
-    address.emit(this.code);
-    value.emit(this.code);
-    this.code.memory(STATE_STORE[kind], offset);
-  }
   base(): Value {
     return Value.local("i32", CPU);
-  }
-  state(offset: number, kind: StateKind): Value {
-    return this.let(this.#loadAt(this.base(), kind, offset));
-  }
-  setState(offset: number, kind: StateKind, value: Value): void {
-    this.#storeAt(this.base(), kind, value, offset);
-  }
-  stateAt(address: Value, offset: number, kind: StateKind): Value {
-    return this.let(this.#loadAt(address, kind, offset));
-  }
-  setStateAt(address: Value, offset: number, kind: StateKind, value: Value): void {
-    this.#storeAt(address, kind, value, offset);
   }
   register(number: number, size: Size, high = false): Value {
     return this.state(S.GPR + number * 8 + (high ? 1 : 0), SIZE_KIND[size]);
@@ -163,117 +64,69 @@ export class InterpreterEmitter implements Emitter {
     this.#storeRegister(this.base(), size, value, S.GPR + number * 8 + (high ? 1 : 0));
   }
   #storeRegister(address: Value, size: Size, value: Value, offset = 0): void {
-    if (size === 32) this.#storeAt(address, "i64", value.extendU(), offset);
-    else this.#storeAt(address, SIZE_KIND[size], value, offset);
+    if (size === 32) this.storeAt(address, "i64", value.extendU(), offset);
+    else this.storeAt(address, SIZE_KIND[size], value, offset);
   }
 
   // ---- operands
 
-  #operand(index: number): Operand {
-    const operand = this.instruction.operands[index];
-    if (!operand) throw new Error(`${this.instruction.mnemonic} has no operand ${index}`);
-    return operand;
-  }
-  #memoryOperand(index: number): MemoryOperand {
-    const operand = this.#operand(index);
-    if (operand.kind !== "mem") throw new Error(`operand ${index} of ${this.instruction.mnemonic} is not memory`);
-    return operand;
-  }
-  #sizeOf(index: number): Size {
-    const size = this.sizeOf(index);
-    if (size === 8 || size === 16 || size === 32 || size === 64) return size;
-    throw new Error(`operand ${index} of ${this.instruction.mnemonic} has ${size} bits`);
-  }
-  isMemory(index: number): boolean {
-    return this.#operand(index).kind === "mem";
-  }
-  isRegister(index: number): boolean {
-    return this.#operand(index).kind === "reg";
-  }
-  isImmediate(index: number): boolean {
-    return this.#operand(index).kind === "imm";
-  }
-  sizeOf(index: number): number {
-    return this.#operand(index).size;
-  }
   #immediate(index: number): Value {
-    const size = this.#sizeOf(index);
+    const size = this.generalSize(index);
     const second = this.instruction.operands.slice(0, index).some((o) => o.kind === "imm");
     const field = second ? REC.LINK : REC.IMM;
     if (size !== 64) return this.#field(field, "i32").zeroExtend(size);
-    const operand = this.#operand(index);
+    const operand = this.operand(index);
     const wide = operand.kind === "imm" && operand.wide !== undefined;
     return wide ? this.#field(field, "i64") : this.#field(field, "i32").extendS();
   }
   read(index: number): Value {
-    const operand = this.#operand(index);
+    const operand = this.operand(index);
     if (operand.kind === "imm") return this.let(this.#immediate(index));
-    const size = this.#sizeOf(index);
-    if (operand.kind === "reg") return this.let(this.#loadAt(this.#at(REGISTER_FIELD[index]), SIZE_KIND[size]));
-    if (operand.kind === "mem") return this.#memory.load(this.#linear(index, size / 8, false), size);
+    const size = this.generalSize(index);
+    if (operand.kind === "reg") return this.let(this.loadAt(this.#at(REGISTER_FIELD[index]), SIZE_KIND[size]));
+    if (operand.kind === "mem") return this.memory.load(this.linear(index, size / 8, false), size);
     throw new Error(`operand ${index} of ${this.instruction.mnemonic} cannot be read`);
   }
   readSigned(index: number, to: Size = this.size): Value {
-    const size = this.#sizeOf(index);
+    const size = this.generalSize(index);
     const value = this.read(index).signExtend(size);
     return this.let(to === 64 ? value.extendS() : value.zeroExtend(to));
   }
   write(index: number, value: Value): void {
-    const operand = this.#operand(index), size = this.#sizeOf(index);
+    const operand = this.operand(index), size = this.generalSize(index);
     if (operand.kind === "reg") return this.#storeRegister(this.#at(REGISTER_FIELD[index]), size, value);
     const data = this.let(value);
-    this.#memory.store(this.#linear(index, size / 8, true), data, size);
+    this.memory.store(this.linear(index, size / 8, true), data, size);
   }
   open(index: number): Place {
-    const operand = this.#operand(index), size = this.#sizeOf(index);
-    if (operand.kind !== "reg") return this.#memory.open(this.#linear(index, size / 8, true), size);
+    const operand = this.operand(index), size = this.generalSize(index);
+    if (operand.kind !== "reg") return this.memory.open(this.linear(index, size / 8, true), size);
     const address = this.let(this.#at(REGISTER_FIELD[index]));
-    const value = this.let(this.#loadAt(address, SIZE_KIND[size]));
+    const value = this.let(this.loadAt(address, SIZE_KIND[size]));
     return { value, set: (next) => this.#storeRegister(address, size, next) };
   }
   registerNumber(index: number): Value {
     return this.let(this.#field(REGISTER_FIELD[index], "u16"));
   }
   vector(index: number, bytes: 4 | 8 | 16 = 16, aligned = bytes === 16): Value {
-    if (this.isMemory(index)) {
-      return this.#memory.loadVector(this.#aligned(this.#linear(index, bytes, false), aligned), bytes);
-    }
-    const load = this.#isMmx(index) ? OpSimd.V128_LOAD64_ZERO : OpSimd.V128_LOAD;
-    return this.let(this.#vectorAt(this.#at(REGISTER_FIELD[index]), load, 0));
+    if (this.isMemory(index)) return this.loadVector(index, bytes, aligned);
+    const load = this.isMmx(index) ? OpSimd.V128_LOAD64_ZERO : OpSimd.V128_LOAD;
+    return this.vectorAt(this.#at(REGISTER_FIELD[index]), load, 0);
   }
   setVector(index: number, value: Value, aligned = true): void {
-    if (this.isMemory(index)) {
-      const data = this.let(value);
-      return this.#memory.storeVector(this.#aligned(this.#linear(index, 16, true), aligned), data);
-    }
-    if (this.#isMmx(index)) {
+    if (this.isMemory(index)) return this.storeVector(index, value, aligned);
+    if (this.isMmx(index)) {
       const address = this.registerAddress(index);
-      this.#storeAt(address, "i64", value.lane("i64", 0));
-      return this.#storeAt(address, "u16", Value.i32(0xffff), 8);
+      this.storeAt(address, "i64", value.lane("i64", 0));
+      return this.storeAt(address, "u16", Value.i32(0xffff), 8);
     }
-    this.#at(REGISTER_FIELD[index]).emit(this.code);
-    value.emit(this.code);
-    this.code.simdMemory(OpSimd.V128_STORE, 0);
+    this.storeVectorAt(this.#at(REGISTER_FIELD[index]), value, 0);
   }
   setVectorLow(index: number, value: Value, bytes: 4 | 8): void {
     const low = value.lane(bytes === 4 ? "i32" : "i64", 0);
-    if (!this.isMemory(index)) return this.#storeAt(this.#at(REGISTER_FIELD[index]), bytes === 4 ? "i32" : "i64", low);
+    if (!this.isMemory(index)) return this.storeAt(this.#at(REGISTER_FIELD[index]), bytes === 4 ? "i32" : "i64", low);
     const data = this.let(low);
-    this.#memory.store(this.#linear(index, bytes, true), data, bytes === 4 ? 32 : 64);
-  }
-  vectorRegister(number: number): Value {
-    return this.let(this.#vectorAt(this.base(), OpSimd.V128_LOAD, S.XMM + number * 32));
-  }
-  vectorsInMemory(): void {}
-  #isMmx(index: number): boolean {
-    const operand = this.#operand(index);
-    return operand.kind === "reg" && operand.file === "mm";
-  }
-  #vectorAt(address: Value, load: number, offset: number): Value {
-    return new Value("v128", (code) => {
-      address.emit(code);
-      code.simdMemory(load, offset);
-    });
+    this.memory.store(this.linear(index, bytes, true), data, bytes === 4 ? 32 : 64);
   }
   escapeOpcode(): Value {
     return this.let(this.#field(REC.LINK, "i32"));
@@ -282,29 +135,26 @@ export class InterpreterEmitter implements Emitter {
     return this.let(this.#at(REGISTER_FIELD[index]));
   }
   registerHalf(index: number, half: 0 | 1): Value {
-    return this.let(this.#loadAt(this.#at(REGISTER_FIELD[index]), "i64", half * 8));
+    return this.let(this.loadAt(this.#at(REGISTER_FIELD[index]), "i64", half * 8));
   }
   setRegisterHalf(index: number, half: 0 | 1, value: Value): void {
-    this.#storeAt(this.#at(REGISTER_FIELD[index]), value.type === "i64" ? "i64" : "i32", value, half * 8);
+    this.storeAt(this.#at(REGISTER_FIELD[index]), value.type === "i64" ? "i64" : "i32", value, half * 8);
   }
   far(): { selector: Value; offset: Value } {
     return { selector: this.let(this.#field(REC.LINK, "i32")), offset: this.let(this.#field(REC.IMM, "i32")) };
   }
   segment(index: number): SegmentRef {
-    this.#memoryOperand(index);
+    this.memoryOperand(index);
     return { which: "operand" };
   }
   segmentNumber(): Value {
     return this.let(this.#field(REC.SEGMENT, "u16").sub(S.SEG).shrU(6));
   }
-  segmentByNumber(number: number): SegmentRef {
-    return { which: number };
-  }
 
   // ---- addresses
 
   address(index: number): Value {
-    const { addressSize, base, index: indexRegister, disp64 } = this.#memoryOperand(index);
+    const { addressSize, base, index: indexRegister, disp64 } = this.memoryOperand(index);
     const kind: StateKind = addressSize === 64 ? "i64" : "i32";
     if (disp64 !== undefined) return this.let(this.#field(REC.DISP, "i64"));
     let offset = this.#field(REC.DISP, "i32");
@@ -312,111 +162,38 @@ export class InterpreterEmitter implements Emitter {
     if (base === 16) {
       const next = this.nextIp(64);
       offset = addressSize === 64 ? offset.add(next) : offset.add(next.wrap());
-    } else if (base >= 0) offset = this.#loadAt(this.#at(REC.BASE), kind).add(offset);
+    } else if (base >= 0) offset = this.loadAt(this.#at(REC.BASE), kind).add(offset);
     if (indexRegister >= 0) {
       const scale = this.#field(REC.SCALE, "u8");
-      const scaled = this.#loadAt(this.#at(REC.INDEX), kind);
+      const scaled = this.loadAt(this.#at(REC.INDEX), kind);
       offset = offset.add(scaled.shl(addressSize === 64 ? scale.extendU() : scale));
     }
     if (addressSize === 16) offset = offset.and(0xffff);
     if (this.mode.code === 64 && addressSize !== 64) offset = offset.extendU();
     return this.let(offset);
   }
-  advance(offset: Value, delta: Value | number): Value {
-    const sum = typeof delta === "number" || delta.type === offset.type
-      ? offset.add(delta)
-      : offset.add(delta.extendS());
-    const size = this.instruction.addressSize;
-    if (size === 16) return sum.and(0xffff);
-    return this.mode.code === 64 && size === 32 ? sum.zeroExtend(32) : sum;
-  }
-
-  /** Linear address of a memory operand after the segment's checks. */
-  #linear(index: number, bytes: number, write: boolean): Value {
-    return this.#translate({ which: "operand" }, this.address(index), bytes, write);
-  }
-
   /** Segmentation: checks the range, adds the base. */
-  #translate(segment: SegmentRef, offsetValue: Value, bytes: number, write: boolean): Value {
-    const number = segment.which === "operand" ? this.#operandSegment() : segment.which;
+  protected translate(segment: SegmentRef, offsetValue: Value, bytes: number, write: boolean): Value {
+    const number = segment.which === "operand" ? this.operandSegment() : segment.which;
     if (isFlatAccess(this.mode, number)) return offsetValue;
     const register = segment.which === "operand"
       ? this.let(this.#at(REC.SEGMENT))
       : this.let(this.base().add(S.SEG + segment.which * SEG.SIZE));
     const offset = this.let(offsetValue);
-    const base = this.#loadAt(register, "i64", SEG.BASE);
+    const base = this.loadAt(register, "i64", SEG.BASE);
     if (this.mode.code === 64) return offset.add(base);
     const first = this.let(offset.extendU());
-    const high = this.#loadAt(register, "i64", write ? SEG.HIGH_WRITE : SEG.HIGH_READ);
-    const outside = first.add(bytes - 1).gtS(high).or(first.ltS(this.#loadAt(register, "i64", SEG.LOW)));
+    const high = this.loadAt(register, "i64", write ? SEG.HIGH_WRITE : SEG.HIGH_READ);
+    const outside = first.add(bytes - 1).gtS(high).or(first.ltS(this.loadAt(register, "i64", SEG.LOW)));
     this.if(outside, () => {
       this.slow("segmentFault", register.sub(this.base()).sub(S.SEG));
       this.code.op(Op.RETURN);
     });
     return offset.add(base.wrap());
   }
-  #operandSegment(): number {
-    // Strings with two memory operands name the segment of the source.
-    const memory = this.instruction.operands.filter((o) => o.kind === "mem");
-    return memory.length === 1 ? memory[0].segment : this.instruction.segment;
-  }
-  load(segment: SegmentRef, offset: Value, size: Size): Value {
-    return this.#memory.load(this.#translate(segment, offset, size / 8, false), size);
-  }
-  store(segment: SegmentRef, offset: Value, value: Value, size: Size): void {
-    const data = this.let(value);
-    this.#memory.store(this.#translate(segment, offset, size / 8, true), data, size);
-  }
-  openMemory(segment: SegmentRef, offset: Value, size: Size): Place {
-    return this.#memory.open(this.#translate(segment, offset, size / 8, true), size);
-  }
-  load128(segment: SegmentRef, offset: Value, aligned: boolean): [Value, Value] {
-    return this.#memory.load128(this.#aligned(this.#translate(segment, offset, 16, false), aligned));
-  }
-  store128(segment: SegmentRef, offset: Value, low: Value, high: Value, aligned: boolean): void {
-    const a = this.let(low), b = this.let(high);
-    this.#memory.store128(this.#aligned(this.#translate(segment, offset, 16, true), aligned), a, b);
-  }
-  #aligned(linearValue: Value, aligned: boolean): Value {
-    if (!aligned) return linearValue;
-    const linear = this.let(linearValue);
-    this.raiseIf(linear.wrap().and(15), 13, 0);
-    return linear;
-  }
   probe(segment: SegmentRef, offset: Value, bytes: number, write: boolean): void {
-    const linear = this.#translate(segment, offset, bytes, write);
+    const linear = this.translate(segment, offset, bytes, write);
     this.slow("probe", this.asNumber(linear), Value.i32(bytes), Value.i32(write ? 1 : 0));
-  }
-
-  // ---- stack
-
-  #stackOffset(delta: Value | number): Value {
-    const size = this.mode.stack;
-    const pointer = this.register(R.SP, size);
-    const moved = pointer.add(typeof delta === "number" || size !== 64 ? delta : delta.extendS());
-    const wrapped = size === 16 ? moved.and(0xffff) : moved;
-    return this.let(this.mode.code === 64 ? wrapped.extendU() : wrapped);
-  }
-  stackLoad(delta: number, size: Size): Value {
-    return this.load({ which: Seg.SS }, this.#stackOffset(delta), size);
-  }
-  stackStore(delta: number, value: Value, size: Size): void {
-    const data = this.let(value);
-    this.store({ which: Seg.SS }, this.#stackOffset(delta), data, size);
-  }
-  adjustStack(delta: Value | number): void {
-    const size = this.mode.stack;
-    const pointer = this.register(R.SP, size);
-    this.setRegister(R.SP, size, pointer.add(typeof delta === "number" || size !== 64 ? delta : delta.extendS()));
-  }
-  push(value: Value, size: Size): void {
-    this.stackStore(-size / 8, value, size);
-    this.adjustStack(-size / 8);
-  }
-  pop(size: Size): Value {
-    const value = this.stackLoad(0, size);
-    this.adjustStack(size / 8);
-    return value;
   }
 
   // ---- flags
@@ -454,16 +231,12 @@ export class InterpreterEmitter implements Emitter {
   setArithmeticFlags(image: Value): void {
     this.#flags.setImage(image);
   }
-  direction(bytes: number): Value {
-    const backwards = this.state(S.EFLAGS, "i32").and(Flag.DF);
-    return this.let(this.select(backwards, Value.i32(-bytes), Value.i32(bytes)));
-  }
 
   // ---- control transfer
 
   /** The following instruction's offset as i64, before truncation. */
   #nextWide(): Value {
-    return this.#loadAt(this.base(), "i64", S.BLOCK_IP).add(this.#field(REC.NEXT, "u16").extendU());
+    return this.loadAt(this.base(), "i64", S.BLOCK_IP).add(this.#field(REC.NEXT, "u16").extendU());
   }
   #fit(offset: Value, size: Size): Value {
     return size === 64 ? offset : offset.wrap().zeroExtend(size);
@@ -475,7 +248,7 @@ export class InterpreterEmitter implements Emitter {
     return this.let(this.#fit(this.#nextWide().sub(this.#field(REC.LENGTH, "u8").extendU()), size));
   }
   #relativeTarget(index: number): Value {
-    const operand = this.#operand(index);
+    const operand = this.operand(index);
     const target = this.#nextWide().add(this.#field(REC.IMM, "i32").extendS());
     return this.let(this.#truncate(target, operand.size));
   }
@@ -571,38 +344,16 @@ export class InterpreterEmitter implements Emitter {
     return this.slow(name, ...args);
   }
   slow(name: string, ...args: Value[]): Value {
-    const { index, args: types, result } = this.linkage.helper(name);
-    this.#checkArguments(name, types, args);
+    const callee = this.linkage.helper(name);
     this.setState(S.CURRENT, "i32", Value.local("i32", RECORD));
-    for (const arg of args) arg.emit(this.code);
-    this.code.call(index);
-    const local = result ? this.code.local(result) : -1;
-    if (result) this.code.set(local);
-    this.#loadAt(this.base(), "i32", S.FAULT).emit(this.code);
+    this.emitCall(name, callee, args);
+    const result = this.takeResult(callee);
+    this.loadAt(this.base(), "i32", S.FAULT).emit(this.code);
     this.code.if(() => this.code.op(Op.RETURN));
-    return result ? Value.local(result, local) : Value.i32(0);
+    return result;
   }
-  #checkArguments(name: string, types: readonly ValueType[], args: readonly Value[]): void {
-    if (types.length !== args.length || types.some((type, i) => args[i].type !== type)) {
-      throw new Error(`${name}(${types.join()}) called with (${args.map((a) => a.type).join()})`);
-    }
-  }
-  asNumber(value: Value): Value {
-    const opcode = value.type === "i64" ? Op.F64_CONVERT_I64_S : Op.F64_CONVERT_I32_U;
-    return new Value("f64", (code) => {
-      value.emit(code);
-      code.op(opcode);
-    });
-  }
-  kernel(name: string, ...args: Value[]): Value {
-    const { index, args: types, result } = this.linkage.kernel(name);
-    this.#checkArguments(name, types, args);
-    for (const arg of args) arg.emit(this.code);
-    this.code.call(index);
-    if (!result) return Value.i32(0);
-    const local = this.code.local(result);
-    this.code.set(local);
-    return Value.local(result, local);
+  protected kernelFunction(name: string): Callee {
+    return this.linkage.kernel(name);
   }
 }
 

@@ -1,30 +1,17 @@
 /** The translator's side of the Emitter contract: operands are concrete, general registers and flags live in locals. */
-import { type Code, type Label, Op, OpSimd, type ValueType } from "../../wasm/mod.ts";
-import type { Instruction, MemoryOperand, Operand } from "../decode/instruction.ts";
-import type { CodeMode, Emitter, FlagName, Place, SegmentRef, Size, StateKind, Variable } from "../emit/emitter.ts";
+import { type Code, type Label, Op, OpSimd } from "../../wasm/mod.ts";
+import type { Instruction, Operand } from "../decode/instruction.ts";
+import { type Callee, EmitterBase, isFlatAccess, sizeOfInstruction } from "../emit/base.ts";
+import type { CodeMode, Emitter, FlagName, Place, SegmentRef, Size } from "../emit/emitter.ts";
 import { type FlagState, LazyFlags } from "../emit/flags.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE } from "../interpreter/layout.ts";
-import { isFlatAccess } from "../interpreter/emitter.ts";
 import { type Imported, LEFT } from "../interpreter/linkage.ts";
-import { Flag, R, S, SEG, Seg } from "../state.ts";
+import { R, S, SEG, Seg } from "../state.ts";
 import { type AccessLinkage, RegionAccesses, type RememberedPage } from "./accesses.ts";
 import type { RegionInstruction } from "./discovery.ts";
 import { FlagTracker } from "./flags.ts";
 import { learnRegister, type RegisterUse } from "./register_use.ts";
-
-const STATE_LOAD: Record<StateKind, number> = {
-  u8: Op.I32_LOAD8_U,
-  u16: Op.I32_LOAD16_U,
-  i32: Op.I32_LOAD,
-  i64: Op.I64_LOAD,
-};
-const STATE_STORE: Record<StateKind, number> = {
-  u8: Op.I32_STORE8,
-  u16: Op.I32_STORE16,
-  i32: Op.I32_STORE,
-  i64: Op.I64_STORE,
-};
 
 /** Thrown when an instruction turns out to need TypeScript: the interpreter has to execute it. */
 export class NotTranslated extends Error {}
@@ -62,18 +49,15 @@ export interface RegionContext {
   currentSite(): number;
 }
 
-/** The state block. */
-const CPU = 0;
-
 /** Writes the instructions of one region. */
-export class RegionEmitter implements Emitter {
+export class RegionEmitter extends EmitterBase implements Emitter {
   readonly code: Code;
   readonly mode: CodeMode;
   readonly tlb: number;
   readonly linkage: AccessLinkage;
   readonly #context: RegionContext;
   readonly #flags: FlagTracker;
-  readonly #memory: RegionAccesses;
+  protected readonly memory: RegionAccesses;
   readonly #registerType: "i32" | "i64";
   #current!: RegionInstruction;
   #use: RegisterUse = { touched: 0, written: 0 };
@@ -85,13 +69,14 @@ export class RegionEmitter implements Emitter {
   size: Size = 32;
 
   constructor(context: RegionContext) {
+    super();
     this.#context = context;
     this.code = context.code;
     this.mode = context.mode;
     this.tlb = context.tlb;
     this.linkage = context.linkage;
     this.#flags = context.flags;
-    this.#memory = new RegionAccesses(this);
+    this.memory = new RegionAccesses(this);
     this.#registerType = context.mode.code === 64 ? "i64" : "i32";
   }
 
@@ -106,53 +91,12 @@ export class RegionEmitter implements Emitter {
     this.#flagsAreDead = flagsAreDead;
     this.#outcome = { kind: "next" };
     this.#depth = 0;
-    const first = current.instruction.operands[0], size = first && "size" in first ? first.size : 0;
-    this.size = size === 8 || size === 16 || size === 32 || size === 64 ? size : current.instruction.operandSize;
+    this.size = sizeOfInstruction(current.instruction);
     this.calledHelper = false;
     current.definition.emit(this);
     const { flow } = current;
     if ((flow === "exit" || flow === "transfer") && !this.calledHelper) throw new NotTranslated();
     return this.#outcome;
-  }
-
-  // ---- values
-
-  i32(value: number): Value {
-    return Value.i32(value);
-  }
-  i64(value: bigint | number): Value {
-    return Value.i64(value);
-  }
-  constant(value: number | bigint, size: Size = this.size): Value {
-    return size === 64 ? Value.i64(value) : Value.i32(Number(BigInt.asIntN(32, BigInt(value))));
-  }
-  let(value: Value): Value {
-    if (value.simple) return value;
-    const index = this.code.local(value.type);
-    value.emit(this.code);
-    this.code.set(index);
-    return Value.local(value.type, index);
-  }
-  variable(initial: Value): Variable {
-    const index = this.code.local(initial.type);
-    initial.emit(this.code);
-    this.code.set(index);
-    const value = new Value(initial.type, (code) => code.get(index));
-    return {
-      value,
-      set: (next) => {
-        next.emit(this.code);
-        this.code.set(index);
-      },
-    };
-  }
-  select(condition: Value, a: Value, b: Value): Value {
-    return new Value(a.type, (code) => {
-      a.emit(code);
-      b.emit(code);
-      condition.emit(code);
-      code.op(Op.SELECT);
-    });
   }
 
   // ---- control flow inside an instruction
@@ -167,60 +111,23 @@ export class RegionEmitter implements Emitter {
       known[index] = this.#flags.known;
     };
     condition.emit(this.code);
-    let changed = false;
     this.code.if(() => arm(0, then), () => arm(1, otherwise));
-    changed = known[0] !== before || known[1] !== before;
-    if (known[0] === before && known[1] !== before) throw new NotTranslated();
-    this.#flags.known = changed ? FlagTracker.DYNAMIC : before;
+    this.#flags.known = known.every((after) => after === before) ? before : FlagTracker.DYNAMIC;
   }
-  rarely(condition: Value, then: () => void): void {
-    this.if(condition, then);
-  }
-  while(condition: () => Value, body: () => void): void {
+  override while(condition: () => Value, body: () => void): void {
     const before = this.#flags.known;
     this.#depth++;
-    this.code.block((out) =>
-      this.code.loop((again) => {
-        condition().eqz().emit(this.code);
-        this.code.brIf(out);
-        body();
-        this.code.br(again);
-      })
-    );
+    super.while(condition, body);
     this.#depth--;
     if (this.#flags.known !== before) throw new NotTranslated();
   }
 
   // ---- state
 
-  #loadAt(address: Value, kind: StateKind, offset = 0): Value {
-    return new Value(kind === "i64" ? "i64" : "i32", (code) => {
-      address.emit(code);
-      code.memory(STATE_LOAD[kind], offset);
-    });
-  }
-  #storeAt(address: Value, kind: StateKind, value: Value, offset = 0): void {
-    address.emit(this.code);
-    value.emit(this.code);
-    this.code.memory(STATE_STORE[kind], offset);
-  }
   base(): Value {
     // A constant, because V8 compares other addresses with the memory's size.
     return Value.i32(CPU_BASE);
   }
-  state(offset: number, kind: StateKind): Value {
-    return this.let(this.#loadAt(this.base(), kind, offset));
-  }
-  setState(offset: number, kind: StateKind, value: Value): void {
-    this.#storeAt(this.base(), kind, value, offset);
-  }
-  stateAt(address: Value, offset: number, kind: StateKind): Value {
-    return this.let(this.#loadAt(address, kind, offset));
-  }
-  setStateAt(address: Value, offset: number, kind: StateKind, value: Value): void {
-    this.#storeAt(address, kind, value, offset);
-  }
-
   // ---- general registers
 
   #local(number: number, write: boolean): number {
@@ -258,35 +165,8 @@ export class RegionEmitter implements Emitter {
 
   // ---- operands
 
-  #operand(index: number): Operand {
-    const operand = this.instruction.operands[index];
-    if (!operand) throw new Error(`${this.instruction.mnemonic} has no operand ${index}`);
-    return operand;
-  }
-  #memoryOperand(index: number): MemoryOperand {
-    const operand = this.#operand(index);
-    if (operand.kind !== "mem") throw new Error(`operand ${index} of ${this.instruction.mnemonic} is not memory`);
-    return operand;
-  }
-  #sizeOf(index: number): Size {
-    const size = this.sizeOf(index);
-    if (size === 8 || size === 16 || size === 32 || size === 64) return size;
-    throw new Error(`operand ${index} of ${this.instruction.mnemonic} has ${size} bits`);
-  }
-  isMemory(index: number): boolean {
-    return this.#operand(index).kind === "mem";
-  }
-  isRegister(index: number): boolean {
-    return this.#operand(index).kind === "reg";
-  }
-  isImmediate(index: number): boolean {
-    return this.#operand(index).kind === "imm";
-  }
-  sizeOf(index: number): number {
-    return this.#operand(index).size;
-  }
   read(index: number): Value {
-    const operand = this.#operand(index), size = this.#sizeOf(index);
+    const operand = this.operand(index), size = this.generalSize(index);
     if (operand.kind === "imm") {
       const value = BigInt.asUintN(size, operand.wide ?? BigInt(operand.value));
       return size === 64 ? Value.i64(value) : Value.i32(Number(BigInt.asIntN(32, value)));
@@ -298,12 +178,12 @@ export class RegionEmitter implements Emitter {
       return this.state(this.#registerOffset(index), size === 64 ? "i64" : "i32");
     }
     if (operand.kind === "mem") {
-      return this.#memory.load(this.#linear(index, size / 8, false), size, this.#pageOf(operand));
+      return this.memory.load(this.linear(index, size / 8, false), size, this.#pageOf(operand));
     }
     throw new Error(`operand ${index} of ${this.instruction.mnemonic} cannot be read`);
   }
   readSigned(index: number, to: Size = this.size): Value {
-    const size = this.#sizeOf(index), value = this.read(index);
+    const size = this.generalSize(index), value = this.read(index);
     if (value.constant !== undefined) {
       const wide = BigInt.asIntN(size, value.constant);
       return this.constant(to < 32 ? BigInt.asUintN(to, wide) : wide, to);
@@ -312,7 +192,7 @@ export class RegionEmitter implements Emitter {
     return this.let(to === 64 ? extended.extendS() : extended.zeroExtend(to));
   }
   write(index: number, value: Value): void {
-    const operand = this.#operand(index), size = this.#sizeOf(index);
+    const operand = this.operand(index), size = this.generalSize(index);
     if (operand.kind === "reg") {
       if (operand.file === "gpr" || operand.file === "gpr8h") {
         return this.setRegister(operand.reg, size, value, operand.file === "gpr8h");
@@ -320,7 +200,7 @@ export class RegionEmitter implements Emitter {
       return this.setState(this.#registerOffset(index), size === 64 ? "i64" : "i32", value);
     }
     const data = this.let(value);
-    this.#memory.store(this.#linear(index, size / 8, true), data, size, this.#pageOf(operand));
+    this.memory.store(this.linear(index, size / 8, true), data, size, this.#pageOf(operand));
   }
   /** The page that an operand is likely to be in. */
   #pageOf(operand: Operand): RememberedPage | null {
@@ -329,14 +209,14 @@ export class RegionEmitter implements Emitter {
     return operand.base === R.BP ? S.FRAME_PAGE : null;
   }
   open(index: number): Place {
-    const operand = this.#operand(index), size = this.#sizeOf(index);
+    const operand = this.operand(index), size = this.generalSize(index);
     if (operand.kind !== "reg") {
-      return this.#memory.open(this.#linear(index, size / 8, true), size, this.#pageOf(operand));
+      return this.memory.open(this.linear(index, size / 8, true), size, this.#pageOf(operand));
     }
     return { value: this.read(index), set: (value) => this.write(index, value) };
   }
   #registerOperand(index: number): { file: string; reg: number } {
-    const operand = this.#operand(index);
+    const operand = this.operand(index);
     if (operand.kind !== "reg") throw new Error(`operand ${index} of ${this.instruction.mnemonic} is no register`);
     return operand;
   }
@@ -363,66 +243,41 @@ export class RegionEmitter implements Emitter {
     this.setState(this.#registerOffset(index) + half * 8, value.type === "i64" ? "i64" : "i32", value);
   }
   vector(index: number, bytes: 4 | 8 | 16 = 16, aligned = bytes === 16): Value {
-    if (this.isMemory(index)) {
-      return this.#memory.loadVector(this.#aligned(this.#linear(index, bytes, false), aligned), bytes);
-    }
-    const load = this.#isMmx(index) ? OpSimd.V128_LOAD64_ZERO : OpSimd.V128_LOAD;
-    return this.#loadVector(load, this.#registerOffset(index));
+    if (this.isMemory(index)) return this.loadVector(index, bytes, aligned);
+    const load = this.isMmx(index) ? OpSimd.V128_LOAD64_ZERO : OpSimd.V128_LOAD;
+    return this.vectorAt(this.base(), load, this.#registerOffset(index));
   }
   setVector(index: number, value: Value, aligned = true): void {
-    if (this.isMemory(index)) {
-      const data = this.let(value);
-      return this.#memory.storeVector(this.#aligned(this.#linear(index, 16, true), aligned), data);
-    }
+    if (this.isMemory(index)) return this.storeVector(index, value, aligned);
     const offset = this.#registerOffset(index);
-    if (this.#isMmx(index)) {
+    if (this.isMmx(index)) {
       this.setState(offset, "i64", value.lane("i64", 0));
       return this.setState(offset + 8, "u16", Value.i32(0xffff));
     }
-    this.code.get(CPU);
-    value.emit(this.code);
-    this.code.simdMemory(OpSimd.V128_STORE, offset);
+    this.storeVectorAt(this.base(), value, offset);
   }
   setVectorLow(index: number, value: Value, bytes: 4 | 8): void {
     const low = value.lane(bytes === 4 ? "i32" : "i64", 0);
     if (!this.isMemory(index)) return this.setState(this.#registerOffset(index), bytes === 4 ? "i32" : "i64", low);
     const data = this.let(low);
-    this.#memory.store(this.#linear(index, bytes, true), data, bytes === 4 ? 32 : 64);
-  }
-  vectorRegister(number: number): Value {
-    return this.#loadVector(OpSimd.V128_LOAD, S.XMM + number * 32);
-  }
-  vectorsInMemory(): void {}
-  #isMmx(index: number): boolean {
-    return this.#registerOperand(index).file === "mm";
-  }
-  #loadVector(load: number, offset: number): Value {
-    return this.let(
-      new Value("v128", (code) => {
-        code.get(CPU);
-        code.simdMemory(load, offset);
-      }),
-    );
+    this.memory.store(this.linear(index, bytes, true), data, bytes === 4 ? 32 : 64);
   }
   far(index: number): { selector: Value; offset: Value } {
-    const operand = this.#operand(index);
+    const operand = this.operand(index);
     if (operand.kind !== "far") throw new Error(`operand ${index} of ${this.instruction.mnemonic} is no far pointer`);
     return { selector: Value.i32(operand.selector), offset: Value.i32(operand.offset | 0) };
   }
   segment(index: number): SegmentRef {
-    return { which: this.#memoryOperand(index).segment };
+    return { which: this.memoryOperand(index).segment };
   }
   segmentNumber(): Value {
-    return Value.i32(this.#operandSegment());
-  }
-  segmentByNumber(number: number): SegmentRef {
-    return { which: number };
+    return Value.i32(this.operandSegment());
   }
 
   // ---- addresses
 
   address(index: number): Value {
-    const { addressSize, base, index: indexRegister, scale, disp, disp64 } = this.#memoryOperand(index);
+    const { addressSize, base, index: indexRegister, scale, disp, disp64 } = this.memoryOperand(index);
     const wide = addressSize === 64;
     if (disp64 !== undefined) return Value.i64(disp64);
     let offset: Value | null = null;
@@ -441,91 +296,32 @@ export class RegionEmitter implements Emitter {
     if (this.mode.code === 64 && !wide) offset = offset.extendU();
     return this.let(offset);
   }
-  advance(offset: Value, delta: Value | number): Value {
-    const sum = typeof delta === "number" || delta.type === offset.type
-      ? offset.add(delta)
-      : offset.add(delta.extendS());
-    const size = this.instruction.addressSize;
-    if (size === 16) return sum.and(0xffff);
-    return this.mode.code === 64 && size === 32 ? sum.zeroExtend(32) : sum;
-  }
-  #linear(index: number, bytes: number, write: boolean): Value {
-    return this.#translate(this.#memoryOperand(index).segment, this.address(index), bytes, write);
-  }
-  #translate(segment: number | "operand", offsetValue: Value, bytes: number, write: boolean): Value {
-    const number = segment === "operand" ? this.#operandSegment() : segment;
+  /** The segment "operand" is that of the memory operand, or of a string's source. */
+  protected translate({ which }: SegmentRef, offsetValue: Value, bytes: number, write: boolean): Value {
+    const number = which === "operand" ? this.operandSegment() : which;
     if (isFlatAccess(this.mode, number)) return offsetValue;
     const at = S.SEG + number * SEG.SIZE, offset = this.let(offsetValue);
-    const base = this.#loadAt(this.base(), "i64", at + SEG.BASE);
+    const base = this.loadAt(this.base(), "i64", at + SEG.BASE);
     if (this.mode.code === 64) return offset.add(base);
     const first = this.let(offset.extendU());
-    const high = this.#loadAt(this.base(), "i64", at + (write ? SEG.HIGH_WRITE : SEG.HIGH_READ));
-    const low = this.#loadAt(this.base(), "i64", at + SEG.LOW);
+    const high = this.loadAt(this.base(), "i64", at + (write ? SEG.HIGH_WRITE : SEG.HIGH_READ));
+    const low = this.loadAt(this.base(), "i64", at + SEG.LOW);
     this.#bailIf(first.add(bytes - 1).gtS(high).or(first.ltS(low)));
     return offset.add(base.wrap());
   }
-  #operandSegment(): number {
-    // Strings with two memory operands name the segment of the source.
-    const memory = this.instruction.operands.filter((o) => o.kind === "mem");
-    return memory.length === 1 ? memory[0].segment : this.instruction.segment;
-  }
-  load(segment: SegmentRef, offset: Value, size: Size): Value {
-    return this.#memory.load(this.#translate(segment.which, offset, size / 8, false), size);
-  }
-  store(segment: SegmentRef, offset: Value, value: Value, size: Size): void {
-    const data = this.let(value);
-    this.#memory.store(this.#translate(segment.which, offset, size / 8, true), data, size);
-  }
-  openMemory(segment: SegmentRef, offset: Value, size: Size): Place {
-    return this.#memory.open(this.#translate(segment.which, offset, size / 8, true), size);
-  }
-  load128(segment: SegmentRef, offset: Value, aligned: boolean): [Value, Value] {
-    return this.#memory.load128(this.#aligned(this.#translate(segment.which, offset, 16, false), aligned));
-  }
-  store128(segment: SegmentRef, offset: Value, low: Value, high: Value, aligned: boolean): void {
-    const a = this.let(low), b = this.let(high);
-    this.#memory.store128(this.#aligned(this.#translate(segment.which, offset, 16, true), aligned), a, b);
-  }
-  #aligned(linearValue: Value, aligned: boolean): Value {
-    if (!aligned) return linearValue;
-    const linear = this.let(linearValue);
-    this.#bailIf(linear.wrap().and(15));
-    return linear;
-  }
   probe(segment: SegmentRef, offset: Value, bytes: number, write: boolean): void {
-    this.let(this.#memory.host(this.#translate(segment.which, offset, bytes, write), bytes, write));
+    this.let(this.memory.host(this.translate(segment, offset, bytes, write), bytes, write));
   }
 
   // ---- stack
 
-  #stackOffset(delta: Value | number): Value {
-    const size = this.mode.stack;
-    const pointer = this.register(R.SP, size);
-    const moved = pointer.add(typeof delta === "number" || size !== 64 ? delta : delta.extendS());
-    const wrapped = size === 16 ? moved.and(0xffff) : moved;
-    return this.let(this.mode.code === 64 ? wrapped.extendU() : wrapped);
+  override stackLoad(delta: number, size: Size): Value {
+    const linear = this.translate({ which: Seg.SS }, this.stackOffset(delta), size / 8, false);
+    return this.memory.load(linear, size, S.STACK_PAGE);
   }
-  stackLoad(delta: number, size: Size): Value {
-    const linear = this.#translate(Seg.SS, this.#stackOffset(delta), size / 8, false);
-    return this.#memory.load(linear, size, S.STACK_PAGE);
-  }
-  stackStore(delta: number, value: Value, size: Size): void {
-    const data = this.let(value), linear = this.#translate(Seg.SS, this.#stackOffset(delta), size / 8, true);
-    this.#memory.store(linear, data, size, S.STACK_PAGE);
-  }
-  adjustStack(delta: Value | number): void {
-    const size = this.mode.stack;
-    const pointer = this.register(R.SP, size);
-    this.setRegister(R.SP, size, pointer.add(typeof delta === "number" || size !== 64 ? delta : delta.extendS()));
-  }
-  push(value: Value, size: Size): void {
-    this.stackStore(-size / 8, value, size);
-    this.adjustStack(-size / 8);
-  }
-  pop(size: Size): Value {
-    const value = this.stackLoad(0, size);
-    this.adjustStack(size / 8);
-    return value;
+  override stackStore(delta: number, value: Value, size: Size): void {
+    const data = this.let(value), linear = this.translate({ which: Seg.SS }, this.stackOffset(delta), size / 8, true);
+    this.memory.store(linear, data, size, S.STACK_PAGE);
   }
 
   // ---- flags
@@ -605,10 +401,6 @@ export class RegionEmitter implements Emitter {
   setArithmeticFlags(image: Value): void {
     this.#lazily((flags) => flags.setImage(image));
   }
-  direction(bytes: number): Value {
-    const backwards = this.state(S.EFLAGS, "i32").and(Flag.DF);
-    return this.let(this.select(backwards, Value.i32(-bytes), Value.i32(bytes)));
-  }
 
   // ---- control transfer
 
@@ -673,14 +465,11 @@ export class RegionEmitter implements Emitter {
       this.bail();
       return Value.i32(0);
     }
-    const { index, args: types, result } = this.#context.helper(name);
-    this.#checkArguments(name, types, args);
+    const callee = this.#context.helper(name);
     this.#context.beforeHelper();
-    for (const arg of args) arg.emit(this.code);
-    this.code.call(index);
-    const local = result ? this.code.local(result) : -1;
-    if (result) this.code.set(local);
-    this.#loadAt(this.base(), "i32", S.FAULT).emit(this.code);
+    this.emitCall(name, callee, args);
+    const result = this.takeResult(callee);
+    this.loadAt(this.base(), "i32", S.FAULT).emit(this.code);
     this.code.if(() => {
       // The state block is what the exception has to find; repeated strings may have come on until then.
       this.code.i64(LEFT);
@@ -688,28 +477,9 @@ export class RegionEmitter implements Emitter {
     });
     this.#context.afterHelper();
     this.calledHelper = true;
-    return result ? Value.local(result, local) : Value.i32(0);
+    return result;
   }
-  #checkArguments(name: string, types: readonly ValueType[], args: readonly Value[]): void {
-    if (types.length !== args.length || types.some((type, i) => args[i].type !== type)) {
-      throw new Error(`${name}(${types.join()}) called with (${args.map((a) => a.type).join()})`);
-    }
-  }
-  asNumber(value: Value): Value {
-    const opcode = value.type === "i64" ? Op.F64_CONVERT_I64_S : Op.F64_CONVERT_I32_U;
-    return new Value("f64", (code) => {
-      value.emit(code);
-      code.op(opcode);
-    });
-  }
-  kernel(name: string, ...args: Value[]): Value {
-    const { index, args: types, result } = this.#context.kernel(name);
-    this.#checkArguments(name, types, args);
-    for (const arg of args) arg.emit(this.code);
-    this.code.call(index);
-    if (!result) return Value.i32(0);
-    const local = this.code.local(result);
-    this.code.set(local);
-    return Value.local(result, local);
+  protected kernelFunction(name: string): Callee {
+    return this.#context.kernel(name);
   }
 }
