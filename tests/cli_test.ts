@@ -70,6 +70,9 @@ Deno.test("run: conditions and actions in order, then the results", () =>
     assertStringIncludes(out, "> echo one\none\n> echo two\ntwo\n>");
     assertMatch(out, /^[0-9a-f]{32}$/m);
     assertMatch(out, /\d+ instructions, .* guest time, .* host time, [\d.]+ M instr\/s/);
+    for (const line of ["instructions interpreted", "instructions in regions", "TLB misses", "compile time (ms)"]) {
+      assertStringIncludes(out, `\n${line}: `);
+    }
     assertStringIncludes(await Deno.readTextFile(`${folder}/log`), "> echo one\r\none\r\n");
     assertEquals([...(await Deno.readFile(`${folder}/screen.png`)).subarray(1, 4)], [0x50, 0x4e, 0x47]);
 

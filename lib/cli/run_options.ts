@@ -98,7 +98,8 @@ Limits:
 Results:
   --screenshot FILE        PNG of the screen                --screen             print the screen's text
   --save FILE              save the machine                 --hash               print its hash
-  --stats                  instructions, guest time, host time, million instructions per second
+  --stats                  instructions, guest time, host time, million instructions per second; and what the processor
+                           did: instructions by tier, translations, compile time, TLB misses, exits by reason
 
 Exit codes: 0 all done; 2 usage; 3 timeout; 4 the guest ended or crashed too early; 5 --fail-on; 6 file problem;
 64 + code (modulo 64) when the guest leaves by the debug-exit port with a code other than 0; 130 Ctrl-C; 1 internal error.

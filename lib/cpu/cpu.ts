@@ -8,14 +8,13 @@ import type { CodeMode } from "./emit/emitter.ts";
 import { CpuFault, FROZEN } from "./fault.ts";
 import { type Block, BlockCache } from "./interpreter/blocks.ts";
 import { HandlerRuntime } from "./interpreter/runtime.ts";
-import { ARENA_BASE, CPU_BASE, Exit, HEADER, REC, STATE_MEMORY_BYTES, TLB } from "./interpreter/layout.ts";
+import { ARENA_BASE, COUNTERS, CPU_BASE, Exit, GUEST_BASE, HEADER, REC, TLB } from "./interpreter/layout.ts";
 import { JumpCache } from "./interpreter/jump_cache.ts";
 import { decoderFor } from "./model_decoder.ts";
 import { Mmu, type MmuHost, type WalkResult } from "./mmu.ts";
 import { codeMode, ModeBit, modeKey } from "./mode.ts";
 import type { CpuOptions } from "./options.ts";
 import { Registers } from "./registers.ts";
-import { DEFAULT_TIER } from "./options.ts";
 import { resetRegisters } from "./reset.ts";
 import { loadRegisters, saveRegisters } from "./saved_state.ts";
 import { CR0, CR4, EFER, Flag, IN_REGION, R, S, SEG, Seg, Shadow, Vector } from "./state.ts";
@@ -58,6 +57,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   /** How often compiled code has returned, by {@link Exit}; 0 stands for exceptions. */
   readonly #exits = new Array<number>(EXIT_NAMES.length).fill(0);
   #codeWrites = 0;
+  /** Instructions that regions have taken from the budget, but not executed. */
+  #notInRegions = 0;
+  /** Instructions before the state was loaded that others have executed. */
+  #elsewhere = 0;
   /** A region left an instruction, or the rest of the budget, to the interpreter. */
   #interpretNext = false;
   readonly #fault = new CpuFault();
@@ -88,13 +91,15 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   constructor(readonly bus: ProcessorBus, readonly options: CpuOptions = {}) {
     this.model = options.cpuModel ?? defaultCpuModel;
-    const pages = STATE_MEMORY_BYTES / 65536;
-    this.#state = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    if (bus.memory.front !== GUEST_BASE) {
+      throw new RangeError(`the processor needs ${GUEST_BASE} bytes in front of guest memory, not ${bus.memory.front}`);
+    }
+    this.#state = bus.memory.memory;
     this.#view = new DataView(this.#state.buffer);
     this.r = new Registers(this.#state, CPU_BASE, flagsOf(this.model));
     this.#mmu = new Mmu(this, this.#state, bus.memory, options.stress?.tlbEntries);
     this.#jumps = new JumpCache(this.#state);
-    this.#runtime = new HandlerRuntime(this, this.#state, bus.memory.memory);
+    this.#runtime = new HandlerRuntime(this, this.#state);
     this.#blocks = new BlockCache(
       this.#runtime.library,
       decoderFor(this.model),
@@ -115,8 +120,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
         this.#blocks,
         this.#runtime.regions,
         this.#state,
-        options.tier ?? DEFAULT_TIER,
-        options.stress,
+        options,
       );
     }
     this.#debug = new DebugUnit(this.r);
@@ -166,13 +170,15 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   /** What happened in this processor since it was made, for who tunes it; no result depends on it. */
   get statistics(): Readonly<Record<string, number>> {
-    const counts: Record<string, number> = { ...this.#translator?.statistics };
-    if (this.#translator && counts["translated instructions"] > 0) {
-      const perInstruction = counts["bytes of WebAssembly"] / counts["translated instructions"];
-      counts["bytes per instruction"] = Math.round(perInstruction);
-    }
-    counts["TLB misses"] = this.#mmu.misses;
-    counts["writes to code"] = this.#codeWrites;
+    const inRegions = Number(this.#view.getBigInt64(COUNTERS.IN_REGIONS, true)) - this.#notInRegions;
+    const counts: Record<string, number> = {
+      "instructions interpreted": this.instructions - this.#elsewhere - inRegions,
+      "instructions in regions": inRegions,
+      ...this.#translator?.statistics,
+      ...this.#blocks.statistics,
+      "writes to code": this.#codeWrites,
+      "TLB misses": this.#mmu.misses,
+    };
     this.#exits.forEach((count, exit) => counts[`exits: ${EXIT_NAMES[exit]}`] = count);
     return counts;
   }
@@ -434,6 +440,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     const fault = r.i32(S.FAULT), exit = r.i32(S.EXIT);
     this.#exits[fault !== 0 ? 0 : exit]++;
     if (fault !== 0) {
+      if (r.i32(S.CURRENT) === IN_REGION) this.#notInRegions++;
       this.#abandonCurrent();
       r.setI32(S.FAULT, 0);
       // Delivery is no part of the instruction: a change of mode must not stop a run that has already come back.
@@ -447,6 +454,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       if (site) {
         r.ip = site.ip;
         this.consume(-site.unfinished);
+        this.#notInRegions += site.unfinished;
       }
       this.#interpretNext = !site?.done;
     } else if (exit === Exit.HOT) this.#translateHot();
@@ -758,6 +766,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     if (typeof cycles !== "number") throw new TypeError("cpu.cycles: expected a number");
     if (typeof interruptLine !== "boolean") throw new TypeError("cpu.interruptLine: expected true or false");
     loadRegisters(this.r, state);
+    this.#elsewhere += instructions - this.instructions;
     this.#retired = instructions;
     this.#stalled = cycles - instructions;
     this.#interruptLine = interruptLine;

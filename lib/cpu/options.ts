@@ -25,6 +25,13 @@ export interface StressOptions {
   readonly compileSeed?: number;
 }
 
+/** Told when handlers and regions are made and compiled, for who measures how long that takes. */
+export interface CompileObserver {
+  /** Work begins; it may begin again before it {@link end}s. */
+  begin(): void;
+  end(): void;
+}
+
 /** Options of a processor. */
 export interface CpuOptions {
   /** What the processor has. Default: x86-64-v2. */
@@ -35,4 +42,6 @@ export interface CpuOptions {
   readonly tier?: Tier;
   /** Default: none. */
   readonly stress?: StressOptions;
+  /** Default: none. */
+  readonly compileObserver?: CompileObserver;
 }

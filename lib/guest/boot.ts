@@ -4,6 +4,7 @@ import { ImageError, type OverlayContent, type OverlayDisk } from "../disk/mod.t
 import type { Raster, RasterOptions, TextScreen } from "../devices/vga/mod.ts";
 import { KernelError } from "../firmware/loaders/errors.ts";
 import { ByteFile } from "../host/byte_file.ts";
+import { Stopwatch } from "../host/stopwatch.ts";
 import type { MachineConfig } from "../machine/config.ts";
 import { Hasher } from "../machine/hash.ts";
 import type { KeyboardInput, MouseInput, SerialInput } from "../machine/inputs.ts";
@@ -138,7 +139,7 @@ function openMedia(images: Settings["images"]): Map<Drive, Medium> {
 function configure(
   { machine: settings, cpu }: Settings,
   media: ReadonlyMap<Drive, Medium>,
-  ends: Pick<MachineConfig, "serial" | "debug" | "parallel">,
+  ends: Pick<MachineConfig, "serial" | "debug" | "parallel" | "compileObserver">,
 ): MachineConfig {
   const drives: { [drive in Drive]?: BlockBackend } = {};
   for (const [drive, medium] of media) drives[drive] = medium.backend;
@@ -169,6 +170,7 @@ class GuestAssembly implements Assembly {
   readonly #settings: Settings;
   readonly #media: ReadonlyMap<Drive, Medium>;
   readonly #printer: ByteFile | undefined;
+  readonly #compiling = new Stopwatch();
 
   constructor(settings: Settings, media: ReadonlyMap<Drive, Medium>, printer: ByteFile | undefined) {
     this.#settings = settings;
@@ -179,6 +181,7 @@ class GuestAssembly implements Assembly {
       serial: this.transcripts,
       debug: this.debug,
       parallel: printer && { print: (byte) => printer.write(byte) },
+      compileObserver: this.#compiling,
     });
     try {
       this.#machine = new Machine(config);
@@ -195,7 +198,12 @@ class GuestAssembly implements Assembly {
   }
 
   get statistics(): Readonly<Record<string, number>> {
-    return this.#machine.cpu.statistics ?? {};
+    const { total, longest } = this.#compiling;
+    return {
+      ...this.#machine.cpu.statistics,
+      "compile time (ms)": Math.round(total),
+      "longest compilation (ms)": Math.round(longest),
+    };
   }
 
   hash(): string {

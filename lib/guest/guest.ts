@@ -183,8 +183,9 @@ export class Guest implements AsyncDisposable {
   }
 
   /**
-   * What the processor did so far, as counts by name, for who tunes it: translated regions, modules, bytes of WebAssembly, TLB
-   * misses, returns of compiled code by reason. No result depends on them; names may change.
+   * What the processor did so far, as counts by name, for who tunes it: instructions by tier, regions, modules, bytes of
+   * WebAssembly, compile time in ms, invalidations, TLB misses, returns of compiled code by reason. No result depends on them;
+   * names may change.
    */
   get statistics(): Readonly<Record<string, number>> {
     return this.#assembly.statistics;

@@ -129,6 +129,9 @@ export class BlockCache {
   readonly #heat: () => number;
   /** How often all blocks have been forgotten. */
   flushes = 0;
+  #built = 0;
+  #rewrittenBlocks = 0;
+  #rewrittenRegions = 0;
 
   constructor(
     library: HandlerLibrary,
@@ -155,6 +158,16 @@ export class BlockCache {
     const block = this.#byFrame[host >>> 12]?.get((host & (PAGE_SIZE - 1)) | (key << 12));
     if (block?.region && block.region.ip !== ip) return this.#aliases.get(aliasKey(host, key, ip));
     return block;
+  }
+
+  /** Counts for observers. */
+  get statistics(): Record<string, number> {
+    return {
+      "blocks decoded": this.#built,
+      "times all blocks were forgotten": this.flushes,
+      "blocks whose code was rewritten": this.#rewrittenBlocks,
+      "regions whose code was rewritten": this.#rewrittenRegions,
+    };
   }
 
   /** True if the arena could overflow with one more block: {@link clear} first. */
@@ -230,6 +243,7 @@ export class BlockCache {
       region: null,
     };
     this.#next = at;
+    this.#built++;
     this.#remember(block, frame, ip);
     return block;
   }
@@ -317,8 +331,10 @@ export class BlockCache {
     this.#invalidateRegions(frame, from, to);
     for (const block of blocks) {
       if (!block.valid) continue;
-      if (this.#overlaps(block, frame, from, to)) this.#void(block);
-      else {
+      if (this.#overlaps(block, frame, from, to)) {
+        this.#rewrittenBlocks++;
+        this.#void(block);
+      } else {
         blocks[kept++] = block;
         this.#markBytes(block, frame);
       }
@@ -330,6 +346,7 @@ export class BlockCache {
   #invalidateRegions(frame: number, from: number, to: number): void {
     for (const region of this.#regionsIn.get(frame) ?? []) {
       if (region.ranges.some(({ start, end }) => from < end && to > start)) {
+        this.#rewrittenRegions++;
         this.#rewritten.set(frame, Math.min((this.#rewritten.get(frame) ?? 0) + 1, MOST_PATIENCE));
         this.removeRegion(region);
       } else this.#markRegion(region, frame);

@@ -1,7 +1,13 @@
-/** Where everything lies in the state memory, and the layout of decoded records. */
+/** Where everything lies in the linear memory, and the layout of decoded records. */
 
 /** Address of the (first) processor's state block. */
 export const CPU_BASE = 0x1000;
+
+/** Counters of compiled code, for statistics only. */
+export const COUNTERS = {
+  /** Instructions that regions have taken from the budget, i64; the one that each was left before may be among them. */
+  IN_REGIONS: 0x2000,
+} as const;
 
 /** The TLBs: two tables (supervisor, user) of entries in linear memory, direct-mapped by page number. */
 export const TLB = {
@@ -49,11 +55,12 @@ export const ARENA_BASE = 0x100000;
 export const ARENA_END = 0x500_0000;
 
 /**
- * For frames that hold code: a byte for each of their bytes, not 0 if it belongs to a block. The last page of the memory is
- * left over, because compiled code looks at marks behind a frame's last byte before it knows that an access crosses pages.
+ * For frames that hold code: a byte for each of their bytes, not 0 if it belongs to a block. The last page before
+ * guest memory is left over, because compiled code looks at marks behind a frame's last byte before it knows that an access crosses pages.
  */
 export const CODE_MARKS = { BASE: ARENA_END, FRAMES: 4095 } as const;
-export const STATE_MEMORY_BYTES = 0x600_0000;
+/** Where guest memory begins; the processor's state lies before it. A host offset counts from here. */
+export const GUEST_BASE = 0x600_0000;
 
 /** A decoded instruction; 32 bytes. Register fields are byte offsets into the state block. */
 export const REC = {

@@ -1,12 +1,31 @@
 /** The way from the interpreter into regions, from one to the next, and back. */
 import { type Code, Op } from "../../wasm/mod.ts";
 import { S } from "../state.ts";
-import { Exit, HEADER } from "./layout.ts";
+import { COUNTERS, Exit, HEADER } from "./layout.ts";
 import { CPU, emitFind, LEFT, type Linkage, RECORD } from "./linkage.ts";
 
 /** Runs the region that the block of the current record starts, and those that follow it, until one leads elsewhere. */
 export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): void {
-  const region = code.local("i32"), found = code.local("i32"), result = code.local("i64");
+  const region = code.local("i32"), found = code.local("i32"), result = code.local("i64"), before = code.local("i32");
+  // PAUSE takes from the budget what is no instruction, and adds it there.
+  const remaining = () => {
+    for (const field of [S.BUDGET, S.STALLED]) {
+      code.get(CPU);
+      code.memory(Op.I32_LOAD, field);
+    }
+    code.op(Op.I32_ADD);
+  };
+  const count = () => {
+    code.i32(0);
+    code.i32(0);
+    code.memory(Op.I64_LOAD, COUNTERS.IN_REGIONS);
+    code.get(before);
+    remaining();
+    code.op(Op.I32_SUB);
+    code.op(Op.I64_EXTEND_I32_S);
+    code.op(Op.I64_ADD);
+    code.memory(Op.I64_STORE, COUNTERS.IN_REGIONS);
+  };
   const field = (record: number, offset: number, opcode: number) => {
     code.get(record);
     code.i32(-HEADER.COUNT);
@@ -31,6 +50,8 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
   field(RECORD, HEADER.IP, Op.I64_LOAD);
   code.op(Op.I64_NE);
   code.if(() => leaveAlias(code));
+  remaining();
+  code.set(before);
   enter(RECORD);
   code.loop((again) => {
     code.get(CPU);
@@ -43,7 +64,10 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
     code.tee(result);
     code.i64(LEFT);
     code.op(Op.I64_EQ);
-    code.if(() => code.op(Op.RETURN));
+    code.if(() => {
+      count();
+      code.op(Op.RETURN);
+    });
     emitFind(code, flat, result, found, () => {
       field(found, HEADER.REGION, Op.I32_LOAD);
       code.if(() => {
@@ -57,6 +81,7 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
       });
     });
   });
+  count();
   if (linkage.inner) {
     code.i32(0);
     code.set(linkage.inner.link);

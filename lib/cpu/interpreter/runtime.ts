@@ -3,6 +3,7 @@ import type { ValueType } from "../../wasm/mod.ts";
 import type { Cpu } from "../cpu.ts";
 import { fpuHelpers, kernelModule, kernelTable } from "../fpu/mod.ts";
 import type { Helper } from "../helpers.ts";
+import type { CompileObserver } from "../options.ts";
 import { slowPaths } from "../slow_paths.ts";
 import { S } from "../state.ts";
 import { systemHelpers } from "../system/mod.ts";
@@ -57,15 +58,17 @@ export class HandlerRuntime {
   readonly #enter: (cpu: number, record: number) => void;
   readonly #resumeFlat: (cpu: number) => void;
   readonly #resumeSegmented: (cpu: number) => void;
+  readonly #observer: CompileObserver | undefined;
   #lastModule = 0;
   #knownHandlers = 0;
 
-  constructor(cpu: Cpu, state: WebAssembly.Memory, guest: WebAssembly.Memory) {
+  constructor(cpu: Cpu, memory: WebAssembly.Memory) {
+    this.#observer = cpu.options.compileObserver;
     this.leaveSlot = this.library.pseudoSlot(Pseudo.LEAVE, { code: 32, stack: 32, flat: true });
     const bound: Record<string, Bound> = {};
     for (const [name, helper] of helpers) bound[name] = bind(cpu, helper, name in slowPaths);
-    const kernels = new WebAssembly.Instance(kernelModule(), { env: { memory: state } }).exports;
-    const env = { state, guest, handlers: this.#table };
+    const kernels = new WebAssembly.Instance(kernelModule(), { env: { memory } }).exports;
+    const env = { memory, handlers: this.#table };
     this.#imports = { env, helper: bound, kernel: kernels };
     this.regions = new RegionModules(common().imports, this.#table, {
       env,
@@ -99,10 +102,12 @@ export class HandlerRuntime {
 
   #instantiate(): void {
     if (this.library.slots > REGION_SLOTS.FIRST) throw new RangeError("more instruction forms than slots for handlers");
+    this.#observer?.begin();
     for (const { id, module } of this.library.modules(this.#lastModule)) {
       new WebAssembly.Instance(module, this.#imports);
       this.#lastModule = id;
     }
+    this.#observer?.end();
     this.#knownHandlers = this.library.count;
   }
 }

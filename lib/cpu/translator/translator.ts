@@ -5,7 +5,7 @@ import type { CodeMode } from "../emit/emitter.ts";
 import { PAGE_CELLS } from "../interpreter/layout.ts";
 import type { Block, BlockCache, CodeRegion } from "../interpreter/blocks.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
-import type { StressOptions, Tier } from "../options.ts";
+import { type CompileObserver, type CpuOptions, DEFAULT_TIER, type StressOptions, type Tier } from "../options.ts";
 import { type CodeView, discover, type Limits, type RegionCode } from "./discovery.ts";
 import { UnexpectedRegister } from "./emitter.ts";
 import { REGION_SLOTS, type RegionFunction, type RegionModules } from "./modules.ts";
@@ -58,13 +58,14 @@ const MOST_BYTES = 48 << 20;
 
 /** One processor's translator. */
 export class Translator {
-  /** Counts for observers. */
-  readonly statistics = {
-    "regions": 0,
-    "modules": 0,
-    "bytes of WebAssembly": 0,
-    "translated instructions": 0,
-    "dropped regions": 0,
+  #statistics = {
+    regions: 0,
+    modules: 0,
+    bytes: 0,
+    translated: 0,
+    leftForInstruction: 0,
+    leftForBudget: 0,
+    leftForTurn: 0,
   };
   readonly #host: TranslatorHost;
   readonly #blocks: BlockCache;
@@ -94,15 +95,16 @@ export class Translator {
   #liveBytes = 0;
   readonly #stress: StressOptions;
   #random: number;
+  readonly #observer: CompileObserver | undefined;
 
   constructor(
     host: TranslatorHost,
     blocks: BlockCache,
     modules: RegionModules,
     state: WebAssembly.Memory,
-    tier: Tier,
-    stress: StressOptions = {},
+    { tier = DEFAULT_TIER, stress = {}, compileObserver }: CpuOptions,
   ) {
+    this.#observer = compileObserver;
     this.#stress = stress;
     this.#random = stress.compileSeed ?? 0;
     this.#host = host;
@@ -125,6 +127,22 @@ export class Translator {
     return this.#tier === "single" || this.#tier === "regions";
   }
 
+  /** Counts for observers. */
+  get statistics(): Record<string, number> {
+    const { regions, modules, bytes, translated, ...left } = this.#statistics;
+    return {
+      "regions": regions,
+      "regions at present": this.#regions.size,
+      "modules": modules,
+      "instructions translated": translated,
+      "bytes of WebAssembly": bytes,
+      "bytes per instruction translated": translated === 0 ? 0 : Math.round(bytes / translated),
+      "regions left for an instruction": left.leftForInstruction,
+      "regions left for the end of the budget": left.leftForBudget,
+      "regions left for the run loop": left.leftForTurn,
+    };
+  }
+
   // ---- observation
 
   /** The way to `linear`, in the frame of `host`, has been looked up and is good for `mode` (S.MODE). */
@@ -145,7 +163,11 @@ export class Translator {
     const region = this.#regions.get(slot) ?? this.#dropped.get(slot);
     this.#dropped.clear();
     if (!region) throw new Error(`a region was left that is in no slot: ${slot}`);
-    return region.sites[site];
+    const found = region.sites[site];
+    if (found.done) this.#statistics.leftForTurn++;
+    else if (found.unfinished === 0) this.#statistics.leftForBudget++;
+    else this.#statistics.leftForInstruction++;
+    return found;
   }
 
   // ---- translation
@@ -153,6 +175,12 @@ export class Translator {
   /** A block has become hot, or is about to run for the first time. */
   translate(block: Block, ip: number, mode: CodeMode): void {
     if (block.region || block.secondFrame >= 0) return;
+    this.#observer?.begin();
+    this.#translate(block, ip, mode);
+    this.#observer?.end();
+  }
+
+  #translate(block: Block, ip: number, mode: CodeMode): void {
     if (!this.eager && this.#extend(block, ip, mode)) return;
     this.#make(block.host, block.key, ip, mode, 0, new Set());
     if (this.eager || this.#pending.length >= BATCH) this.compile();
@@ -226,8 +254,8 @@ export class Translator {
     }
     this.#blocks.addRegion(region);
     this.#pending.push({ region, function: { slot, body: written.body }, mode });
-    this.statistics.regions++;
-    this.statistics["translated instructions"] += written.translated;
+    this.#statistics.regions++;
+    this.#statistics.translated += written.translated;
   }
 
   #discover(ip: number, key: number, mode: CodeMode, known: ReadonlySet<number>): RegionCode | null {
@@ -299,9 +327,11 @@ export class Translator {
     const live = this.#pending.filter(({ region }) => this.#regions.get(region.slot) === region);
     this.#pending = [];
     if (live.length === 0) return;
+    this.#observer?.begin();
     const bytes = this.#modules.instantiate(live.map((p) => p.function));
-    this.statistics.modules++;
-    this.statistics["bytes of WebAssembly"] += bytes;
+    this.#observer?.end();
+    this.#statistics.modules++;
+    this.#statistics.bytes += bytes;
     this.#liveBytes += bytes;
     for (const { region, mode } of live) this.#open(region, mode);
     if (this.#liveBytes > MOST_BYTES || this.#regions.size >= (this.#stress.evictEvery ?? Infinity)) this.clear();
@@ -330,7 +360,6 @@ export class Translator {
     }
     this.#modules.release(region.slot);
     this.#freeSlots.push(region.slot);
-    this.statistics["dropped regions"]++;
   }
 
   /** Drops all regions. */
