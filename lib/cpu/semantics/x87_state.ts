@@ -241,6 +241,7 @@ define("fxsave", (e) => {
     image.store(32 + i * 16, e.kernel("x87_significand", e.base(), e.i32(i)), 64);
     image.store(40 + i * 16, e.kernel("x87_sign_exponent", e.base(), e.i32(i)).extendU(), 64);
   }
+  e.vectorsInMemory();
   for (let i = 0; i < sseRegisters(e); i++) {
     image.store(FXSAVE_XMM + i * 16, e.state(S.XMM + i * 32, "i64"), 64);
     image.store(FXSAVE_XMM + i * 16 + 8, e.state(S.XMM + i * 32 + 8, "i64"), 64);
@@ -270,6 +271,7 @@ define("fxrstor", (e) => {
     const significand = image.load(32 + i * 16, 64), top = image.load(40 + i * 16, 16);
     e.kernel("x87_set_register", e.base(), e.i32(i), significand, top);
   }
+  e.vectorsInMemory();
   for (let i = 0; i < sseRegisters(e); i++) {
     e.setState(S.XMM + i * 32, "i64", image.load(FXSAVE_XMM + i * 16, 64));
     e.setState(S.XMM + i * 32 + 8, "i64", image.load(FXSAVE_XMM + i * 16 + 8, 64));

@@ -11,7 +11,7 @@ import { R, S, SEG, Seg } from "../state.ts";
 import { type AccessLinkage, RegionAccesses, type RememberedPage } from "./accesses.ts";
 import type { RegionInstruction } from "./discovery.ts";
 import { FlagTracker } from "./flags.ts";
-import { learnRegister, type RegisterUse } from "./register_use.ts";
+import { learnRegister, type RegisterUse, XMM0 } from "./register_use.ts";
 
 /** Thrown when an instruction turns out to need TypeScript: the interpreter has to execute it. */
 export class NotTranslated extends Error {}
@@ -32,8 +32,11 @@ export interface RegionContext {
   readonly code: Code;
   readonly mode: CodeMode;
   readonly flags: FlagTracker;
-  /** Local of each general register, -1 if the region does not touch it. */
+  /** Local of each register by its number in masks, -1 if the region does not touch it. */
   readonly registers: readonly number[];
+  /** Writes SSE registers to the state block, and reads those of a mask from it. */
+  storeVectors(): void;
+  loadVectors(mask: number): void;
   /** Local: address of the TLB in use. */
   readonly tlb: number;
   readonly linkage: AccessLinkage;
@@ -64,6 +67,8 @@ export class RegionEmitter extends EmitterBase implements Emitter {
   #outcome: Outcome = { kind: "next" };
   #depth = 0;
   #flagsAreDead = false;
+  /** The current instruction works on SSE registers in the state block. */
+  #vectorsStored = false;
   /** True if the current instruction calls a system function in any case. */
   calledHelper = false;
   size: Size = 32;
@@ -93,7 +98,9 @@ export class RegionEmitter extends EmitterBase implements Emitter {
     this.#depth = 0;
     this.size = sizeOfInstruction(current.instruction);
     this.calledHelper = false;
+    this.#vectorsStored = false;
     current.definition.emit(this);
+    if (this.#vectorsStored) this.#context.loadVectors(this.instruction.mnemonic === "fxrstor" ? ~0 : use.written);
     const { flow } = current;
     if ((flow === "exit" || flow === "transfer") && !this.calledHelper) throw new NotTranslated();
     return this.#outcome;
@@ -140,9 +147,7 @@ export class RegionEmitter extends EmitterBase implements Emitter {
   }
   /** The whole register; a copy if the instruction may write it. */
   #whole(number: number): Value {
-    const local = Value.local(this.#registerType, this.#local(number, false));
-    if ((this.#use.written & (1 << number)) === 0) return local;
-    return this.let(new Value(local.type, local.emit));
+    return this.#unchanging(Value.local(this.#registerType, this.#local(number, false)), number);
   }
   register(number: number, size: Size, high = false): Value {
     const whole = this.#whole(number);
@@ -237,18 +242,25 @@ export class RegionEmitter extends EmitterBase implements Emitter {
     return this.base().add(this.#registerOffset(index));
   }
   registerHalf(index: number, half: 0 | 1): Value {
+    const local = this.#vectorLocal(index, false);
+    if (local) return this.let(local.lane("i64", half));
     return this.state(this.#registerOffset(index) + half * 8, "i64");
   }
   setRegisterHalf(index: number, half: 0 | 1, value: Value): void {
+    const local = this.#vectorLocal(index, true), wide = value.type === "i64";
+    if (local) return this.#setVectorLocal(index, local.withLane(wide ? "i64" : "i32", wide ? half : 2 * half, value));
     this.setState(this.#registerOffset(index) + half * 8, value.type === "i64" ? "i64" : "i32", value);
   }
   vector(index: number, bytes: 4 | 8 | 16 = 16, aligned = bytes === 16): Value {
     if (this.isMemory(index)) return this.loadVector(index, bytes, aligned);
+    const local = this.#vectorLocal(index, false);
+    if (local) return this.#unchanging(local, XMM0 + this.#registerOperand(index).reg);
     const load = this.isMmx(index) ? OpSimd.V128_LOAD64_ZERO : OpSimd.V128_LOAD;
     return this.vectorAt(this.base(), load, this.#registerOffset(index));
   }
   setVector(index: number, value: Value, aligned = true): void {
     if (this.isMemory(index)) return this.storeVector(index, value, aligned);
+    if (this.#vectorLocal(index, true)) return this.#setVectorLocal(index, value);
     const offset = this.#registerOffset(index);
     if (this.isMmx(index)) {
       this.setState(offset, "i64", value.lane("i64", 0));
@@ -257,10 +269,35 @@ export class RegionEmitter extends EmitterBase implements Emitter {
     this.storeVectorAt(this.base(), value, offset);
   }
   setVectorLow(index: number, value: Value, bytes: 4 | 8): void {
+    const local = this.isMemory(index) ? null : this.#vectorLocal(index, true), lane = bytes === 4 ? "f32" : "f64";
+    if (local) return this.#setVectorLocal(index, local.withLane(lane, 0, value.lane(lane, 0)));
     const low = value.lane(bytes === 4 ? "i32" : "i64", 0);
     if (!this.isMemory(index)) return this.setState(this.#registerOffset(index), bytes === 4 ? "i32" : "i64", low);
     const data = this.let(low);
     this.memory.store(this.linear(index, bytes, true), data, bytes === 4 ? 32 : 64);
+  }
+  override vectorRegister(number: number): Value {
+    const local = this.#vectorsStored ? -1 : this.#context.registers[XMM0 + number];
+    return local < 0 ? super.vectorRegister(number) : this.#unchanging(Value.local("v128", local), XMM0 + number);
+  }
+  override vectorsInMemory(): void {
+    if (this.#vectorsStored) return;
+    if (this.#depth > 0) throw new NotTranslated();
+    this.#context.storeVectors();
+    this.#vectorsStored = true;
+  }
+  /** An SSE register operand's local; null if it is to be found in the state block. */
+  #vectorLocal(index: number, write: boolean): Value | null {
+    const { file, reg } = this.#registerOperand(index);
+    return file === "xmm" && !this.#vectorsStored ? Value.local("v128", this.#local(XMM0 + reg, write)) : null;
+  }
+  /** The contents of a register's local as they are now: a copy if the instruction may write it. */
+  #unchanging(local: Value, number: number): Value {
+    return (this.#use.written & (1 << number)) === 0 ? local : this.let(new Value(local.type, local.emit));
+  }
+  #setVectorLocal(index: number, value: Value): void {
+    value.emit(this.code);
+    this.code.set(this.#local(XMM0 + this.#registerOperand(index).reg, true));
   }
   far(index: number): { selector: Value; offset: Value } {
     const operand = this.operand(index);

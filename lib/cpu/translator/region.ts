@@ -1,5 +1,5 @@
 /** Writes a region as one WebAssembly function. */
-import { Code, type Label, Op } from "../../wasm/mod.ts";
+import { Code, type Label, Op, OpSimd } from "../../wasm/mod.ts";
 import type { Instruction } from "../decode/instruction.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { type Imported, LEFT } from "../interpreter/linkage.ts";
@@ -12,7 +12,7 @@ import { type Edge, FlowGraph } from "./flow_graph.ts";
 import type { AccessLinkage } from "./accesses.ts";
 import { findDeadFlags } from "./dead_flags.ts";
 import { perfectHash } from "./perfect_hash.ts";
-import { registerUse } from "./register_use.ts";
+import { ALL_XMM, REGISTERS, registerUse, XMM0 } from "./register_use.ts";
 import { analyse, type NodeWriter, StructuredWriter } from "./structure.ts";
 
 /** Deepest nesting of calls between regions; what goes deeper gives up the way back. */
@@ -139,8 +139,9 @@ export class RegionWriter implements NodeWriter {
       }
     }
     this.#all = written;
-    const type = this.#plan.mode.code === 64 ? "i64" : "i32";
-    for (let n = 0; n < 16; n++) {
+    const general = this.#plan.mode.code === 64 ? "i64" : "i32";
+    for (let n = 0; n < REGISTERS; n++) {
+      const type = n < XMM0 ? general : "v128";
       this.#registers.push((touched & (1 << n)) !== 0 ? this.#body.local(type) : -1);
     }
   }
@@ -308,6 +309,8 @@ export class RegionWriter implements NodeWriter {
       bailLabel: this.#bail,
       kernel: linkage.kernel,
       helper: linkage.helper,
+      storeVectors: () => this.#storeRegisters(this.#dirty & ALL_XMM),
+      loadVectors: (mask) => this.#loadRegisters(mask & ALL_XMM),
       beforeHelper: () => this.#beforeHelper(),
       afterHelper: () => this.#afterHelper(),
       currentSite: () => this.#siteOfCurrent(),
@@ -335,13 +338,19 @@ export class RegionWriter implements NodeWriter {
   }
 
   #loadAll(): void {
-    const code = this.#body, wide = this.#plan.mode.code === 64;
     this.#getState(S.BUDGET);
-    code.set(this.#budget);
+    this.#body.set(this.#budget);
+    this.#loadRegisters(~0);
+  }
+
+  /** Loads the registers of a mask, as far as the region touches them. */
+  #loadRegisters(mask: number): void {
+    const code = this.#body, wide = this.#plan.mode.code === 64;
     this.#registers.forEach((local, n) => {
-      if (local < 0) return;
+      if (local < 0 || (mask & (1 << n)) === 0) return;
       code.i32(0);
-      code.memory(wide ? Op.I64_LOAD : Op.I32_LOAD, CPU_BASE + S.GPR + 8 * n);
+      if (n < XMM0) code.memory(wide ? Op.I64_LOAD : Op.I32_LOAD, CPU_BASE + S.GPR + 8 * n);
+      else code.simdMemory(OpSimd.V128_LOAD, CPU_BASE + S.XMM + 32 * (n - XMM0));
       code.set(local);
     });
   }
@@ -349,21 +358,26 @@ export class RegionWriter implements NodeWriter {
   /** Registers, budget and flags go to the state block. */
   #storeAll(): void {
     const code = this.#body;
+    this.#storeBudget();
     this.#storeRegisters(this.#all);
     this.#flags.known = FlagTracker.DYNAMIC;
     this.#flags.emitNumber();
     code.if(() => this.#flags.toMemory());
   }
 
-  /** Stores the budget and the registers of a mask. */
+  #storeBudget(): void {
+    this.#setState(S.BUDGET, () => this.#body.get(this.#budget));
+  }
+
+  /** Stores the registers of a mask. */
   #storeRegisters(mask: number): void {
     const code = this.#body, wide = this.#plan.mode.code === 64;
-    this.#setState(S.BUDGET, () => code.get(this.#budget));
-    for (let n = 0; n < 16; n++) {
+    for (let n = 0; n < REGISTERS; n++) {
       if ((mask & (1 << n)) === 0) continue;
       code.i32(0);
       code.get(this.#registers[n]);
-      code.memory(wide ? Op.I64_STORE : Op.I32_STORE, CPU_BASE + S.GPR + 8 * n);
+      if (n < XMM0) code.memory(wide ? Op.I64_STORE : Op.I32_STORE, CPU_BASE + S.GPR + 8 * n);
+      else code.simdMemory(OpSimd.V128_STORE, CPU_BASE + S.XMM + 32 * (n - XMM0));
     }
   }
 
@@ -637,6 +651,7 @@ export class RegionWriter implements NodeWriter {
   #call(node: number, last: RegionInstruction): void {
     const code = this.#body, { linkage } = this.#plan, region = this.#region, result = this.#result;
     this.#flags.toMemory();
+    this.#storeBudget();
     this.#storeRegisters(this.#dirty);
     code.block((elsewhere) => {
       code.get(DEPTH);

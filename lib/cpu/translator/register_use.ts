@@ -1,5 +1,8 @@
-/** Which general registers an instruction touches: for those a region keeps locals. Bit n of a mask is register n. */
-import type { Instruction } from "../decode/instruction.ts";
+/**
+ * Which registers an instruction touches: for those a region keeps locals. Bit n of a mask is general register n, bit 16 + n is
+ * XMMn.
+ */
+import type { Instruction, RegisterOperand } from "../decode/instruction.ts";
 import { R } from "../state.ts";
 
 /** Registers that an instruction reads or writes, and those that it may write. */
@@ -7,6 +10,11 @@ export interface RegisterUse {
   readonly touched: number;
   readonly written: number;
 }
+
+/** Number of XMM0 among the registers of a mask. */
+export const XMM0 = 16;
+/** All SSE registers, and the number of all registers of a mask. */
+export const ALL_XMM = ~0xffff, REGISTERS = 32;
 
 function mask(...registers: readonly number[]): number {
   return registers.reduce((bits, register) => bits | (1 << register), 0);
@@ -55,8 +63,13 @@ const IMPLICIT: Readonly<Record<string, number>> = {
   loopnz: COUNT,
   jcxz: COUNT,
   pcmpestri: mask(R.AX, R.CX, R.DX),
-  pcmpestrm: PAIR,
+  pcmpestrm: PAIR | 1 << XMM0,
   pcmpistri: COUNT,
+  pcmpistrm: 1 << XMM0,
+  pblendvb: 1 << XMM0,
+  blendvps: 1 << XMM0,
+  blendvpd: 1 << XMM0,
+  sha256rnds2: 1 << XMM0,
 };
 
 /** What definitions turned out to touch beyond that, by mnemonic. */
@@ -67,8 +80,17 @@ export function learnRegister(mnemonic: string, register: number): void {
   learned.set(mnemonic, (learned.get(mnemonic) ?? 0) | (1 << register));
 }
 
-const READ_ONLY_FIRST = new Set(["cmp", "test", "bt", "push", "call", "jmp", "mul", "div", "idiv"]);
+const READ_ONLY_FIRST = new Set(
+  "cmp test bt push call jmp mul div idiv comiss comisd ucomiss ucomisd ptest maskmovdqu pcmpestri pcmpestrm pcmpistri pcmpistrm"
+    .split(" "),
+);
 const BOTH_WRITTEN = new Set(["xchg", "xadd"]);
+
+/** The number in masks of a register operand, -1 if it is of another kind. */
+function numberOf({ file, reg }: RegisterOperand): number {
+  if (file === "gpr" || file === "gpr8h") return reg;
+  return file === "xmm" ? XMM0 + reg : -1;
+}
 
 /** The registers that an instruction touches. */
 export function registerUse(instruction: Instruction): RegisterUse {
@@ -80,10 +102,12 @@ export function registerUse(instruction: Instruction): RegisterUse {
     if (operand.kind === "mem") {
       if (operand.base >= 0 && operand.base < 16) touched |= 1 << operand.base;
       if (operand.index >= 0) touched |= 1 << operand.index;
-    } else if (operand.kind === "reg" && (operand.file === "gpr" || operand.file === "gpr8h")) {
-      touched |= 1 << operand.reg;
-      if (i === 0 ? !READ_ONLY_FIRST.has(mnemonic) : BOTH_WRITTEN.has(mnemonic)) written |= 1 << operand.reg;
+      return;
     }
+    const register = operand.kind === "reg" ? numberOf(operand) : -1;
+    if (register < 0) return;
+    touched |= 1 << register;
+    if (i === 0 ? !READ_ONLY_FIRST.has(mnemonic) : BOTH_WRITTEN.has(mnemonic)) written |= 1 << register;
   });
   return { touched: touched | written, written };
 }
