@@ -98,6 +98,8 @@ export interface DriverOptions {
   readonly evidence: () => Evidence;
   /** Host time in ms that one wait may take; `Infinity` for no limit. */
   readonly watchdog: number;
+  /** Called after each step, before anything else is: a promise is waited for. */
+  readonly prepare?: () => Promise<void> | undefined;
   /** Called after each step and before conditions are checked; a text it returns ends all waits with a {@link FailOnError}. */
   readonly observe?: () => string | undefined;
   /** Keeps guest time from running ahead of the host's. Default false. */
@@ -173,6 +175,8 @@ export class Driver {
       await hostTurn();
       let turn = performance.now();
       while (this.#entries.length > 0) {
+        const preparation = this.options.prepare?.();
+        if (preparation !== undefined) await preparation;
         for (const { wait } of [...this.#entries]) await wait.prepare?.();
         if (this.#settle()) {
           await hostTurn();

@@ -3,6 +3,7 @@ import type { Raster, TextScreen } from "../devices/vga/mod.ts";
 import type { KeyboardInput, MouseInput } from "../machine/inputs.ts";
 import type { GuestContext, GuestExit, GuestMachine } from "./context.ts";
 import { Driver, type DriverOptions } from "./driver.ts";
+import { loadEmulator } from "./emulator.ts";
 import { Transcript } from "./transcript.ts";
 
 const COLUMNS = 80;
@@ -149,6 +150,7 @@ export function fakeContext(machine: FakeMachine, options: Partial<DriverOptions
       instructions: machine.instructions,
     }),
     watchdog: 20_000,
+    prepare: loadEmulator,
     ...options,
   });
   return { machine, driver, timeout: 1e9 };

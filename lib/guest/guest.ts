@@ -2,6 +2,7 @@
 import { assemble, type Assembly } from "./boot.ts";
 import { checkOptions, type GuestContext, type GuestExit, limits, WAIT_OPTIONS, type WaitOptions } from "./context.ts";
 import { Driver } from "./driver.ts";
+import { loadEmulator } from "./emulator.ts";
 import { type Evidence, OptionError } from "./errors.ts";
 import { EventHub, type GuestEvents } from "./events.ts";
 import { FailureWatch } from "./fail_on.ts";
@@ -80,6 +81,7 @@ export class Guest implements AsyncDisposable {
     this.#driver = new Driver(machine, {
       evidence: () => this.#evidence(),
       watchdog: parseDuration(options.watchdog ?? DEFAULTS.watchdog, "watchdog") / 1e6,
+      prepare: () => this.#prepare(),
       observe: () => this.#observe(),
       realTime: options.realTime,
     });
@@ -107,7 +109,7 @@ export class Guest implements AsyncDisposable {
     const assembly = assemble(settings);
     try {
       const guest = new Guest(assembly, options);
-      if (settings.snapshot !== undefined) guest.#load(settings.snapshot);
+      if (settings.snapshot !== undefined) await guest.#load(settings.snapshot);
       return guest;
     } catch (error) {
       assembly.close();
@@ -242,12 +244,18 @@ export class Guest implements AsyncDisposable {
     return this.close();
   }
 
-  #load(snapshot: Snapshot): void {
+  /** Loads the terminals' emulator if it is needed. */
+  #prepare(): Promise<void> | undefined {
+    return this.#assembly.transcripts.some(({ received }) => received > 0) ? loadEmulator() : undefined;
+  }
+
+  #load(snapshot: Snapshot): Promise<void> | undefined {
     this.#assembly.load(snapshot.contents);
     this.#sent.forEach((_, index) => this.#sent[index] = this.#assembly.transcripts[index].received);
     this.#debugSeen = this.#assembly.debug.received;
     this.#exitSeen = this.exit !== undefined;
     this.#failures.clear();
+    return this.#prepare();
   }
 
   #evidence(): Evidence {

@@ -1,7 +1,6 @@
 /** The guest's screen. */
 import { checkOptions } from "./context.ts";
 import { type GlyphGrid, recognizeText } from "./glyphs.ts";
-import { encodePng } from "./png.ts";
 import { type TextGrid, TextView } from "./text_view.ts";
 
 /** Options of {@link Screen.screenshot}. */
@@ -127,7 +126,9 @@ export class Screen extends TextView {
   async screenshot(options: ScreenshotOptions = {}): Promise<Uint8Array> {
     checkOptions(options, ["path", "cursor"], "screenshot");
     const { width, height, data } = this.picture({ cursor: options.cursor ?? "blink" });
-    const png = await encodePng({ width, height, data });
+    // Loaded when it is needed: guests start sooner.
+    const { encodePng } = await import("./png.ts");
+    const png = encodePng({ width, height, data });
     if (options.path !== undefined) await Deno.writeFile(options.path, png);
     return png;
   }

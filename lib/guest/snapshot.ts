@@ -1,10 +1,9 @@
 /** A guest at one instruction: kept in memory or in a file, to be continued as often as wanted. */
 import type { OverlayContent } from "../disk/mod.ts";
 import { writeFileAtomically } from "../host/atomic_write.ts";
-import { hostCodec } from "../host/snapshot_codec.ts";
 import type { SavedMachine } from "../machine/machine.ts";
 import type { StateValue } from "../machine/types.ts";
-import { decodeSnapshot, encodeSnapshot, SnapshotError as FileError } from "../snapshot/mod.ts";
+import { decodeSnapshot, encodeSnapshot, type SnapshotCodec, SnapshotError as FileError } from "../snapshot/mod.ts";
 import { SnapshotError } from "./errors.ts";
 import { pathOf } from "./path.ts";
 import { contentsOf } from "./snapshot_contents.ts";
@@ -60,7 +59,7 @@ export class Snapshot {
       });
     }
     try {
-      return new Snapshot(contentsOf(decodeSnapshot(file, hostCodec).value));
+      return new Snapshot(contentsOf(decodeSnapshot(file, await codec()).value));
     } catch (error) {
       if (!(error instanceof FileError || error instanceof SnapshotError)) throw error;
       throw new SnapshotError(`${name}: ${error.message}`, { cause: error });
@@ -71,10 +70,14 @@ export class Snapshot {
    * Writes the snapshot to a file, all at once: a reader, or a crash, sees the whole file or the one that was there
    * before. Needs permission to read and write in the file's folder.
    */
-  save(path: string | URL): Promise<void> {
-    return new Promise((resolve) => {
-      const bytes = encodeSnapshot(this.contents as unknown as StateValue, hostCodec);
-      resolve(writeFileAtomically(pathOf(path), bytes));
-    });
+  async save(path: string | URL): Promise<void> {
+    const name = pathOf(path);
+    const bytes = encodeSnapshot(this.contents as unknown as StateValue, await codec());
+    await writeFileAtomically(name, bytes);
   }
+}
+
+/** The host's libraries, loaded when they are needed: guests start sooner. */
+async function codec(): Promise<SnapshotCodec> {
+  return (await import("../host/snapshot_codec.ts")).hostCodec;
 }

@@ -1,10 +1,10 @@
 /** A serial line as a terminal shows it, so that screens on serial consoles can be read and waited for. */
-import xterm from "@xterm/headless";
 import type { GuestContext } from "./context.ts";
+import { type Emulator, loadEmulator, newEmulator } from "./emulator.ts";
 import { type Cell, type TextGrid, TextView } from "./text_view.ts";
 import type { Transcript } from "./transcript.ts";
 
-type Buffer = InstanceType<typeof xterm.Terminal>["buffer"]["active"];
+type Buffer = Emulator["buffer"]["active"];
 type BufferCell = NonNullable<ReturnType<NonNullable<ReturnType<Buffer["getLine"]>>["getCell"]>>;
 
 /** Size of a {@link SerialTerminal}. */
@@ -67,7 +67,9 @@ function cellOf(cell: BufferCell | undefined): Cell {
  */
 export class SerialTerminal extends TextView {
   readonly #transcript: Transcript;
-  readonly #terminal: InstanceType<typeof xterm.Terminal>;
+  /** Undefined as long as nothing has been received. */
+  #emulator: Emulator | undefined;
+  #size: { readonly columns: number; readonly rows: number };
   #written = 0;
   #generation: number;
   #pending: Promise<void> = Promise.resolve();
@@ -77,50 +79,49 @@ export class SerialTerminal extends TextView {
     super(context, name);
     this.#transcript = transcript;
     this.#generation = transcript.generation;
-    this.#terminal = new xterm.Terminal({
-      cols: size.columns ?? 80,
-      rows: size.rows ?? 24,
-      allowProposedApi: true,
-    });
+    this.#size = { columns: size.columns ?? 80, rows: size.rows ?? 24 };
   }
 
-  /** Gives the emulator what has been received since the last time. */
-  #feed(): void {
+  /** Gives the emulator what has been received since the last time. Guests load it as soon as there is something. */
+  #feed(): Emulator | undefined {
+    const emulator = this.#emulator ??= newEmulator(this.#size.columns, this.#size.rows);
     if (this.#transcript.generation !== this.#generation) {
-      this.#terminal.reset();
+      emulator?.reset();
       this.#written = 0;
       this.#generation = this.#transcript.generation;
     }
-    if (this.#transcript.received === this.#written) return;
+    if (this.#transcript.received === this.#written || !emulator) return emulator;
     const bytes = this.#transcript.bytesSince(this.#written);
     this.#written = this.#transcript.received;
     // Input of a user makes the emulator handle the next write at once instead of after a timer.
-    this.#terminal.input("", true);
-    this.#pending = new Promise((resolve) => this.#terminal.write(bytes, resolve));
+    emulator.input("", true);
+    this.#pending = new Promise((resolve) => emulator.write(bytes, resolve));
+    return emulator;
   }
 
   /** Gives the emulator what has been received. */
   override async prepare(): Promise<void> {
+    await loadEmulator();
     this.#feed();
     await this.#pending;
   }
 
   /** The characters as they are now. */
   override grid(): TextGrid {
-    this.#feed();
-    const buffer = this.#terminal.buffer.active, { rows, cols } = this.#terminal;
-    const line = (row: number) => buffer.getLine(buffer.baseY + row);
+    const buffer = this.#feed()?.buffer.active, { columns, rows } = this.#size;
+    const line = (row: number) => buffer?.getLine(buffer.baseY + row);
     return {
       rows,
-      columns: cols,
-      lines: Array.from({ length: rows }, (_, row) => line(row)?.translateToString(false).padEnd(cols) ?? ""),
-      cursor: { row: buffer.cursorY, column: Math.min(buffer.cursorX, cols - 1), visible: true },
+      columns,
+      lines: Array.from({ length: rows }, (_, row) => (line(row)?.translateToString(false) ?? "").padEnd(columns)),
+      cursor: { row: buffer?.cursorY ?? 0, column: Math.min(buffer?.cursorX ?? 0, columns - 1), visible: true },
       cell: (row, column) => cellOf(line(row)?.getCell(column)),
     };
   }
 
   /** Changes the size. Guests do not learn of it by themselves: a serial line has no way to tell. */
   resize(columns: number, rows: number): void {
-    this.#terminal.resize(columns, rows);
+    this.#size = { columns, rows };
+    this.#emulator?.resize(columns, rows);
   }
 }
