@@ -474,7 +474,9 @@ export class Mmu {
     if (from === to) return;
     const old = this.#hostTable(from), next = this.#hostTable(to);
     if (old < 0 || next < 0 || this.#momentary >= 0) return this.flush();
-    const words = new Int32Array(this.#memory.bytes.buffer), step = bytes / 4, differs = this.#differs;
+    const words = new Int32Array(this.#memory.memory.buffer, this.#memory.front),
+      step = bytes / 4,
+      differs = this.#differs;
     const oldWord = old >>> 2, nextWord = next >>> 2;
     const firstUpper = this.#host.rootIndex(FIRST_UPPER * PAGE_SIZE);
     let upper = false;

@@ -1,4 +1,5 @@
 /** A processor with nothing but memory and a few observable pins, for unit tests. */
+import { GUEST_BASE } from "./interpreter/layout.ts";
 import { PhysicalMemory } from "../machine/memory.ts";
 import type { ProcessorBus } from "../machine/processor.ts";
 import { Cpu } from "./cpu.ts";
@@ -21,7 +22,7 @@ export interface TestBoard {
 
 /** 4 MiB of RAM from address 0, a processor in flat 32-bit protected mode at privilege 0, IP 0x1000, stack at 0x8000. */
 export function testBoard(options: CpuOptions = {}): TestBoard {
-  const memory = new PhysicalMemory({ ram: RAM, extra: 0x10000 });
+  const memory = new PhysicalMemory({ ram: RAM, extra: 0x10000, front: GUEST_BASE });
   memory.mapRam(0, RAM, 0);
   const writes: [number, number, number][] = [];
   const bus: ProcessorBus = {

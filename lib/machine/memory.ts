@@ -1,6 +1,7 @@
 /**
  * Guest-physical memory: one linear WebAssembly memory that holds RAM, ROM and video memory, and the map from physical
- * pages to it or to a device.
+ * pages to it or to a device. The processor keeps its own state in front of them: V8 reaches a module's first memory with
+ * two instructions less for each access than a second one.
  *
  * The processor's TLB is filled from this map, so plain memory costs nothing extra; only device pages, ROM writes and
  * watched frames come back here.
@@ -33,7 +34,7 @@ export interface MemoryWatcher {
 
 /** A piece of the linear memory that belongs to a device or a ROM. */
 export interface Region {
-  /** Byte offset in {@link PhysicalMemory.memory}, page aligned. */
+  /** Byte offset in {@link PhysicalMemory.bytes}, page aligned. */
   readonly offset: number;
   /** Bytes, a multiple of the page size. */
   readonly size: number;
@@ -45,6 +46,8 @@ export interface PhysicalMemoryOptions {
   ram: number;
   /** Bytes set aside for {@link PhysicalMemory.allocate} (video memory, ROMs). */
   extra?: number;
+  /** Bytes in front of guest memory that belong to the processor, a multiple of 65536. */
+  front?: number;
 }
 
 /** A memory of `pages` pages of 64 KiB. Throws a RangeError that says how much was asked for if the host has not got it. */
@@ -61,12 +64,14 @@ function allocateMemory(pages: number): WebAssembly.Memory {
 export class PhysicalMemory implements DmaMemory {
   /** The linear memory; the compiled code of this machine imports it. */
   readonly memory: WebAssembly.Memory;
-  /** All of {@link memory}. */
+  /** Where guest memory begins in {@link memory}. */
+  readonly front: number;
+  /** Guest memory: {@link memory} from {@link front} on. */
   readonly bytes: Uint8Array;
   readonly view: DataView;
-  /** RAM in bytes; it occupies the start of {@link memory}. */
+  /** RAM in bytes; it occupies the start of {@link bytes}. */
   readonly ramSize: number;
-  /** {@link FrameFlag} bits by host frame (byte offset in {@link memory} divided by 4096). */
+  /** {@link FrameFlag} bits by host frame (byte offset in {@link bytes} divided by 4096). */
   readonly frameFlags: Uint8Array;
   watcher: MemoryWatcher | null = null;
 
@@ -80,10 +85,11 @@ export class PhysicalMemory implements DmaMemory {
 
   /** @throws RangeError if the host cannot provide as much. */
   constructor(options: PhysicalMemoryOptions) {
-    const pages = Math.ceil((options.ram + (options.extra ?? 0x140_0000)) / 65536);
+    this.front = options.front ?? 0;
+    const pages = Math.ceil((this.front + options.ram + (options.extra ?? 0x140_0000)) / 65536);
     this.memory = allocateMemory(pages);
-    this.bytes = new Uint8Array(this.memory.buffer);
-    this.view = new DataView(this.memory.buffer);
+    this.bytes = new Uint8Array(this.memory.buffer, this.front);
+    this.view = new DataView(this.memory.buffer, this.front);
     this.ramSize = options.ram;
     // A quotient, not a shift: the largest memory has 2^32 bytes.
     this.frameFlags = new Uint8Array(this.bytes.length / PAGE_SIZE);

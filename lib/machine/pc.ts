@@ -1,4 +1,5 @@
 /** The board: which chips there are, at which ports, on which lines. Intel 440FX with PIIX3, as QEMU's "pc" machine. */
+import { GUEST_BASE } from "../cpu/interpreter/layout.ts";
 import { DebugPorts } from "../devices/debug_ports.ts";
 import { e820Entry, FwCfg } from "../devices/fw_cfg.ts";
 import { I440fx, type ShadowedRom } from "../devices/i440fx.ts";
@@ -113,7 +114,7 @@ export class Pc {
   constructor(config: MachineConfig, createProcessor: (bus: ProcessorBus) => Processor, events: BoardEvents) {
     checkMemory(config.memory);
     this.ram = { low: Math.min(config.memory, LOW_RAM_END), high: Math.max(0, config.memory - LOW_RAM_END) };
-    this.memory = new PhysicalMemory({ ram: config.memory, extra: DEFAULT_VRAM_SIZE + 20 * MIB });
+    this.memory = new PhysicalMemory({ ram: config.memory, extra: DEFAULT_VRAM_SIZE + 20 * MIB, front: GUEST_BASE });
     this.#mapRam();
     const { memory, ports } = this;
     this.pic = new I8259({
@@ -388,11 +389,11 @@ export class Pc {
 }
 
 function checkMemory(bytes: number): void {
-  const largest = FOUR_GIB - DEFAULT_VRAM_SIZE - 20 * MIB;
+  const largest = FOUR_GIB - GUEST_BASE - DEFAULT_VRAM_SIZE - 20 * MIB;
   if (!Number.isSafeInteger(bytes) || bytes < MIB || bytes % MIB !== 0 || bytes > largest) {
     throw new RangeError(
       `memory is a multiple of 1 MiB from 1 MiB to ${largest / MIB} MiB, not ${bytes} bytes: ` +
-        "one WebAssembly memory holds it, with ROM and video memory, and has 4 GiB",
+        "one WebAssembly memory of 4 GiB holds it, with ROM, video memory and the processor's state",
     );
   }
 }

@@ -17,9 +17,9 @@ Deno.test("RAM of 3 GiB lies below the PCI hole, what is beyond 3.5 GiB above 4 
   const three = new Machine({ memory: 3072 * MIB });
   assertEquals(three.board.ram, { low: 3072 * MIB, high: 0 });
   assertEquals([kind(three, 3071 * MIB), kind(three, 3072 * MIB)], [PageKind.RAM, PageKind.NONE]);
-  const most = new Machine({ memory: 4060 * MIB });
-  assertEquals(most.board.ram, { low: 3584 * MIB, high: 476 * MIB });
-  const last = FOUR_GIB + 475 * MIB;
+  const most = new Machine({ memory: 3964 * MIB });
+  assertEquals(most.board.ram, { low: 3584 * MIB, high: 380 * MIB });
+  const last = FOUR_GIB + 379 * MIB;
   assertEquals([3583 * MIB, FOUR_GIB, last, last + MIB].map((address) => kind(most, address)), [
     PageKind.RAM,
     PageKind.RAM,
@@ -29,11 +29,11 @@ Deno.test("RAM of 3 GiB lies below the PCI hole, what is beyond 3.5 GiB above 4 
   most.memory.write32(last, 0x1234_5678);
   assertEquals([most.memory.read32(last), most.memory.read32(3583 * MIB)], [0x1234_5678, 0]);
   assertEquals(usable(3072 * MIB, 0), [[1, 3072]]);
-  assertEquals(usable(3584 * MIB, 476 * MIB), [[1, 3584], [4096, 4572]]);
+  assertEquals(usable(3584 * MIB, 380 * MIB), [[1, 3584], [4096, 4476]]);
 });
 
 Deno.test("more RAM than one WebAssembly memory holds is refused with the reason", () => {
-  const error = assertThrows(() => new Machine({ memory: 4061 * MIB }), RangeError, "4060 MiB");
+  const error = assertThrows(() => new Machine({ memory: 3965 * MIB }), RangeError, "3964 MiB");
   assert(error.message.includes("WebAssembly memory"));
 });
 

@@ -5,13 +5,10 @@
  * of the first byte's page.
  */
 import { type Code, Op, OpSimd } from "../../wasm/mod.ts";
-import { TLB } from "../interpreter/layout.ts";
+import { GUEST_BASE, TLB } from "../interpreter/layout.ts";
 import { S } from "../state.ts";
 import type { Place, Size } from "./emitter.ts";
 import { Value } from "./value.ts";
-
-/** The index of guest memory among a module's memories. */
-const GUEST_MEMORY = 1;
 
 /** What memory code needs of an emitter. */
 export interface MemoryHost {
@@ -68,14 +65,14 @@ export class MemoryAccess {
   #guestLoad(host: Value, size: Size): Value {
     return new Value(size === 64 ? "i64" : "i32", (code) => {
       host.emit(code);
-      code.memory(LOAD[size], 0, GUEST_MEMORY);
+      code.memory(LOAD[size], GUEST_BASE);
     });
   }
 
   #guestStore(host: Value, value: Value, size: Size, offset = 0): void {
     host.emit(this.#e.code);
     value.emit(this.#e.code);
-    this.#e.code.memory(STORE[size], offset, GUEST_MEMORY);
+    this.#e.code.memory(STORE[size], GUEST_BASE + offset);
   }
 
   #slowLoad(name: string, linear: Value, size: Size): Value {
@@ -145,7 +142,7 @@ export class MemoryAccess {
     e.code.if(() => {
       this.#host(linear, entry).emit(e.code);
       e.code.tee(host);
-      e.code.memory(LOAD[size], 0, GUEST_MEMORY);
+      e.code.memory(LOAD[size], GUEST_BASE);
       e.code.set(result);
     }, () => {
       this.#slowLoad("open", linear, size).emit(e.code);
@@ -171,7 +168,7 @@ export class MemoryAccess {
     this.#hit(linear, entry, bytes, TLB.READ).emit(e.code);
     e.code.if(() => {
       this.#host(linear, entry).emit(e.code);
-      e.code.simdMemory(LOAD_VECTOR[bytes], 0, GUEST_MEMORY);
+      e.code.simdMemory(LOAD_VECTOR[bytes], GUEST_BASE);
       e.code.set(result);
     }, () => {
       const found = e.slow(`load${8 * bytes}`, e.asNumber(linear));
@@ -190,7 +187,7 @@ export class MemoryAccess {
     e.code.if(() => {
       this.#host(linear, entry).emit(e.code);
       value.emit(e.code);
-      e.code.simdMemory(OpSimd.V128_STORE, 0, GUEST_MEMORY);
+      e.code.simdMemory(OpSimd.V128_STORE, GUEST_BASE);
     }, () => {
       e.base().emit(e.code);
       value.emit(e.code);
@@ -208,7 +205,7 @@ export class MemoryAccess {
       const host = e.let(this.#host(linear, entry));
       for (const [local, offset] of [[low, 0], [high, 8]]) {
         host.emit(e.code);
-        e.code.memory(Op.I64_LOAD, offset, GUEST_MEMORY);
+        e.code.memory(Op.I64_LOAD, GUEST_BASE + offset);
         e.code.set(local);
       }
     }, () => {

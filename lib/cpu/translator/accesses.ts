@@ -7,11 +7,9 @@
 import { type Code, Op, OpSimd } from "../../wasm/mod.ts";
 import type { Place, Size } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
-import { CPU_BASE, TLB } from "../interpreter/layout.ts";
+import { CPU_BASE, GUEST_BASE, TLB } from "../interpreter/layout.ts";
 import type { S } from "../state.ts";
 
-/** The index of guest memory among a module's memories. */
-const GUEST_MEMORY = 1;
 const LOAD: Record<Size, number> = { 8: Op.I32_LOAD8_U, 16: Op.I32_LOAD16_U, 32: Op.I32_LOAD, 64: Op.I64_LOAD };
 const STORE: Record<Size, number> = { 8: Op.I32_STORE8, 16: Op.I32_STORE16, 32: Op.I32_STORE, 64: Op.I64_STORE };
 const LOAD_VECTOR = { 4: OpSimd.V128_LOAD32_ZERO, 8: OpSimd.V128_LOAD64_ZERO, 16: OpSimd.V128_LOAD };
@@ -113,7 +111,7 @@ export class RegionAccesses {
   #read(host: Value, size: Size): Value {
     const value = new Value(size === 64 ? "i64" : "i32", (code) => {
       host.emit(code);
-      code.memory(LOAD[size], 0, GUEST_MEMORY);
+      code.memory(LOAD[size], GUEST_BASE);
     });
     return this.#e.let(value);
   }
@@ -122,7 +120,7 @@ export class RegionAccesses {
     const { code } = this.#e;
     host.emit(code);
     value.emit(code);
-    code.memory(STORE[size], 0, GUEST_MEMORY);
+    code.memory(STORE[size], GUEST_BASE);
   }
 
   load(address: Value, size: Size, page: RememberedPage | null = null): Value {
@@ -143,7 +141,7 @@ export class RegionAccesses {
     return this.#e.let(
       new Value("v128", (code) => {
         host.emit(code);
-        code.simdMemory(LOAD_VECTOR[bytes], 0, GUEST_MEMORY);
+        code.simdMemory(LOAD_VECTOR[bytes], GUEST_BASE);
       }),
     );
   }
@@ -152,7 +150,7 @@ export class RegionAccesses {
     const { code } = this.#e;
     this.host(address, 16, true).emit(code);
     value.emit(code);
-    code.simdMemory(OpSimd.V128_STORE, 0, GUEST_MEMORY);
+    code.simdMemory(OpSimd.V128_STORE, GUEST_BASE);
   }
 
   load128(address: Value): [Value, Value] {

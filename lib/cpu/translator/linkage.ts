@@ -2,7 +2,7 @@
 import { Code, ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
 import type { CodeMode } from "../emit/emitter.ts";
-import { CPU_BASE, HEADER, TLB } from "../interpreter/layout.ts";
+import { CPU_BASE, GUEST_BASE, HEADER, TLB } from "../interpreter/layout.ts";
 import { emitFind, type Imported, type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
 import { type AccessLinkage, PAGE_ADDEND } from "./accesses.ts";
 import { CARRY_SOURCES, FlagMath, type FlagSource, numberOf, STEP_SOURCES } from "./flag_kinds.ts";
@@ -25,8 +25,7 @@ export function regionTemplate({ kernels, helpers }: ImportTable): {
   linkage: (mode: CodeMode) => RegionLinkage;
 } {
   const module = new ModuleBuilder();
-  module.importMemory("env", "state", 1);
-  module.importMemory("env", "guest", 1);
+  module.importMemory("env", "memory", GUEST_BASE / 65536);
   module.importTable("env", "handlers", 1);
   const lookups = {
     flat: module.importFunction("shared", "lookupFlat", LOOKUP),
@@ -74,7 +73,7 @@ export function regionTemplate({ kernels, helpers }: ImportTable): {
 /** The module of shared functions. */
 export function sharedModule(): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
-  module.importMemory("env", "state", 1);
+  module.importMemory("env", "memory", GUEST_BASE / 65536);
   const fill = (name: string, signature: Signature) => module.importFunction("fill", name, signature);
   const read = fill("read", FILL), write = fill("write", FILL);
   const readNumber = fill("readNumber", FILL_NUMBER), writeNumber = fill("writeNumber", FILL_NUMBER);
