@@ -3,6 +3,7 @@ import { CR0, CR4, Flag, R, S, Seg, Shadow, Vector } from "../state.ts";
 import * as control from "./control.ts";
 import { cpuid } from "./cpuid.ts";
 import { readDebugRegister, writeDebugRegister } from "./debug.ts";
+import { deliver } from "./interrupts.ts";
 import { checkPort } from "./io.ts";
 import { readMsr, writeMsr } from "./msr.ts";
 import { At, faultOf, gate, ProtectedBoard, Sel } from "./test_tables.ts";
@@ -119,6 +120,16 @@ Deno.test("debug registers: aliases, reserved bits and general detect", () => {
   assertEquals(b.r.u32(S.DR + 48), 0xffff_2ff0);
   b.enterUser();
   assertEquals(faultOf(() => writeDebugRegister(b.cpu, 0, 0n)), GP0);
+});
+
+Deno.test("debug registers: upper halves stay clear, and breakpoints of an earlier exception are forgotten", () => {
+  const b = new ProtectedBoard();
+  writeDebugRegister(b.cpu, 6, 0x4002n);
+  writeDebugRegister(b.cpu, 7, 0xf000_2000n);
+  assertEquals(faultOf(() => readDebugRegister(b.cpu, 6)), { vector: Vector.DB, code: -1 });
+  b.gate(Vector.DB, gate(0x8e, Sel.CODE0, 0x9000));
+  deliver(b.cpu, Vector.DB, -1, "exception");
+  assertEquals([readDebugRegister(b.cpu, 6), readDebugRegister(b.cpu, 7)], [0xffff_6ff0n, 0xf000_0400n]);
 });
 
 Deno.test("single-stepping: one trap after each instruction, none between MOV SS and the next", () => {

@@ -11,9 +11,15 @@ export const DR7_GD = 1 << 13;
 const DR6_FIXED = 0xffff_0ff0, DR6_WRITABLE = 0xe00f;
 const DR7_FIXED = 0x0400, DR7_WRITABLE = 0xffff_23ff;
 
-/** Notes why a debug exception happens; {@link Dr6} bits accumulate until software clears them. */
+/** The breakpoints' bits in DR6. */
+const DR6_BREAKPOINTS = 0xf;
+
+/**
+ * Notes why a debug exception happens. The bits of the breakpoints tell of this exception, the other {@link Dr6} bits
+ * accumulate until software clears them.
+ */
 export function noteDebug(r: Registers, bits: number): void {
-  r.setNumber(S.DR + 6 * 8, r.u32(S.DR + 6 * 8) | bits);
+  r.setI32(S.DR + 6 * 8, (r.i32(S.DR + 6 * 8) & ~DR6_BREAKPOINTS) | bits);
 }
 
 /** Checks an access to debug register `number` and resolves the aliases DR4 and DR5. */

@@ -157,7 +157,7 @@ function enter(core: CpuCore, vector: number, errorCode: number, kind: Interrupt
   if (!r.protectedMode && !inV86(core)) enterReal(core, vector, kind);
   else if (r.longMode) enter64(core, vector, errorCode, kind);
   else enterProtected(core, vector, errorCode, kind);
-  if (vector === Vector.DB && kind !== "software") r.setNumber(S.DR + 7 * 8, r.u32(S.DR + 7 * 8) & ~DR7_GD);
+  if (vector === Vector.DB && kind !== "software") r.setI32(S.DR + 7 * 8, r.i32(S.DR + 7 * 8) & ~DR7_GD);
   core.modeChanged();
 }
 

@@ -153,7 +153,7 @@ function commitTask(core: CpuCore, tss: Descriptor, task: TaskState): void {
     r.setNumber(S.CR3, task.cr3);
     core.flushTlb();
   }
-  r.setNumber(S.DR + 7 * 8, r.u32(S.DR + 7 * 8) & ~DR7_LOCAL);
+  r.setI32(S.DR + 7 * 8, r.i32(S.DR + 7 * 8) & ~DR7_LOCAL);
   core.debugRegistersChanged();
   r.ip = task.ip;
   r.eflags = task.flags;
