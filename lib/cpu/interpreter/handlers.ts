@@ -35,12 +35,16 @@ export interface Handler {
   readonly slot: number;
   readonly emit: (code: Code, linkage: Linkage) => void;
   readonly code: Code;
+  /** True if it calls floating-point kernels. */
+  readonly usesKernels: boolean;
 }
 
 /** A compiled module; later ones replace table entries of earlier ones. */
 export interface HandlerModule {
   readonly id: number;
   readonly module: WebAssembly.Module;
+  /** False if its imported kernels are never called. */
+  readonly usesKernels: boolean;
 }
 
 /** Handlers of one code mode: packed together, because running code rarely leaves its mode. */
@@ -73,10 +77,18 @@ export class HandlerLibrary {
   readonly #groups = new Map<number, HandlerGroup>();
   #nextId = 1;
   #count = 0;
+  #usesKernels = false;
   #nextOverflowSlot = OVERFLOW_SLOTS;
 
   constructor(imports: ImportTable) {
-    this.#linkage = linkModule(this.#template, imports);
+    const linkage = linkModule(this.#template, imports);
+    this.#linkage = {
+      ...linkage,
+      kernel: (name) => {
+        this.#usesKernels = true;
+        return linkage.kernel(name);
+      },
+    };
   }
 
   /** Number of handlers: a machine that has seen fewer must look at {@link modules} before it runs. */
@@ -106,10 +118,11 @@ export class HandlerLibrary {
 
   #make(key: string, mode: CodeMode, emit: (code: Code, linkage: Linkage) => void): number {
     const group = this.#group(mode), code = new Code(2);
+    this.#usesKernels = false;
     emit(code, this.#linkage);
     const packable = group.all.length < GROUP_SLOTS;
     const slot = packable ? group.firstSlot + group.all.length : this.#nextOverflowSlot++;
-    const handler = { slot, emit, code };
+    const handler = { slot, emit, code, usesKernels: this.#usesKernels };
     this.#slots.set(key, slot);
     if (packable) group.all.push(handler);
     group.pending.push(handler);
@@ -136,19 +149,21 @@ export class HandlerLibrary {
     const pack = fresh >= Math.max(FIRST_PACK, group.packed / 2) || (fresh > 0 && group.all.length === GROUP_SLOTS);
     const late = group.pending.filter(({ slot }) => slot >= OVERFLOW_SLOTS);
     const early = group.pending.filter(({ slot }) => slot < OVERFLOW_SLOTS);
-    if (late.length > 0) group.late.push(this.#module((module) => defineEach(module, late)));
+    if (late.length > 0) group.late.push(this.#module(late, (module) => defineEach(module, late)));
     if (pack) {
       group.packed = group.all.length;
       group.modules.length = 0;
-      group.modules.push(this.#module((module, linkage) => definePacked(module, linkage, group.mode, group.all)));
-    } else if (early.length > 0) group.modules.push(this.#module((module) => defineEach(module, early)));
+      const define = (module: ModuleBuilder) => definePacked(module, this.#linkage, group.mode, group.all);
+      group.modules.push(this.#module(group.all, define));
+    } else if (early.length > 0) group.modules.push(this.#module(early, (module) => defineEach(module, early)));
     group.pending = [];
   }
 
-  #module(define: (module: ModuleBuilder, linkage: Linkage) => void): HandlerModule {
+  #module(handlers: readonly Handler[], define: (module: ModuleBuilder) => void): HandlerModule {
     const module = this.#template.fork();
-    define(module, this.#linkage);
-    return { id: this.#nextId++, module: new WebAssembly.Module(module.toBytes()) };
+    define(module);
+    const usesKernels = handlers.some((handler) => handler.usesKernels);
+    return { id: this.#nextId++, module: new WebAssembly.Module(module.toBytes()), usesKernels };
   }
 }
 

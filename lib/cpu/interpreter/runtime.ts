@@ -46,6 +46,13 @@ function common(): Common {
 
 type Bound = (...args: number[]) => number;
 
+/** Stands for the kernels in modules that call none of them, so that compiling them can wait. */
+const NO_KERNELS: Record<string, () => never> = Object.fromEntries(
+  Object.keys(kernelTable).map((name) => [name, () => {
+    throw new Error(`the kernel ${name} is not there`);
+  }]),
+);
+
 /** Instantiates handler modules for one processor. */
 export class HandlerRuntime {
   /** Functions of regions, by slot. */
@@ -55,6 +62,8 @@ export class HandlerRuntime {
   readonly leaveSlot: number;
   readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS.FIRST + REGION_SLOTS.COUNT });
   readonly #imports: WebAssembly.Imports;
+  #kernels: WebAssembly.Exports | undefined;
+  readonly #instantiateKernels: () => WebAssembly.Exports;
   readonly #enter: (cpu: number, record: number) => void;
   readonly #resumeFlat: (cpu: number) => void;
   readonly #resumeSegmented: (cpu: number) => void;
@@ -67,20 +76,18 @@ export class HandlerRuntime {
     this.leaveSlot = this.library.pseudoSlot(Pseudo.LEAVE, { code: 32, stack: 32, flat: true });
     const bound: Record<string, Bound> = {};
     for (const [name, helper] of helpers) bound[name] = bind(cpu, helper, name in slowPaths);
-    const kernels = new WebAssembly.Instance(kernelModule(), { env: { memory } }).exports;
+    this.#instantiateKernels = () => new WebAssembly.Instance(kernelModule(), { env: { memory } }).exports;
     const env = { memory, handlers: this.#table };
-    this.#imports = { env, helper: bound, kernel: kernels };
-    this.regions = new RegionModules(common().imports, this.#table, {
-      env,
-      helper: bound,
-      kernel: kernels,
+    this.#imports = { env, helper: bound, kernel: NO_KERNELS };
+    this.regions = new RegionModules(common().imports, this.#table, () => ({
+      ...this.#importsWithKernels(),
       fill: {
         read: (linear: number, bytes: number) => cpu.fill(linear >>> 0, bytes, false) ? 0 : 1,
         write: (linear: number, bytes: number) => cpu.fill(linear >>> 0, bytes, true) ? 0 : 1,
         readNumber: (linear: number, bytes: number) => cpu.fill(linear, bytes, false) ? 0 : 1,
         writeNumber: (linear: number, bytes: number) => cpu.fill(linear, bytes, true) ? 0 : 1,
       },
-    });
+    }));
     const entry = new WebAssembly.Instance(common().entry, this.#imports).exports;
     this.#enter = entry.enter as (cpu: number, record: number) => void;
     this.#resumeFlat = entry.resumeFlat as (cpu: number) => void;
@@ -100,11 +107,15 @@ export class HandlerRuntime {
     else this.#resumeSegmented(CPU_BASE);
   }
 
+  #importsWithKernels(): WebAssembly.Imports {
+    return { ...this.#imports, kernel: this.#kernels ??= this.#instantiateKernels() };
+  }
+
   #instantiate(): void {
     if (this.library.slots > REGION_SLOTS.FIRST) throw new RangeError("more instruction forms than slots for handlers");
     this.#observer?.begin();
-    for (const { id, module } of this.library.modules(this.#lastModule)) {
-      new WebAssembly.Instance(module, this.#imports);
+    for (const { id, module, usesKernels } of this.library.modules(this.#lastModule)) {
+      new WebAssembly.Instance(module, usesKernels ? this.#importsWithKernels() : this.#imports);
       this.#lastModule = id;
     }
     this.#observer?.end();

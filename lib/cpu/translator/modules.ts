@@ -8,7 +8,10 @@ import type { RegionLinkage } from "./region.ts";
 /** Table slots of regions: behind those of handlers. */
 export const REGION_SLOTS = { FIRST: 0x8000, COUNT: 0x10000 } as const;
 
-let shared: { template: ReturnType<typeof regionTemplate>; module: WebAssembly.Module } | null = null;
+type Template = { module: ModuleBuilder; linkage: (mode: CodeMode) => RegionLinkage };
+
+/** What the modules of all processors have in common, made when the first one needs it. */
+let shared: { template: Template; module: WebAssembly.Module } | null = null;
 
 /** A region's function and where it goes. */
 export interface RegionFunction {
@@ -18,28 +21,38 @@ export interface RegionFunction {
 
 /** Compiles and instantiates region modules. */
 export class RegionModules {
-  readonly #template: { module: ModuleBuilder; linkage: (mode: CodeMode) => RegionLinkage };
-  readonly #imports: WebAssembly.Imports;
+  readonly #functions: ImportTable;
   readonly #table: WebAssembly.Table;
+  readonly #outside: () => WebAssembly.Imports;
+  #imports: WebAssembly.Imports | undefined;
 
-  constructor(functions: ImportTable, table: WebAssembly.Table, imports: WebAssembly.Imports) {
-    shared ??= { template: regionTemplate(functions), module: new WebAssembly.Module(sharedModule()) };
-    this.#template = shared.template;
+  /** `imports` is called when the first region is there. */
+  constructor(functions: ImportTable, table: WebAssembly.Table, imports: () => WebAssembly.Imports) {
+    this.#functions = functions;
     this.#table = table;
-    this.#imports = { ...imports, shared: new WebAssembly.Instance(shared.module, imports).exports };
+    this.#outside = imports;
+  }
+
+  #shared(): { template: Template; module: WebAssembly.Module } {
+    return shared ??= { template: regionTemplate(this.#functions), module: new WebAssembly.Module(sharedModule()) };
   }
 
   /** What region functions call. */
   linkage(mode: CodeMode): RegionLinkage {
-    return this.#template.linkage(mode);
+    return this.#shared().template.linkage(mode);
+  }
+
+  #link(): WebAssembly.Imports {
+    const outside = this.#outside();
+    return { ...outside, shared: new WebAssembly.Instance(this.#shared().module, outside).exports };
   }
 
   /** Puts functions into the table; returns the size of their module in bytes. */
   instantiate(functions: readonly RegionFunction[]): number {
-    const module = this.#template.module.fork();
+    const module = this.#shared().template.module.fork();
     for (const { slot, body } of functions) module.element(slot, module.function(REGION_SIGNATURE, body));
     const bytes = module.toBytes();
-    new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);
+    new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports ??= this.#link());
     return bytes.length;
   }
 
