@@ -5,7 +5,7 @@
 import { type Code, Op, OpSimd, type ValueType } from "../../wasm/mod.ts";
 import type { Instruction, MemoryOperand, Operand } from "../decode/instruction.ts";
 import { Flag, R, S, Seg } from "../state.ts";
-import type { CodeMode, Place, SegmentRef, Size, StateKind, Variable } from "./emitter.ts";
+import type { CodeMode, Place, SegmentRef, Size, StateKind, Steady, Variable } from "./emitter.ts";
 import { Value } from "./value.ts";
 
 const STATE_LOAD: Record<StateKind, number> = {
@@ -114,6 +114,9 @@ export abstract class EmitterBase {
   rarely(condition: Value, then: () => void): void {
     this.if(condition, then);
   }
+  fault(condition: Value, then: () => void): void {
+    this.if(condition, then);
+  }
   while(condition: () => Value, body: () => void): void {
     this.code.block((out) =>
       this.code.loop((again) => {
@@ -172,6 +175,10 @@ export abstract class EmitterBase {
     return this.vectorAt(this.base(), OpSimd.V128_LOAD, S.XMM + number * 32);
   }
   vectorsInMemory(): void {}
+  steady(value: Steady): Value {
+    return value(this);
+  }
+  steadyChanged(_value: Steady): void {}
   direction(bytes: number): Value {
     const backwards = this.state(S.EFLAGS, "i32").and(Flag.DF);
     return this.let(this.select(backwards, Value.i32(-bytes), Value.i32(bytes)));

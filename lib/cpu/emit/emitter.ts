@@ -73,6 +73,13 @@ export interface Emitter {
   /** Repeats `body` while `condition()` (evaluated before each round) is not 0. The bound must be small (BCD, bit scans): a guest must not stall here. */
   while(condition: () => Value, body: () => void): void;
 
+  /** Like {@link if}, where `then` raises an exception in any case. Nothing may have been changed before. */
+  fault(condition: Value, then: () => void): void;
+  /** The value as it is now. */
+  steady(value: Steady): Value;
+  /** What the value is computed from may have changed other than by a system function. */
+  steadyChanged(value: Steady): void;
+
   // ---- operands, by position
 
   isMemory(operand: number): boolean;
@@ -234,6 +241,17 @@ export interface Emitter {
 export interface Variable {
   readonly value: Value;
   set(value: Value): void;
+}
+
+/**
+ * A value (i32) of fields of the state block that hardly ever change: a translator computes it once for many instructions, and
+ * anew after system functions. A constant of the definitions; every one must be in semantics/steady.ts.
+ */
+export type Steady = (state: StateReader) => Value;
+
+/** Something that reads fields of the state block. */
+export interface StateReader {
+  state(offset: number, kind: StateKind): Value;
 }
 
 /** How a field of the state block is accessed. */

@@ -12,22 +12,10 @@ import { Op, OpSimd } from "../../wasm/mod.ts";
 import type { Emitter } from "../emit/emitter.ts";
 import { type Lanes, Value } from "../emit/value.ts";
 import { S } from "../state.ts";
+import { Mxcsr } from "./steady.ts";
 import { repeated } from "./vectors.ts";
 
 const { simd } = Value;
-
-/** Bits of MXCSR. Intel SDM vol. 1, section 10.2.3. */
-export const Mxcsr = {
-  PE: 1 << 5,
-  DAZ: 1 << 6,
-  /** Masks of all exceptions. */
-  MASKS: 0x1f80,
-  /** Mask of the precision exception. */
-  PM: 1 << 12,
-  /** Rounding control, 0 = to nearest. */
-  RC: 3 << 13,
-  FTZ: 1 << 15,
-} as const;
 
 /** A number format: vector instructions on its lanes, seen as numbers and as integers. */
 export interface FloatFormat {
@@ -244,11 +232,6 @@ export class LaneTests {
 /** MXCSR, i32. */
 export function mxcsr(e: Emitter): Value {
   return e.state(S.MXCSR, "i32");
-}
-
-/** Not 0 if exceptions are not all masked, rounding is not to nearest, or PE is not set; `also` are bits that must be 0. */
-export function notRounding(control: Value, also = 0): Value {
-  return control.and(Mxcsr.MASKS | Mxcsr.RC | Mxcsr.PE | also).xor(Mxcsr.MASKS | Mxcsr.PE);
 }
 
 /** Not 0 if exceptions are not all masked, or rounding is not to nearest. */

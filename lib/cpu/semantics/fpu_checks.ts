@@ -1,6 +1,7 @@
 /** What has to hold before an x87, MMX or SSE instruction may run. Intel SDM vol. 3A, sections 2.5, 12.1 and 13.1. */
 import type { Emitter } from "../emit/emitter.ts";
 import { CR0, CR4, S, Vector } from "../state.ts";
+import { sseDisabled } from "./steady.ts";
 
 /** FSW: an exception that is not masked is pending. */
 const ERROR_SUMMARY = 1 << 7;
@@ -44,9 +45,9 @@ export function beginMmx(e: Emitter): void {
 
 /** An SSE instruction: #UD with CR0.EM or without CR4.OSFXSR, #NM with CR0.TS. */
 export function beginSse(e: Emitter): void {
-  const control = e.state(S.CR0, "i32"), disabled = e.let(e.state(S.CR4, "i32").and(CR4.OSFXSR).xor(CR4.OSFXSR));
-  e.if(control.and(CR0.EM | CR0.TS).or(disabled), () => {
-    e.raiseIf(control.and(CR0.EM).or(disabled), Vector.UD);
+  e.fault(e.steady(sseDisabled), () => {
+    const disabled = e.state(S.CR4, "i32").and(CR4.OSFXSR).eqz();
+    e.raiseIf(e.state(S.CR0, "i32").and(CR0.EM).isTrue().or(disabled), Vector.UD);
     e.raise(Vector.NM);
   });
 }

@@ -2,9 +2,10 @@
 import { OpSimd } from "../../wasm/mod.ts";
 import type { Emitter } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
-import { type FloatFormat, LaneTests, Mxcsr, mxcsr, notNearest, notRounding, SHAPES } from "./float_lanes.ts";
+import { type FloatFormat, LaneTests, mxcsr, notNearest, SHAPES } from "./float_lanes.ts";
 import { beginSse } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
+import { Mxcsr, sseNotRounding } from "./steady.ts";
 import { floatKernel } from "./vectors.ts";
 
 const { simd } = Value;
@@ -25,17 +26,14 @@ interface Operation {
   readonly outside: Test;
   /** … and if PE is not set, the result is exact. */
   readonly inexact: Test;
-  /** Bits of MXCSR that must be clear. */
-  readonly clear: number;
 }
 
 /** Sums are exact even if they are denormal, but may have to be flushed. */
 const ADD: Operation = {
   name: "add",
-  uncommon: (tests, a, b, result) => tests.finite(result, [a, b]),
-  outside: (tests, a, b, result) => tests.finite(result, [a, b]).or(tests.denormal(result)),
+  uncommon: (tests, a, b, result) => tests.finite(result, [a, b, result]),
+  outside: (tests, a, b, result) => tests.finite(result, [a, b, result]),
   inexact: (tests, a, b, result) => tests.inexactSum(a, b, result),
-  clear: Mxcsr.FTZ,
 };
 const SUBTRACT: Operation = {
   ...ADD,
@@ -48,21 +46,18 @@ const MULTIPLY: Operation = {
   uncommon: (tests, a, b, result) => tests.normal(result, [a, b]),
   outside: (tests, a, b, result) => tests.finite(result, [a, b]).or(tests.underflow(result, [a, b])),
   inexact: (tests, a, b, result) => tests.inexactProduct(a, b, result),
-  clear: 0,
 };
 const DIVIDE: Operation = {
   name: "div",
   uncommon: MULTIPLY.uncommon,
   outside: (tests, a, b, result) => tests.finite(result, [a, b]).or(tests.underflow(result, [a])),
   inexact: (tests, a, b, result) => tests.inexactQuotient(a, b, result),
-  clear: 0,
 };
 const SQUARE_ROOT: Operation = {
   name: "sqrt",
   uncommon: (tests, _, b, result) => tests.finite(result, [b]),
   outside: (tests, _, b, result) => tests.finite(result, [b]),
   inexact: (tests, _, b, result) => tests.inexactQuotient(b, result, result),
-  clear: 0,
 };
 
 /** The host's result for a and b; for one lane in the low lane of a. */
@@ -88,9 +83,9 @@ function arithmetic(
   otherwise: () => Value,
 ): Value {
   const host = e.let(computed(operation, format, bytes, a, b)), result = e.variable(host);
-  const tests = new LaneTests(e, format, bytes), control = mxcsr(e);
-  const uncommon = operation.uncommon(tests, a, b, host);
-  e.if(uncommon.or(notRounding(control, operation.clear)), () => {
+  const tests = new LaneTests(e, format, bytes), uncommon = operation.uncommon(tests, a, b, host);
+  e.if(uncommon.or(e.steady(sseNotRounding)), () => {
+    const control = mxcsr(e);
     const inexact = e.select(control.and(Mxcsr.PE), e.i32(0), operation.inexact(tests, a, b, host));
     const unfit = operation.outside(tests, a, b, host).or(notNearest(control)).or(inexact);
     e.rarely(unfit, () => result.set(otherwise()));

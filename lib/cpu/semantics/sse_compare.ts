@@ -5,6 +5,7 @@ import { Value } from "../emit/value.ts";
 import { DOUBLE, type FloatFormat, LaneTests, SHAPES, SINGLE } from "./float_lanes.ts";
 import { beginSse, raiseSimdError } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
+import { sseNotRounding } from "./steady.ts";
 import { floatKernel, knownImmediate, zeroVector } from "./vectors.ts";
 
 const { simd } = Value;
@@ -52,6 +53,7 @@ define("comiss comisd ucomiss ucomisd", (e, mnemonic) => {
   e.rarely(tests.ordinary(a, b), () => {
     const quiet = e.i32(mnemonic.startsWith("u") ? 1 : 0);
     const image = e.kernel("sse_comi", e.base(), quiet, a, b, e.i32(wide ? 1 : 0));
+    e.steadyChanged(sseNotRounding);
     e.if(image.eq(-1), () => raiseSimdError(e));
     less.set(image.and(1));
     unordered.set(image.shrU(2).and(1));

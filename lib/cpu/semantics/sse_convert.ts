@@ -2,19 +2,10 @@
 import { Op, OpFc, OpSimd } from "../../wasm/mod.ts";
 import type { Emitter } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
-import {
-  DOUBLE,
-  type FloatFormat,
-  LaneTests,
-  Mxcsr,
-  mxcsr,
-  notNearest,
-  notRounding,
-  SHAPES,
-  SINGLE,
-} from "./float_lanes.ts";
+import { DOUBLE, type FloatFormat, LaneTests, mxcsr, notNearest, SHAPES, SINGLE } from "./float_lanes.ts";
 import { beginMmx, beginSse } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
+import { Mxcsr, sseNotRounding } from "./steady.ts";
 import { enterMmx, floatKernel, knownImmediate } from "./vectors.ts";
 
 const { simd, numeric } = Value;
@@ -51,7 +42,7 @@ for (const [mnemonic, bytes] of [["cvtsd2ss", 8], ["cvtpd2ps", 16]] as const) {
     const narrow = a.withLane("f32", 0, numeric("f32", Op.F32_DEMOTE_F64, b.lane("f64", 0)));
     const host = e.let(bytes === 8 ? narrow : simd(OpSimd.F32X4_DEMOTE_F64X2_ZERO, b)), result = e.variable(host);
     const outside = new LaneTests(e, SINGLE, bytes / 2).normal(host, []);
-    e.if(outside.or(notRounding(control)), () => {
+    e.if(outside.or(e.steady(sseNotRounding)), () => {
       const back = simd(OpSimd.F64X2_PROMOTE_LOW_F32X4, host);
       const inexact = new LaneTests(e, DOUBLE, bytes).different(back, b);
       const unfit = outside.or(notNearest(control)).or(e.select(control.and(Mxcsr.PE), e.i32(0), inexact));
@@ -82,7 +73,7 @@ define("cvtsi2ss cvtsi2sd", (e, mnemonic) => {
   if (wide && !long) return e.setVector(0, converted);
   const result = e.variable(converted);
   e.if(isLong(value, precision), () => {
-    e.rarely(notRounding(mxcsr(e)), () => {
+    e.rarely(e.steady(sseNotRounding), () => {
       result.set(floatKernel(e, "sse_from_integer", a, e.let(value.extendS()), e.i32(wide ? 1 : 0)));
     });
   });
@@ -113,7 +104,10 @@ function wordsToSingles(e: Emitter, words: Value, lanes: 2 | 4): Value {
   // Long ones have bits left above the 25th when 2^24 is added.
   const shifted = simd(OpSimd.I32X4_ADD, words, simd(OpSimd.I32X4_SPLAT, e.i32(1 << 24)));
   e.if(simd(OpSimd.I32X4_SHR_U, shifted, e.i32(25)).simdTest(OpSimd.V128_ANY_TRUE), () => {
-    e.rarely(notRounding(mxcsr(e)), () => result.set(floatKernel(e, "sse_from_words32", words, words, e.i32(lanes))));
+    e.rarely(
+      e.steady(sseNotRounding),
+      () => result.set(floatKernel(e, "sse_from_words32", words, words, e.i32(lanes))),
+    );
   });
   return result.value;
 }

@@ -6,6 +6,7 @@ import { R, S, Vector } from "../state.ts";
 import { beginMmx, beginSse } from "./fpu_checks.ts";
 import { indexOffset, NAMED_SEGMENT } from "./operands.ts";
 import { define } from "./registry.ts";
+import { sseNotRounding } from "./steady.ts";
 import { beginVector, enterMmx, isMmx, zeroVector } from "./vectors.ts";
 
 define("movaps movapd movdqa movntps movntpd movntdq movntdqa", (e) => {
@@ -129,6 +130,7 @@ define("ldmxcsr", (e) => {
   const value = e.read(0);
   e.raiseIf(value.and(~0xffff), Vector.GP, 0);
   e.setState(S.MXCSR, "i32", value);
+  e.steadyChanged(sseNotRounding);
 });
 define("stmxcsr", (e) => {
   beginSse(e);

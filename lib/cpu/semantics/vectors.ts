@@ -2,6 +2,7 @@
 import type { Emitter } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
 import { S } from "../state.ts";
+import { sseNotRounding } from "./steady.ts";
 import { beginMmx, beginSse, raiseSimdError } from "./fpu_checks.ts";
 
 /** Where a memory operand of a kernel is put: 16 bytes of S.KERNEL. */
@@ -96,6 +97,7 @@ const STATUS = S.KERNEL + 0x70;
 /** The result of a floating-point kernel (which gets the state block first); raises the exception if it is not masked. */
 export function floatKernel(e: Emitter, name: string, ...args: Value[]): Value {
   const result = e.kernel(name, e.base(), ...args);
+  e.steadyChanged(sseNotRounding);
   e.if(e.state(STATUS, "i32"), () => raiseSimdError(e));
   return result;
 }

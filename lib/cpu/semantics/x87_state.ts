@@ -4,6 +4,7 @@ import type { Value } from "../emit/value.ts";
 import { CR0, Flag, S, Vector } from "../state.ts";
 import { checkAvailable, checkPendingError, settleError } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
+import { sseNotRounding } from "./steady.ts";
 
 /** Bits of FCW that exist; bit 6 always reads as one. */
 const FCW_MASK = 0x1f7f, FCW_ONES = 0x40;
@@ -254,6 +255,7 @@ define("fxrstor", (e) => {
   e.raiseIf(mxcsr.and(~MXCSR_MASK), Vector.GP, 0);
   settleError(e);
   e.setState(S.MXCSR, "i32", mxcsr);
+  e.steadyChanged(sseNotRounding);
   e.setState(S.FOP, "i32", image.load(6, 16).and(0x7ff));
   setControl(e, image.load(0, 16));
   e.kernel("x87_set_status_word", e.base(), image.load(2, 16));

@@ -2,7 +2,7 @@
 import { type Code, type Label, Op, OpSimd } from "../../wasm/mod.ts";
 import type { Instruction, Operand } from "../decode/instruction.ts";
 import { type Callee, EmitterBase, isFlatAccess, sizeOfInstruction } from "../emit/base.ts";
-import type { CodeMode, Emitter, FlagName, Place, SegmentRef, Size } from "../emit/emitter.ts";
+import type { CodeMode, Emitter, FlagName, Place, SegmentRef, Size, Steady } from "../emit/emitter.ts";
 import { type FlagState, LazyFlags } from "../emit/flags.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE } from "../interpreter/layout.ts";
@@ -11,6 +11,7 @@ import { R, S, SEG, Seg } from "../state.ts";
 import { type AccessLinkage, RegionAccesses, type RememberedPage } from "./accesses.ts";
 import type { RegionInstruction } from "./discovery.ts";
 import { FlagTracker } from "./flags.ts";
+import type { SteadyLocals } from "./steady_locals.ts";
 import { learnRegister, type RegisterUse, XMM0 } from "./register_use.ts";
 
 /** Thrown when an instruction turns out to need TypeScript: the interpreter has to execute it. */
@@ -34,6 +35,8 @@ export interface RegionContext {
   readonly flags: FlagTracker;
   /** Local of each register by its number in masks, -1 if the region does not touch it. */
   readonly registers: readonly number[];
+  /** Locals of steady values. */
+  readonly steady: SteadyLocals;
   /** Writes SSE registers to the state block, and reads those of a mask from it. */
   storeVectors(): void;
   loadVectors(mask: number): void;
@@ -120,6 +123,9 @@ export class RegionEmitter extends EmitterBase implements Emitter {
     condition.emit(this.code);
     this.code.if(() => arm(0, then), () => arm(1, otherwise));
     this.#flags.known = known.every((after) => after === before) ? before : FlagTracker.DYNAMIC;
+  }
+  override fault(condition: Value): void {
+    this.#bailIf(condition);
   }
   override while(condition: () => Value, body: () => void): void {
     const before = this.#flags.known;
@@ -275,6 +281,12 @@ export class RegionEmitter extends EmitterBase implements Emitter {
     if (!this.isMemory(index)) return this.setState(this.#registerOffset(index), bytes === 4 ? "i32" : "i64", low);
     const data = this.let(low);
     this.memory.store(this.linear(index, bytes, true), data, bytes === 4 ? 32 : 64);
+  }
+  override steady(value: Steady): Value {
+    return this.#context.steady.value(value) ?? super.steady(value);
+  }
+  override steadyChanged(value: Steady): void {
+    this.#context.steady.compute(value);
   }
   override vectorRegister(number: number): Value {
     const local = this.#vectorsStored ? -1 : this.#context.registers[XMM0 + number];

@@ -4,6 +4,7 @@ import type { Instruction } from "../decode/instruction.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { type Imported, LEFT } from "../interpreter/linkage.ts";
 import { CPU_BASE, Exit, HEADER } from "../interpreter/layout.ts";
+import { STEADY } from "../semantics/steady.ts";
 import { IN_REGION, S, SEG, Seg } from "../state.ts";
 import type { Flow, RegionBlock, RegionCode, RegionInstruction } from "./discovery.ts";
 import { NotTranslated, type Outcome, RegionEmitter } from "./emitter.ts";
@@ -13,6 +14,7 @@ import type { AccessLinkage } from "./accesses.ts";
 import { findDeadFlags } from "./dead_flags.ts";
 import { perfectHash } from "./perfect_hash.ts";
 import { ALL_XMM, REGISTERS, registerUse, XMM0 } from "./register_use.ts";
+import { SteadyLocals } from "./steady_locals.ts";
 import { analyse, type NodeWriter, StructuredWriter } from "./structure.ts";
 
 /** Deepest nesting of calls between regions; what goes deeper gives up the way back. */
@@ -72,6 +74,7 @@ export class RegionWriter implements NodeWriter {
   readonly #graph = new FlowGraph();
   readonly #flags: FlagTracker;
   readonly #registers: number[] = [];
+  readonly #steady: SteadyLocals;
   /** Registers that the region may change, as a mask. */
   #all = 0;
   /** By node: registers that its code may change, and those whose locals may differ from the state block where it begins. */
@@ -119,7 +122,7 @@ export class RegionWriter implements NodeWriter {
     this.#next = code.local("i64");
     this.#region = code.local("i32");
     this.#result = code.local("i64");
-    this.#allocateRegisters();
+    this.#steady = new SteadyLocals(code, (this.#allocateRegisters() & ALL_XMM) !== 0 ? STEADY : []);
     this.#buildGraph();
     const analysis = analyse(this.#graph);
     this.#writer = new StructuredWriter(code, this.#graph, analysis, this);
@@ -129,7 +132,8 @@ export class RegionWriter implements NodeWriter {
     this.#dirtyAt = this.#findDirty(analysis.order);
   }
 
-  #allocateRegisters(): void {
+  /** Returns the registers that the region touches. */
+  #allocateRegisters(): number {
     let touched = 0, written = 0;
     for (const block of this.#blocks) {
       for (const { instruction } of block.instructions) {
@@ -144,6 +148,7 @@ export class RegionWriter implements NodeWriter {
       const type = n < XMM0 ? general : "v128";
       this.#registers.push((touched & (1 << n)) !== 0 ? this.#body.local(type) : -1);
     }
+    return touched;
   }
 
   // ---- the graph: node 0 leads to the root, node i + 1 is block i
@@ -304,6 +309,7 @@ export class RegionWriter implements NodeWriter {
       mode,
       flags: this.#flags,
       registers: this.#registers,
+      steady: this.#steady,
       tlb: this.#tlb,
       linkage: linkage.accesses,
       bailLabel: this.#bail,
@@ -341,6 +347,7 @@ export class RegionWriter implements NodeWriter {
     this.#getState(S.BUDGET);
     this.#body.set(this.#budget);
     this.#loadRegisters(~0);
+    this.#steady.computeAll();
   }
 
   /** Loads the registers of a mask, as far as the region touches them. */
