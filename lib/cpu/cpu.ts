@@ -65,10 +65,6 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   #interpretNext = false;
   readonly #fault = new CpuFault();
   #mode: CodeMode = codeMode(0);
-  #user = false;
-  /** Epochs of the mapping: of the supervisor's code pages and of the user's. */
-  readonly #epochs = [1, 1];
-  #interruptLine = false;
   #retired = 0;
   #stalled = 0;
   /** Budget at the start of the run; retired = #retired + #granted - budget left. */
@@ -136,7 +132,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   }
 
   setInterruptLine(level: boolean): void {
-    this.#interruptLine = level;
+    this.r.setI32(S.INTERRUPT_LINE, level ? 1 : 0);
     if (level) this.requestBreak();
   }
 
@@ -156,11 +152,13 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   reset(): void {
     this.#leaveAfterCurrent();
-    const running = [S.BUDGET, S.STALLED, S.CURRENT, S.EXIT].map((field) => [field, this.r.i32(field)]);
+    const kept = [S.BUDGET, S.STALLED, S.CURRENT, S.EXIT, S.INTERRUPT_LINE, S.EPOCHS, S.EPOCHS + 4].map((
+      field,
+    ) => [field, this.r.i32(field)]);
     const random = this.r.u64(S.RANDOM);
     resetRegisters(this.r, this.model.signature);
     this.r.setU64(S.RANDOM, random);
-    for (const [field, value] of running) this.r.setI32(field, value);
+    for (const [field, value] of kept) this.r.setI32(field, value);
     this.#shutdown = false;
     this.#debug.update();
     this.#mmu.flush();
@@ -278,7 +276,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       r.setI32(S.NMI_PENDING, 0);
       r.setI32(S.NMI_BLOCKED, 1);
       this.#deliver(Vector.NMI, -1, "hardware");
-    } else if (this.#interruptLine && (r.i32(S.EFLAGS) & Flag.IF) !== 0) {
+    } else if (r.i32(S.INTERRUPT_LINE) !== 0 && (r.i32(S.EFLAGS) & Flag.IF) !== 0) {
       this.#deliver(this.bus.acknowledge(), -1, "hardware");
     } else return false;
     return true;
@@ -317,6 +315,11 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.r.setI32(S.DEBUG_TRAP, 0);
     // Not counted: the instruction before it has been, and the budget may be used up.
     if (!deliver(this, Vector.DB, -1, "exception")) this.#shutdown = true;
+  }
+
+  /** Code runs with the user's privilege. */
+  get #user(): boolean {
+    return (this.r.i32(S.MODE) & ModeBit.USER) !== 0;
   }
 
   #linear(ip: number): number {
@@ -495,10 +498,11 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     }
   }
 
-  /** The shadow matters only to an interrupt that is waiting now: a later one comes after the next instruction. */
+  /** The shadow matters only to what is waiting now: a later interrupt comes after the next instruction. */
   #endIdleShadow(): void {
     const r = this.r;
-    if (r.i32(S.SHADOW) !== 0 && !this.#interruptLine && r.i32(S.NMI_PENDING) === 0) r.setI32(S.SHADOW, 0);
+    if (r.i32(S.SHADOW) === 0) return;
+    if ((r.i32(S.INTERRUPT_LINE) | r.i32(S.NMI_PENDING) | r.i32(S.DEBUG_TRAP)) === 0) r.setI32(S.SHADOW, 0);
   }
 
   /** After a system function: true if the run loop must look at something before the next instruction. */
@@ -507,7 +511,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#endIdleShadow();
     return (flags & (Flag.TF | Flag.RF | Flag.AC)) !== 0 || this.#alignment || this.#breakRequested || this.#shutdown ||
       r.i32(S.SHADOW) !== 0 || r.i32(S.HALTED) !== 0 || r.i32(S.DEBUG_TRAP) !== 0 || r.i32(S.NMI_PENDING) !== 0 ||
-      (this.#interruptLine && (flags & Flag.IF) !== 0) || this.#debug.watchesCode || r.i32(S.LEAVE) !== 0;
+      (r.i32(S.INTERRUPT_LINE) !== 0 && (flags & Flag.IF) !== 0) || this.#debug.watchesCode || r.i32(S.LEAVE) !== 0;
   }
 
   /** The current record's instruction did not happen: RIP points to it and its count goes back. */
@@ -653,10 +657,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   modeChanged(): void {
     const r = this.r;
-    this.#user = r.cpl === 3;
+    const user = r.cpl === 3;
     const code = r.codeSize, stack = r.stackSize, flat = code === 64 || this.#isFlat();
-    const mode = modeKey(code, stack, flat, this.#user);
-    r.setI32(S.TLB, this.#user ? TLB.USER : TLB.SUPERVISOR);
+    const mode = modeKey(code, stack, flat, user);
+    r.setI32(S.TLB, user ? TLB.USER : TLB.SUPERVISOR);
     this.#mmu.forgetRemembered();
     if (this.#mmu.guardsOpen && (r.i32(S.EFLAGS) & Flag.AC) === 0) this.#mmu.closeGuards();
     if ((r.i32(S.MODE) & ModeBit.BLOCK) !== (mode & ModeBit.BLOCK)) {
@@ -665,7 +669,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       this.#mode = codeMode(mode);
       this.#leaveAfterCurrent();
     }
-    r.setI32(S.MODE, mode | (this.#epochs[this.#user ? 1 : 0] << ModeBit.EPOCH));
+    r.setI32(S.MODE, mode | r.i32(S.EPOCHS + (user ? 4 : 0)));
   }
 
   #isFlat(): boolean {
@@ -721,14 +725,16 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     return this.#blocks.marksAddress(frame);
   }
   mappingChanged(user: boolean): void {
-    const epoch = (this.#epochs[user ? 1 : 0] + 1) & 0xff_ffff;
-    this.#epochs[user ? 1 : 0] = epoch;
+    const field = S.EPOCHS + (user ? 4 : 0), first = 1 << ModeBit.EPOCH;
+    let epoch = (this.r.i32(field) + first) | 0;
     if (epoch === 0) {
+      epoch = first;
       this.#jumps.clear();
       this.#translator?.forgetPages();
     }
+    this.r.setI32(field, epoch);
     if (user !== this.#user) return;
-    this.r.setI32(S.MODE, (this.r.i32(S.MODE) & 0xff) | (epoch << ModeBit.EPOCH));
+    this.r.setI32(S.MODE, (this.r.i32(S.MODE) & 0xff) | epoch);
     this.#leaveAfterCurrent();
   }
   accessed(linear: number, bytes: number, write: boolean, user: boolean): void {
@@ -756,7 +762,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       ...saveRegisters(this.r),
       instructions: this.instructions,
       cycles: this.cycles,
-      interruptLine: this.#interruptLine,
+      interruptLine: this.r.i32(S.INTERRUPT_LINE) !== 0,
     };
   }
 
@@ -769,7 +775,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#elsewhere += instructions - this.instructions;
     this.#retired = instructions;
     this.#stalled = cycles - instructions;
-    this.#interruptLine = interruptLine;
+    this.r.setI32(S.INTERRUPT_LINE, interruptLine ? 1 : 0);
     this.#shutdown = false;
     this.#link = 0;
     this.#debug.update();

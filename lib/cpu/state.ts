@@ -58,6 +58,10 @@ export const S = {
   REGION: 0x0f4,
   /** Not 0 if the run loop must have its turn before the next instruction: after a system function, i32. */
   LEAVE: 0x0f8,
+  /** The interrupt line is high, i32 0 or 1. */
+  INTERRUPT_LINE: 0xa20,
+  /** Epochs of the mapping of the supervisor's and of the user's code, as the upper bits of {@link S.MODE} have them, i32 each. */
+  EPOCHS: 0xa24,
   /**
    * The pages that regions last accessed through SP and through BP: linear address (i64, odd if it does not count) and what to
    * add to linear addresses to get host offsets (i32).

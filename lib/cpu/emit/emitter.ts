@@ -228,6 +228,13 @@ export interface Emitter {
    * the instruction ends here. Returns the helper's i32 result, if it has one. All registers are up to date when it runs.
    */
   helper(name: string, ...args: Value[]): Value;
+  /**
+   * Calls a helper like {@link helper}, except in the usual case: `inPlace` does all that the helper would do there, after it
+   * has asked for everything that must hold (each condition an i32); what it has not changed yet the helper still finds. The
+   * run loop needs no turn afterwards. An emitter may leave the running code before this instruction instead of calling the
+   * helper, and have it interpreted. Not inside conditions.
+   */
+  usually(inPlace: (require: (condition: Value) => void) => void, name: string, ...args: Value[]): void;
   /** An i64 (or i32, unsigned) as f64, exact up to 2^53: how offsets and addresses reach helpers. */
   asNumber(value: Value): Value;
   /**

@@ -343,6 +343,20 @@ export class InterpreterEmitter extends EmitterBase implements Emitter {
     if (this.#depth === 0) this.#calledHelper = true;
     return this.slow(name, ...args);
   }
+  usually(inPlace: (require: (condition: Value) => void) => void, name: string, ...args: Value[]): void {
+    const { code } = this;
+    code.block((done) => {
+      code.block((unusual) => {
+        inPlace((condition) => {
+          condition.eqz().emit(code);
+          code.brIf(unusual);
+        });
+        this.setState(S.LEAVE, "i32", Value.i32(0));
+        code.br(done);
+      });
+      this.helper(name, ...args);
+    });
+  }
   slow(name: string, ...args: Value[]): Value {
     const callee = this.linkage.helper(name);
     this.setState(S.CURRENT, "i32", Value.local("i32", RECORD));

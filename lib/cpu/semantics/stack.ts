@@ -6,6 +6,7 @@ import type { Emitter, Size } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
 import { Flag, R } from "../state.ts";
 import { stackOffset, stackSegment, toOffset, toSize, wrapStack } from "./operands.ts";
+import { popFlags } from "./privilege.ts";
 import { define } from "./registry.ts";
 
 define("push", (e) => {
@@ -58,7 +59,7 @@ define("pushf", (e) => {
 define("popf", (e) => {
   const size = e.instruction.operandSize;
   const image = e.stackLoad(0, size);
-  e.helper("popf", e.let(image.wrap()), e.i32(size));
+  popFlags(e, e.let(image.wrap()), size);
   e.adjustStack(size / 8);
 }, "exit");
 

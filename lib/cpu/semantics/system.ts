@@ -2,16 +2,10 @@
 import type { Instruction } from "../decode/instruction.ts";
 import type { Emitter } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
-import { Access } from "../registers.ts";
 import { S, SEG, Seg } from "../state.ts";
-import { REAL_ACCESS } from "../system/segments.ts";
+import { clearInterrupts, setInterrupts, swapGs } from "./privilege.ts";
 import { define, type Ending } from "./registry.ts";
-
-/** The register of an operand in the segment file, -1 if it is another operand. */
-function segmentRegister(instruction: Instruction, operand: number): number {
-  const register = instruction.operands[operand];
-  return register?.kind === "reg" && register.file === "seg" ? register.reg : -1;
-}
+import { loadSegmentRegister, segmentRegister } from "./segment_loads.ts";
 
 /** Loading SS holds interrupts off for an instruction, which the run loop has to know. */
 function segmentLoadEnding(instruction: Instruction): Ending {
@@ -25,25 +19,6 @@ function selectorOf(e: Emitter, operand: number): Value {
 
 function widened(value: Value, size: number): Value {
   return size === 64 ? value.extendU() : value;
-}
-
-/**
- * Loads the segment register of operand 0. In real mode only selector and base change: that is done in place, because
- * 16-bit programs do it all the time. With a code segment of 64 KiB the mode cannot become flat by it.
- */
-function loadSegmentRegister(e: Emitter, selectorValue: Value): void {
-  const number = e.registerNumber(0), selector = e.let(selectorValue.wrap().and(0xffff));
-  const general = () => void e.helper("load_segment", number, selector);
-  if (e.mode.code !== 16 || e.mode.flat || segmentRegister(e.instruction, 0) === Seg.SS) return general();
-  const register = e.let(e.base().add(number.mul(SEG.SIZE)).add(S.SEG));
-  const field = (offset: number) => e.stateAt(register, offset, "i32");
-  const rights = field(SEG.ACCESS).and(~(Access.BIG | Access.GRANULARITY));
-  const code = e.state(S.SEG + Seg.CS * SEG.SIZE + SEG.LIMIT, "i32");
-  const usual = rights.eq(REAL_ACCESS).and(code.eq(0xffff)).and(field(SEG.VALID));
-  e.if(usual.and(e.state(S.CR0, "i32").not()), () => {
-    e.setStateAt(register, SEG.SELECTOR, "i32", selector);
-    e.setStateAt(register, SEG.BASE, "i64", selector.shl(4).extendU());
-  }, general);
 }
 
 define("mov.seg", (e) => {
@@ -181,15 +156,9 @@ define("invd wbinvd", (e) => {
 define("hlt", (e) => {
   e.helper("halt");
 }, "exit");
-define("cli", (e) => {
-  e.helper("cli");
-});
-define("sti", (e) => {
-  e.helper("sti");
-}, "exit");
-define("swapgs", (e) => {
-  e.helper("swapgs");
-}, "exit");
+define("cli", clearInterrupts);
+define("sti", setInterrupts, "exit");
+define("swapgs", swapGs, "exit");
 
 for (const [name, segment] of [["fs", Seg.FS], ["gs", Seg.GS]] as const) {
   define(`rd${name}base`, (e) => {

@@ -1,6 +1,7 @@
 /** Far transfers, interrupts and returns from them: operands are read here, the rest is a system function. */
 import type { Emitter } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
+import { syscall, sysenter, sysexit, sysret } from "./privilege.ts";
 import { define } from "./registry.ts";
 
 /** Offset of the following instruction, as a helper takes it. */
@@ -55,18 +56,7 @@ define("into", (e) => {
   e.helper("overflow_interrupt", next(e));
 }, "transfer");
 
-define("sysenter", (e) => {
-  e.helper("sysenter");
-}, "transfer");
-
-define("sysexit", (e) => {
-  e.helper("sysexit", e.i32(e.instruction.operandSize));
-}, "transfer");
-
-define("syscall", (e) => {
-  e.helper("syscall", next(e));
-}, "transfer");
-
-define("sysret", (e) => {
-  e.helper("sysret", e.i32(e.instruction.operandSize));
-}, "transfer");
+define("sysenter", sysenter, "transfer");
+define("sysexit", sysexit, "transfer");
+define("syscall", syscall, "transfer");
+define("sysret", sysret, "transfer");

@@ -23,6 +23,12 @@ const V86_ACCESS = Access.PRESENT | Access.DPL | Access.S | Access.READ_WRITE | 
 /** Rights that a segment has after reset: present, DPL 0, writable data, accessed. */
 export const REAL_ACCESS = Access.PRESENT | Access.S | Access.READ_WRITE | Access.ACCESSED;
 
+/** Rights of the flat segments that fast system calls load, without privilege level and width of the code. */
+export const FLAT_CODE = Access.PRESENT | Access.S | Access.CODE | Access.READ_WRITE | Access.ACCESSED |
+  Access.GRANULARITY;
+export const FLAT_DATA = Access.PRESENT | Access.S | Access.READ_WRITE | Access.ACCESSED | Access.GRANULARITY |
+  Access.BIG;
+
 /** True in virtual-8086 mode. */
 export function inV86(core: CpuCore): boolean {
   return (core.r.i32(S.EFLAGS) & Flag.VM) !== 0;
@@ -115,13 +121,18 @@ export function loadSegment(core: CpuCore, segment: number, selector: number): v
   if (segment !== Seg.FS && segment !== Seg.GS) core.modeChanged();
 }
 
-/** After a change to an outer level: data segments that it may not reach become null. Vol. 2, RET. */
+/**
+ * After a change to an outer level: data segments that it may not reach become null. Vol. 2, RET. Bases stay: an
+ * operating system may have a selector in GS as well as a base of its own, and finds the base again in 64-bit code.
+ */
 export function dropInnerSegments(core: CpuCore, cpl: number): void {
   const r = core.r;
   for (const segment of [Seg.ES, Seg.DS, Seg.FS, Seg.GS]) {
     const access = r.segmentAccess(segment);
     const conforming = (access & (Access.CODE | Access.EXPAND_DOWN)) === (Access.CODE | Access.EXPAND_DOWN);
-    if (r.segmentValid(segment) && !conforming && ((access >>> 5) & 3) < cpl) setNullSegment(core, segment, 0);
+    if (r.segmentValid(segment) && !conforming && ((access >>> 5) & 3) < cpl) {
+      r.setSegment(segment, 0, r.segmentBase(segment), 0, 0, false);
+    }
   }
 }
 

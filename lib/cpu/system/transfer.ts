@@ -20,6 +20,8 @@ import {
 import {
   checkStackSegment,
   dropInnerSegments,
+  FLAT_CODE,
+  FLAT_DATA,
   in64BitCode,
   inV86,
   isAvailableTss,
@@ -43,8 +45,6 @@ import { returnToLinkedTask, switchTask } from "./tasks.ts";
 /** Operand size of a transfer in bits. */
 export type TransferSize = 16 | 32 | 64;
 
-const LONG_CODE = Access.PRESENT | Access.S | Access.CODE | Access.READ_WRITE | Access.ACCESSED | Access.GRANULARITY;
-const FLAT_DATA = Access.PRESENT | Access.S | Access.READ_WRITE | Access.ACCESSED | Access.GRANULARITY | Access.BIG;
 const WHOLE = 0xffff_ffff;
 
 /** The bytes of one stack slot. */
@@ -412,7 +412,7 @@ function returnToV86(core: CpuCore, offset: number, selector: number, flags: num
 /** Loads CS and SS with the flat segments that the fast system calls imply. */
 function setFlat(core: CpuCore, selector: number, stackSelector: number, cpl: number, long: boolean): void {
   const r = core.r, dpl = cpl << 5;
-  r.setSegment(Seg.CS, selector, 0, WHOLE, LONG_CODE | dpl | (long ? Access.LONG : Access.BIG));
+  r.setSegment(Seg.CS, selector, 0, WHOLE, FLAT_CODE | dpl | (long ? Access.LONG : Access.BIG));
   r.setSegment(Seg.SS, stackSelector, 0, WHOLE, FLAT_DATA | dpl);
   r.setI32(S.CPL, cpl);
 }

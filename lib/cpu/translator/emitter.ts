@@ -74,6 +74,8 @@ export class RegionEmitter extends EmitterBase implements Emitter {
   #vectorsStored = false;
   /** True if the current instruction calls a system function in any case. */
   calledHelper = false;
+  /** True if the current instruction does without the system function that it stands for. */
+  #inPlace = false;
   size: Size = 32;
 
   constructor(context: RegionContext) {
@@ -100,12 +102,12 @@ export class RegionEmitter extends EmitterBase implements Emitter {
     this.#outcome = { kind: "next" };
     this.#depth = 0;
     this.size = sizeOfInstruction(current.instruction);
-    this.calledHelper = false;
+    this.calledHelper = this.#inPlace = false;
     this.#vectorsStored = false;
     current.definition.emit(this);
     if (this.#vectorsStored) this.#context.loadVectors(this.instruction.mnemonic === "fxrstor" ? ~0 : use.written);
     const { flow } = current;
-    if ((flow === "exit" || flow === "transfer") && !this.calledHelper) throw new NotTranslated();
+    if ((flow === "exit" || flow === "transfer") && !this.calledHelper && !this.#inPlace) throw new NotTranslated();
     return this.#outcome;
   }
 
@@ -527,6 +529,10 @@ export class RegionEmitter extends EmitterBase implements Emitter {
     this.#context.afterHelper();
     this.calledHelper = true;
     return result;
+  }
+  usually(inPlace: (require: (condition: Value) => void) => void): void {
+    inPlace((condition) => this.#bailIf(condition.eqz()));
+    this.#inPlace = true;
   }
   protected kernelFunction(name: string): Callee {
     return this.#context.kernel(name);

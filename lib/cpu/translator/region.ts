@@ -472,16 +472,21 @@ export class RegionWriter implements NodeWriter {
     code.op(Op.DROP);
   }
 
-  /** After a system function that has set RIP: on there, in the region if it is the next instruction. */
+  /** After a system function, or what stands for it, has set RIP: on there, in the region if it is the next instruction. */
   #transferred(node: number, last: RegionInstruction): void {
     const code = this.#body;
-    this.#getState(S.LEAVE);
-    code.if(() => {
-      this.#setState(S.BUDGET, () => code.get(this.#budget));
-      this.#setState(S.EXIT, () => code.i32(Exit.TRANSFER));
-      code.i64(LEFT);
-      code.op(Op.RETURN);
-    });
+    if (this.#emitter.calledHelper) {
+      this.#getState(S.LEAVE);
+      code.if(() => {
+        this.#setState(S.BUDGET, () => code.get(this.#budget));
+        this.#setState(S.EXIT, () => code.i32(Exit.TRANSFER));
+        code.i64(LEFT);
+        code.op(Op.RETURN);
+      });
+    } else {
+      this.#flags.toMemory();
+      this.#storeRegisters(this.#dirty);
+    }
     code.get(CPU);
     code.memory(Op.I64_LOAD, S.RIP);
     code.set(this.#next);
@@ -489,6 +494,10 @@ export class RegionWriter implements NodeWriter {
       code.get(this.#next);
       code.i64(BigInt(last.next));
       code.op(Op.I64_EQ);
+      this.#getState(S.MODE);
+      code.get(this.#mode);
+      code.op(Op.I32_EQ);
+      code.op(Op.I32_AND);
       code.if(() => this.#goto(node, last.next));
       this.#flags.known = FlagTracker.IN_MEMORY;
     }
