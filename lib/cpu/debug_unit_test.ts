@@ -39,3 +39,27 @@ Deno.test("breakpoints on ports trap after the instruction, while CR4.DE is set"
   assertEquals(run([0xf3, 0x6e, 0x90], dword), 0x1000, "rep outsb");
   assertEquals(run([0xf3, 0x6c, 0x90], dword), 0x1000, "rep insb");
 });
+
+/** The addresses to which #DB returns, of code at 1000h with a breakpoint on the four bytes at 6000h. */
+function runWatching(...code: number[]): number[] {
+  const b = new ProtectedBoard();
+  // push [esp]; pop [edi]; add edi, 4; iret
+  b.board.load(0x5000, 0xff, 0x34, 0x24, 0x8f, 0x07, 0x83, 0xc7, 4, 0xcf);
+  b.gate(Vector.DB, gate(0x8e, Sel.CODE0, 0x5000));
+  b.board.load(0x1000, ...code, 0xf4);
+  b.write32(0x6000, b.r.selector(Seg.SS));
+  b.r.setNumber(S.DR, 0x6000);
+  b.r.setNumber(S.DR + 7 * 8, 0xf_0401);
+  b.cpu.debugRegistersChanged();
+  b.r.set32(R.DI, 0x7000);
+  assertEquals(b.cpu.run(100), "halted");
+  const count = (b.r.get32(R.DI) - 0x7000) / 4;
+  return Array.from({ length: count }, (_, i) => b.read32(0x7000 + i * 4));
+}
+
+Deno.test("a breakpoint on what is loaded into SS traps after the next instruction", () => {
+  const load = [0x8e, 0x15, 0x00, 0x60, 0, 0];
+  assertEquals(runWatching(...load, 0x90, 0x90), [0x1007]);
+  assertEquals(runWatching(...load, 0xf1), [0x1007], "int1 takes it along");
+  assertEquals(runWatching(...load, 0xcd, 1), [0x5000, 0x1008], "int 1 lets it wait for the handler");
+});

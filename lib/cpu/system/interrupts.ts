@@ -26,7 +26,7 @@ import {
   setNullSegment,
 } from "./segments.ts";
 import { innerStack, innerStack64, pushesOnto, pushesOnto64, pushesOntoCurrent, setStackPointer } from "./stack.ts";
-import { DR7_GD } from "./debug.ts";
+import { Dr6, DR7_GD } from "./debug.ts";
 import { pushTaskErrorCode, switchCount, switchTask } from "./tasks.ts";
 
 /** Where an interrupt comes from: it decides the EXT bit, the gate's privilege check and RF. */
@@ -118,7 +118,7 @@ export function softwareInterrupt(core: CpuCore, vector: number, nextIp: number)
   interrupt(core, nextIp, () => {
     if (inV86(core)) {
       if (redirects(core, vector)) {
-        discardTraps(core);
+        discardTraps(core, "software");
         enterRedirected(core, vector);
         core.modeChanged();
         return;
@@ -145,15 +145,18 @@ export function debugInterrupt(core: CpuCore, nextIp: number): void {
   interrupt(core, nextIp, () => enter(core, Vector.DB, -1, "hardware"));
 }
 
-/** Entering a handler, also by INT n, discards debug traps of the instruction. Section 17.3.1.4. */
-function discardTraps(core: CpuCore): void {
-  core.r.setI32(S.DEBUG_TRAP, 0);
+/**
+ * Entering a handler, also by INT n, discards debug traps of the instruction. Section 17.3.1.4. What waits since a load of
+ * SS before INT n comes at the handler's first instruction. Section 6.8.3.
+ */
+function discardTraps(core: CpuCore, kind: InterruptKind): void {
+  core.r.setI32(S.DEBUG_TRAP, kind === "software" ? core.r.i32(S.DEBUG_TRAP) & ~Dr6.BS : 0);
 }
 
 /** One attempt; raises what goes wrong, with nothing changed. */
 function enter(core: CpuCore, vector: number, errorCode: number, kind: InterruptKind): void {
   const r = core.r;
-  discardTraps(core);
+  discardTraps(core, kind);
   if (!r.protectedMode && !inV86(core)) enterReal(core, vector, kind);
   else if (r.longMode) enter64(core, vector, errorCode, kind);
   else enterProtected(core, vector, errorCode, kind);

@@ -96,9 +96,11 @@ Deno.test("farReturn: to an outer level hides inner data segments", () => {
   const b = new ProtectedBoard();
   push(b, 0x1234, Sel.CODE3 | 3, 0x5000, Sel.DATA3 | 3);
   b.r.setSegment(Seg.FS, Sel.DATA3 | 3, 0, 0xffff_ffff, 0xc0f3);
+  b.r.setSegment(Seg.GS, Sel.DATA0, 0x1234_5000, 0xffff_ffff, 0xc093);
   farReturn(b.cpu, 32, 0);
   assertEquals([b.r.cpl, b.r.ip, b.r.get32(R.SP)], [3, 0x1234, 0x5000]);
-  assertEquals([Seg.DS, Seg.ES, Seg.FS].map((s) => b.r.segmentValid(s)), [false, false, true]);
+  assertEquals([Seg.DS, Seg.ES, Seg.FS, Seg.GS].map((s) => b.r.segmentValid(s)), [false, false, true, false]);
+  assertEquals([b.r.selector(Seg.GS), b.r.segmentBase(Seg.GS)], [0, 0x1234_5000]);
 });
 
 Deno.test("farReturn: never to an inner level, and a bad stack changes nothing", () => {
