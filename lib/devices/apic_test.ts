@@ -150,6 +150,8 @@ Deno.test("local APIC: the timer counts once, again and again, or waits for a ti
   assertEquals(b.intr, false);
 
   b.set(TIMER, PERIODIC | 0x41);
+  b.advance(1e6);
+  assertEquals([b.get(INITIAL), b.get(CURRENT), b.intr], [1000, 0, false]);
   b.set(INITIAL, 100);
   let count = 0;
   for (let i = 0; i < 10; i++) {

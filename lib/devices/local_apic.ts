@@ -341,7 +341,7 @@ export class LocalApic implements Device, MmioHandler {
 
   #currentCount(): number {
     const { initialCount, startCount, timerStart } = this.state;
-    if (initialCount === 0 || this.#timerMode() === TimerMode.DEADLINE) return 0;
+    if (startCount === 0 || this.#timerMode() === TimerMode.DEADLINE) return 0;
     const count = startCount - Math.floor((this.#wires.clock.now - timerStart) / this.#period());
     if (count > 0 || this.#timerMode() === TimerMode.ONE_SHOT) return Math.max(0, count);
     return initialCount - (-count % initialCount);
@@ -370,7 +370,7 @@ export class LocalApic implements Device, MmioHandler {
   /** When the count next reaches 0; null if it does not. */
   #countDue(mode: number): number | null {
     const { initialCount, startCount, timerStart } = this.state, { now } = this.#wires.clock, period = this.#period();
-    if (initialCount === 0) return null;
+    if (startCount === 0) return null;
     const first = timerStart + startCount * period;
     if (mode === TimerMode.ONE_SHOT || first > now) return first > now ? first : null;
     const round = initialCount * period, earliest = now + SHORTEST_PERIOD;
@@ -502,6 +502,8 @@ export class LocalApic implements Device, MmioHandler {
 
   #writeLvt(index: number, value: number): void {
     const { state } = this, old = state.lvt[index];
+    // A count that has come to its end once does not begin again in another mode.
+    if (index === Lvt.TIMER && this.#currentCount() === 0) state.startCount = 0;
     if ((state.svr & SVR_ENABLE) === 0) value |= LVT_MASKED;
     state.lvt[index] = value & LVT_WRITABLE[index];
     if (index !== Lvt.TIMER) return;
