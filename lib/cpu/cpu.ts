@@ -295,7 +295,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   /** One instruction, with what only single-stepping can do: traps, breakpoints, RF, the interrupt shadow. */
   #step(): void {
     const r = this.r, flags = r.i32(S.EFLAGS);
-    if ((flags & Flag.RF) === 0 && this.#debug.codeBreakpoint(this.#linear(r.ip))) {
+    const breaks = (flags & Flag.RF) === 0 && r.i32(S.SHADOW) !== Shadow.STACK;
+    if (breaks && this.#debug.codeBreakpoint(this.#linear(r.ip))) {
       return this.#deliver(Vector.DB, -1, "exception");
     }
     r.setI32(S.SHADOW, 0);
@@ -501,7 +502,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   /** The shadow matters only to what is waiting now: a later interrupt comes after the next instruction. */
   #endIdleShadow(): void {
     const r = this.r;
-    if (r.i32(S.SHADOW) === 0) return;
+    if (r.i32(S.SHADOW) === 0 || this.#debug.watchesCode) return;
     if ((r.i32(S.INTERRUPT_LINE) | r.i32(S.NMI_PENDING) | r.i32(S.DEBUG_TRAP)) === 0) r.setI32(S.SHADOW, 0);
   }
 

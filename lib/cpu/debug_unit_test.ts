@@ -40,16 +40,19 @@ Deno.test("breakpoints on ports trap after the instruction, while CR4.DE is set"
   assertEquals(run([0xf3, 0x6c, 0x90], dword), 0x1000, "rep insb");
 });
 
-/** The addresses to which #DB returns, of code at 1000h with a breakpoint on the four bytes at 6000h. */
-function runWatching(...code: number[]): number[] {
+/**
+ * The addresses to which #DB returns, of code at 1000h with breakpoint 0, and DR7. The four bytes at 6000h are a selector
+ * for SS.
+ */
+function runWatching(address: number, dr7: number, ...code: number[]): number[] {
   const b = new ProtectedBoard();
-  // push [esp]; pop [edi]; add edi, 4; iret
-  b.board.load(0x5000, 0xff, 0x34, 0x24, 0x8f, 0x07, 0x83, 0xc7, 4, 0xcf);
+  // push [esp]; pop [edi]; add edi, 4; or byte [esp + 10], 1 (RF); iret
+  b.board.load(0x5000, 0xff, 0x34, 0x24, 0x8f, 0x07, 0x83, 0xc7, 4, 0x80, 0x4c, 0x24, 10, 1, 0xcf);
   b.gate(Vector.DB, gate(0x8e, Sel.CODE0, 0x5000));
   b.board.load(0x1000, ...code, 0xf4);
   b.write32(0x6000, b.r.selector(Seg.SS));
-  b.r.setNumber(S.DR, 0x6000);
-  b.r.setNumber(S.DR + 7 * 8, 0xf_0401);
+  b.r.setNumber(S.DR, address);
+  b.r.setNumber(S.DR + 7 * 8, dr7);
   b.cpu.debugRegistersChanged();
   b.r.set32(R.DI, 0x7000);
   assertEquals(b.cpu.run(100), "halted");
@@ -57,9 +60,17 @@ function runWatching(...code: number[]): number[] {
   return Array.from({ length: count }, (_, i) => b.read32(0x7000 + i * 4));
 }
 
+/** mov ss, [6000h] */
+const LOAD_STACK = [0x8e, 0x15, 0x00, 0x60, 0, 0];
+
 Deno.test("a breakpoint on what is loaded into SS traps after the next instruction", () => {
-  const load = [0x8e, 0x15, 0x00, 0x60, 0, 0];
-  assertEquals(runWatching(...load, 0x90, 0x90), [0x1007]);
-  assertEquals(runWatching(...load, 0xf1), [0x1007], "int1 takes it along");
-  assertEquals(runWatching(...load, 0xcd, 1), [0x5000, 0x1008], "int 1 lets it wait for the handler");
+  const watching = (...code: number[]) => runWatching(0x6000, 0xf_0401, ...LOAD_STACK, ...code);
+  assertEquals(watching(0x90, 0x90), [0x1007]);
+  assertEquals(watching(0xf1), [0x1007], "int1 takes it along");
+  assertEquals(watching(0xcd, 1), [0x5000, 0x1008], "int 1 lets it wait for the handler");
+});
+
+Deno.test("a breakpoint on the instruction after a load of SS is passed over", () => {
+  assertEquals(runWatching(0x1006, 0x401, ...LOAD_STACK, 0x90), []);
+  assertEquals(runWatching(0x1001, 0x401, 0xfb, 0xf4), [0x1001], "but not after sti");
 });
