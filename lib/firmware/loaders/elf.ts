@@ -1,5 +1,6 @@
 /** ELF32 executables for the i386: program headers, loading, notes. Source: Tool Interface Standard, ELF specification 1.2. */
 import { KernelFormatError, KernelProtocolError } from "./errors.ts";
+import type { Extent } from "./placement.ts";
 import { type LoadTarget, requireRam } from "./types.ts";
 
 const PT_LOAD = 1, PT_NOTE = 4;
@@ -74,9 +75,9 @@ function readSegment(view: DataView, at: number, bits: 32 | 64): ElfSegment {
   return { type, offset, virtualAddress, physicalAddress, fileSize, memorySize };
 }
 
-/** First and last address that loading has filled, and the entry point as a physical address. */
+/** What loading has filled, its end, and the entry point as a physical address. */
 export interface LoadedElf {
-  readonly low: number;
+  readonly extents: readonly Extent[];
   readonly high: number;
   readonly entry: number;
 }
@@ -89,7 +90,8 @@ export interface LoadedElf {
 export function loadElf(target: LoadTarget, image: Uint8Array, file: ElfFile): LoadedElf {
   const loadable = file.segments.filter(({ type, memorySize }) => type === PT_LOAD && memorySize > 0);
   if (loadable.length === 0) throw new KernelFormatError("the ELF file has nothing to load");
-  let low = Infinity, high = 0, { entry } = file;
+  const extents: Extent[] = [];
+  let high = 0, { entry } = file;
   for (const segment of loadable) {
     const { offset, fileSize, memorySize, physicalAddress, virtualAddress } = segment;
     if (fileSize > memorySize || offset + fileSize > image.length) {
@@ -101,10 +103,10 @@ export function loadElf(target: LoadTarget, image: Uint8Array, file: ElfFile): L
     if (file.entry >= virtualAddress && file.entry < virtualAddress + memorySize) {
       entry = file.entry - virtualAddress + physicalAddress;
     }
-    low = Math.min(low, physicalAddress);
+    extents.push({ start: physicalAddress, end: physicalAddress + memorySize });
     high = Math.max(high, physicalAddress + memorySize);
   }
-  return { low, high, entry };
+  return { extents, high, entry };
 }
 
 /** Clears memory in pieces, as the length may be large. */

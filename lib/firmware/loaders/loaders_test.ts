@@ -161,6 +161,19 @@ Deno.test("loadKernel starts multiboot 1 kernels by their addresses", () => {
   assertThrows(() => loadKernel(target(), { image }), KernelFormatError);
 });
 
+Deno.test("loadKernel leaves kernels below 640 KiB alone", () => {
+  const place = (load: number, end: number) => {
+    const image = multiboot(0x10003), view = new DataView(image.buffer), at = target();
+    [load + 16, load, 0, end, load + 0x40].forEach((value, i) => view.setUint32(28 + i * 4, value, true));
+    const { gdt, registers } = loadKernel(at, { image });
+    assertEquals(at.memory.read32(load + 16), 0x1badb002);
+    return [gdt?.base, registers[Register.SP], registers[Register.BX]];
+  };
+  assertEquals(place(0x1_0000, 0x9_0000), [0x8000, 0x8000, 0x9000]);
+  assertEquals(place(0x8000, 0x2_0000), [0x8_0000, 0x8_0000, 0x8_1000]);
+  assertThrows(() => place(0x8000, 0x9_0000), KernelMemoryError, "no room");
+});
+
 Deno.test("loadKernel starts multiboot 2 kernels", () => {
   const at = target();
   const body = new Uint8Array(256);

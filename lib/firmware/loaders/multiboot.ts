@@ -1,8 +1,8 @@
 /** Multiboot 1 kernels. Source: Free Software Foundation, "Multiboot Specification" 0.6.96. */
-import { clear, isElf, loadElf, parseElf } from "./elf.ts";
+import { clear, isElf, type LoadedElf, loadElf, parseElf } from "./elf.ts";
 import { KernelFormatError, KernelProtocolError } from "./errors.ts";
 import { type InitialState, Register } from "./initial_state.ts";
-import { Blob, placeHigh } from "./placement.ts";
+import { Blob, INFORMATION, placeHigh, placeTables } from "./placement.ts";
 import { flatState } from "./pvh.ts";
 import { commandLineBytes, extendedEnd, type KernelImage, type LoadTarget, requireRam } from "./types.ts";
 
@@ -12,7 +12,7 @@ const HeaderFlag = { PAGE_ALIGN: 1, MEMORY: 2, VIDEO: 4, ADDRESSES: 0x10000 } as
 const KNOWN_REQUIREMENTS = HeaderFlag.PAGE_ALIGN | HeaderFlag.MEMORY;
 /** Bits of the information's flags: memory sizes, command line, modules, memory map, loader's name. */
 const InfoFlag = { MEMORY: 1, COMMAND_LINE: 4, MODULES: 8, MAP: 0x40, LOADER_NAME: 0x200 } as const;
-const INFO = 0x9000, INFO_SIZE = 116;
+const INFO_SIZE = 116;
 
 /** Offset of the multiboot 1 header, or -1. */
 export function findMultiboot(image: Uint8Array): number {
@@ -41,28 +41,24 @@ export function loadMultiboot(target: LoadTarget, kernel: KernelImage): InitialS
       `the multiboot header requires features 0x${unknown.toString(16)}, which do not exist`,
     );
   }
-  const { entry, high } = (flags & HeaderFlag.ADDRESSES) !== 0
+  const loaded = (flags & HeaderFlag.ADDRESSES) !== 0
     ? loadByAddresses(target, image, view, at)
     : loadMultibootElf(target, image);
-  return flatState(target, entry, {
+  const tables = placeTables(loaded.extents);
+  return flatState(target, tables, loaded.entry, {
     [Register.AX]: BOOT_MAGIC,
-    [Register.BX]: writeInformation(target, kernel, high),
+    [Register.BX]: writeInformation(target, kernel, tables + INFORMATION, loaded.high),
   });
 }
 
 /** Loads the ELF file that a multiboot kernel without addresses must be. */
-export function loadMultibootElf(target: LoadTarget, image: Uint8Array): { entry: number; high: number } {
+export function loadMultibootElf(target: LoadTarget, image: Uint8Array): LoadedElf {
   if (!isElf(image)) throw new KernelFormatError("the multiboot kernel has no load addresses and is no ELF file");
   return loadElf(target, image, parseElf(image));
 }
 
 /** The a.out kludge: the header says what goes where. */
-function loadByAddresses(
-  target: LoadTarget,
-  image: Uint8Array,
-  view: DataView,
-  at: number,
-): { entry: number; high: number } {
+function loadByAddresses(target: LoadTarget, image: Uint8Array, view: DataView, at: number): LoadedElf {
   if (at + 32 > image.length) throw new KernelFormatError("the multiboot header is cut short");
   const [header, load, loadEnd, bssEnd, entry] = [12, 16, 20, 24, 28].map((offset) =>
     view.getUint32(at + offset, true)
@@ -87,7 +83,7 @@ export function loadFlat(
   target: LoadTarget,
   image: Uint8Array,
   { at, header, load, loadEnd, bssEnd, entry }: FlatAddresses,
-): { entry: number; high: number } {
+): LoadedElf {
   const start = at - (header - load);
   const length = loadEnd === 0 ? image.length - start : loadEnd - load;
   if (start < 0 || header < load || length < 0 || start + length > image.length) {
@@ -97,11 +93,12 @@ export function loadFlat(
   requireRam(target, load, high - load, "the kernel");
   target.memory.write(load, image.subarray(start, start + length));
   clear(target, load + length, high - load - length);
-  return { entry, high };
+  return { extents: [{ start: load, end: high }], high, entry };
 }
 
-function writeInformation(target: LoadTarget, kernel: KernelImage, kernelEnd: number): number {
-  const blob = new Blob(INFO);
+/** Puts the boot information at `address`, and returns that. */
+function writeInformation(target: LoadTarget, kernel: KernelImage, address: number, kernelEnd: number): number {
+  const blob = new Blob(address);
   const information = new Uint8Array(INFO_SIZE);
   blob.add(information);
   const fields = new DataView(information.buffer);
@@ -130,8 +127,8 @@ function writeInformation(target: LoadTarget, kernel: KernelImage, kernelEnd: nu
   set(48, blob.add(map));
   set(64, blob.add(commandLineBytes("Bootwright")));
   set(0, flags);
-  requireRam(target, INFO, blob.bytes().length, "the boot information");
-  target.memory.write(INFO, blob.bytes());
-  target.memory.write(INFO, information);
-  return INFO;
+  requireRam(target, address, blob.bytes().length, "the boot information");
+  target.memory.write(address, blob.bytes());
+  target.memory.write(address, information);
+  return address;
 }

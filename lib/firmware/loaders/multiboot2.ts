@@ -2,13 +2,12 @@
 import { KernelFormatError, KernelProtocolError } from "./errors.ts";
 import { type InitialState, Register } from "./initial_state.ts";
 import { type FlatAddresses, loadFlat, loadMultibootElf } from "./multiboot.ts";
-import { placeHigh } from "./placement.ts";
+import { INFORMATION, placeHigh, placeTables } from "./placement.ts";
 import { flatState } from "./pvh.ts";
 import { commandLineBytes, extendedEnd, type KernelImage, type LoadTarget, requireRam } from "./types.ts";
 
 const MAGIC = 0xe85250d6, BOOT_MAGIC = 0x36d76289;
 const SEARCH = 32768;
-const INFO = 0x9000;
 
 /** Header tags. */
 const HeaderTag = {
@@ -72,9 +71,13 @@ export function loadMultiboot2(target: LoadTarget, kernel: KernelImage): Initial
     ? loadMultibootElf(target, image)
     : loadFlat(target, image, { ...addresses, at, entry: 0 });
   const information = buildInformation(target, kernel, loaded.high);
-  requireRam(target, INFO, information.length, "the boot information");
-  target.memory.write(INFO, information);
-  return flatState(target, requests.entry ?? loaded.entry, { [Register.AX]: BOOT_MAGIC, [Register.BX]: INFO });
+  const tables = placeTables(loaded.extents), address = tables + INFORMATION;
+  requireRam(target, address, information.length, "the boot information");
+  target.memory.write(address, information);
+  return flatState(target, tables, requests.entry ?? loaded.entry, {
+    [Register.AX]: BOOT_MAGIC,
+    [Register.BX]: address,
+  });
 }
 
 function readTags(view: DataView, header: number): Requests {

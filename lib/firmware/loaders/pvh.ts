@@ -2,26 +2,29 @@
 import { KernelProtocolError } from "./errors.ts";
 import { findNote, loadElf, parseElf } from "./elf.ts";
 import { flatCode, flatData, flatGdt, type InitialState, Register } from "./initial_state.ts";
-import { Blob, placeHigh } from "./placement.ts";
+import { Blob, INFORMATION, placeHigh, placeTables } from "./placement.ts";
 import { commandLineBytes, type KernelImage, type LoadTarget, requireRam } from "./types.ts";
 
 const NOTE_OWNER = "Xen", PHYS32_ENTRY = 18;
 const START_MAGIC = 0x336ec578;
-/** Where start info and descriptor table go. */
-const INFO = 0x9000, GDT = 0x8000, STACK = 0x8000;
 const CODE = 0x10, DATA = 0x18;
 
-/** A flat 32-bit state with a small descriptor table, at `entry`. */
-export function flatState(target: LoadTarget, entry: number, registers: Record<number, number>): InitialState {
+/** A flat 32-bit state at `entry`, with a small descriptor table at `tables` and the stack below it. */
+export function flatState(
+  target: LoadTarget,
+  tables: number,
+  entry: number,
+  registers: Record<number, number>,
+): InitialState {
   const gdt = flatGdt(CODE, DATA);
-  target.memory.write(GDT, gdt);
+  target.memory.write(tables, gdt);
   return {
     ip: entry,
     eflags: 0,
-    registers: { [Register.SP]: STACK, ...registers },
+    registers: { [Register.SP]: tables, ...registers },
     cs: flatCode(CODE),
     data: flatData(DATA),
-    gdt: { base: GDT, limit: gdt.length - 1 },
+    gdt: { base: tables, limit: gdt.length - 1 },
     protectedMode: true,
   };
 }
@@ -38,10 +41,10 @@ export function loadElfKernel(target: LoadTarget, kernel: KernelImage): InitialS
   if (note === null && file.bits === 64) {
     throw new KernelProtocolError("the kernel is a 64-bit ELF file without a PVH entry: use its bzImage");
   }
-  const loaded = loadElf(target, kernel.image, file);
-  if (note === null || note.length < 4) return flatState(target, loaded.entry, {});
+  const loaded = loadElf(target, kernel.image, file), tables = placeTables(loaded.extents);
+  if (note === null || note.length < 4) return flatState(target, tables, loaded.entry, {});
   const entry = new DataView(note.buffer, note.byteOffset).getUint32(0, true);
-  const info = new Blob(INFO);
+  const info = new Blob(tables + INFORMATION);
   const { initrd } = kernel;
   const module = initrd === undefined ? 0 : placeHigh(target, initrd, loaded.high, "the initial RAM disk");
   const commandLine = info.add(commandLineBytes(kernel.commandLine ?? ""));
@@ -54,9 +57,9 @@ export function loadElfKernel(target: LoadTarget, kernel: KernelImage): InitialS
       words32(target.map.length, 0),
     ),
   );
-  requireRam(target, INFO, info.bytes().length, "the boot information");
-  target.memory.write(INFO, info.bytes());
-  return flatState(target, entry, { [Register.BX]: start });
+  requireRam(target, info.base, info.bytes().length, "the boot information");
+  target.memory.write(info.base, info.bytes());
+  return flatState(target, tables, entry, { [Register.BX]: start });
 }
 
 function words32(...values: number[]): Uint8Array {
