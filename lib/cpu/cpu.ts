@@ -22,7 +22,7 @@ import { accessesStack } from "./system/canonical.ts";
 import { Dr6, noteDebug } from "./system/debug.ts";
 import { deliver } from "./system/interrupts.ts";
 import { type CpuModel, defaultCpuModel, flagsOf } from "./system/model.ts";
-import { walk } from "./system/paging.ts";
+import { peek, walk } from "./system/paging.ts";
 import { Translator } from "./translator/translator.ts";
 
 /** Subtracted from the budget to leave compiled code at the next block. */
@@ -706,6 +706,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   walk(linear: number, write: boolean, user: boolean, execute: boolean): WalkResult {
     return walk(this, linear, write, user, execute);
+  }
+  peek(linear: number, user: boolean, execute: boolean): WalkResult | null {
+    return peek(this, linear, user, execute);
   }
   codeWritten(frame: number, offset: number, length: number): void {
     this.#codeWrites++;

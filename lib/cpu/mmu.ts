@@ -29,6 +29,8 @@ export interface WalkResult {
 export interface MmuHost {
   /** Translates a page; raises #PF. */
   walk(linear: number, write: boolean, user: boolean, execute: boolean): WalkResult;
+  /** Translates a page for reading or executing; null if that raised anything or changed an entry of the page tables. */
+  peek(linear: number, user: boolean, execute: boolean): WalkResult | null;
   /** Bytes of a frame that was decoded are being changed. */
   codeWritten(frame: number, offset: number, length: number): void;
   /** True if one of these bytes of a frame was decoded. */
@@ -48,6 +50,8 @@ export interface MmuHost {
   rootIndex(linear: number): number;
   /** Size of a page-table entry in bytes. */
   readonly entryBytes: number;
+  /** True in long mode, where linear addresses have 48 bits. */
+  readonly longMode: boolean;
   /** True if linear addresses wrap at 4 GiB: outside 64-bit code. */
   readonly wrapsLinear: boolean;
 }
@@ -58,12 +62,8 @@ const N = TLB.ENTRIES;
 /** A page number that no address has. */
 const EMPTY = 2 ** 52;
 
-/** Pages from here on, and negative ones: where systems map what all processes share. */
+/** Outside long mode: pages from here on are those that systems map for all processes alike. */
 const FIRST_UPPER = 0xc_0000;
-
-function isUpper(page: number): boolean {
-  return page < 0 || page >= FIRST_UPPER;
-}
 
 /** A set of TLB entries. */
 class UsedEntries {
@@ -94,11 +94,22 @@ class UsedEntries {
   }
 }
 
+/** Where a page of code is: its host frame, and the frame of the last table that says so, as in {@link Mmu}. */
+interface CodePage {
+  frame: number;
+  leaf: number;
+}
+
+/** How many translations are looked up anew at once rather than each when it is needed. */
+const MOST_TRANSLATED_ANEW = 32;
+
 /** One processor's MMU. */
 export class Mmu {
   readonly #host: MmuHost;
   readonly #memory: PhysicalMemory;
   readonly #words: Int32Array;
+  /** Guest memory by host offset divided by 4. */
+  readonly #guestWords: Int32Array;
   /** By table (0 supervisor, 1 user) and entry: linear page number or EMPTY. */
   readonly #page = new Float64Array(2 * N).fill(EMPTY);
   /** Physical address of the page. */
@@ -112,8 +123,8 @@ export class Mmu {
   readonly #leaf = new Int32Array(2 * N);
   /** Entries in use: for the lower addresses, which processes have of their own, and for the upper ones, which they share. */
   readonly #used = [new UsedEntries(), new UsedEntries()];
-  /** Pages that cached jumps rely on, with their {@link #leaf}, by privilege: supervisor, user. */
-  readonly #codePages = [new Map<number, number>(), new Map<number, number>()];
+  /** Pages that cached jumps rely on: the supervisor's and the user's at lower addresses, then those at upper ones. */
+  readonly #codePages = Array.from({ length: 4 }, () => new Map<number, CodePage>());
   /** Entries for data of the user's that the supervisor may use only as long as EFLAGS.AC is set. */
   readonly #guarded = new Set<number>();
   /** An entry that serves one access only, or -1. */
@@ -143,6 +154,7 @@ export class Mmu {
     this.#host = host;
     this.#memory = memory;
     this.#words = new Int32Array(state.buffer, 0, (TLB.USER + (N << TLB.ENTRY_SHIFT)) >> 2);
+    this.#guestWords = new Int32Array(memory.memory.buffer, memory.front);
     this.#writers = new Uint16Array(memory.frameFlags.length);
     this.#tableEpoch = new Uint32Array(memory.frameFlags.length);
     for (let i = 0; i < 2 * N; i++) this.#setTags(i, false, false);
@@ -237,36 +249,41 @@ export class Mmu {
     const write = permission === Permission.WRITE, execute = permission === Permission.EXECUTE;
     this.misses++;
     const walk = this.#host.walk(linear, write, user, execute);
-    const physical = this.physicalAddress(walk.physical - (walk.physical % PAGE_SIZE));
-    let granted = (execute ? Permission.EXECUTE : 0) | (walk.readable ? Permission.READ : 0);
-    if (walk.writable && walk.dirty) granted |= Permission.WRITE;
     if (walk.guarded && walk.readable) this.#guarded.add(entry);
     if (walk.tableCount > 0) this.#markTables(linear, walk);
-    if (this.#page[entry] === page) granted |= this.#permission[entry] & Permission.EXECUTE;
+    let executable = execute ? Permission.EXECUTE : 0;
+    if (this.#page[entry] === page) executable |= this.#permission[entry] & Permission.EXECUTE;
     else {
       this.#drop(entry);
-      this.#used[isUpper(page) ? 1 : 0].add(entry);
+      this.#used[this.#isUpper(page) ? 1 : 0].add(entry);
       if (this.#entries < 2 * N) this.#dropOldest(entry);
       this.#page[entry] = page;
     }
+    this.#setEntry(entry, walk, executable);
+    if (walk.cacheable) this.#refresh(entry);
+    else this.#momentary = entry;
+    return entry;
+  }
+
+  /** Fills an entry with what a walk has found; it has no tags yet. */
+  #setEntry(entry: number, walk: WalkResult, executable: number): void {
+    const physical = this.physicalAddress(walk.physical - (walk.physical % PAGE_SIZE));
+    let granted = executable | (walk.readable ? Permission.READ : 0);
+    if (walk.writable && walk.dirty) granted |= Permission.WRITE;
     const physicalPage = physical / PAGE_SIZE, kind = this.#memory.kind(physicalPage);
     if (kind === PageKind.RAM) granted |= Permission.RAM;
-    const frame = kind === PageKind.RAM || kind === PageKind.ROM ? this.#memory.frame(physicalPage) : -1;
-    if (this.#isWriter(entry)) {
-      this.#writers[this.#frame[entry]]--;
-      this.#setTags(entry, false, false);
-    }
+    if (this.#isWriter(entry)) this.#writers[this.#frame[entry]]--;
+    this.#setTags(entry, false, false);
     this.#physical[entry] = physical;
-    this.#frame[entry] = frame;
+    this.#frame[entry] = kind === PageKind.RAM || kind === PageKind.ROM ? this.#memory.frame(physicalPage) : -1;
     this.#permission[entry] = granted;
-    this.#rootIndex[entry] = this.#host.rootIndex(linear);
+    this.#rootIndex[entry] = this.#host.rootIndex(this.#page[entry] * PAGE_SIZE);
     this.#leaf[entry] = walk.tableCount > 1 ? walk.tables[walk.tableCount - 1] : -1;
-    if (walk.cacheable) this.#refresh(entry);
-    else {
-      this.#setTags(entry, false, false);
-      this.#momentary = entry;
-    }
-    return entry;
+  }
+
+  /** True for the half of the addresses that systems map for all processes alike. */
+  #isUpper(page: number): boolean {
+    return page < 0 || (page >= FIRST_UPPER && !this.#host.longMode);
   }
 
   /** Keeps to a TLB of few entries. */
@@ -376,7 +393,7 @@ export class Mmu {
       return address < from || address >= to;
     };
     for (const pages of this.#codePages) {
-      for (const [page, leaf] of pages) if (leaf === frame && outside(page)) return true;
+      for (const [page, { leaf }] of pages) if (leaf === frame && outside(page)) return true;
     }
     return this.#used.some((used) =>
       used.some((entry) =>
@@ -418,11 +435,11 @@ export class Mmu {
         return false;
       });
     }
-    this.#codePages.forEach((pages, privilege) => {
+    this.#codePages.forEach((pages, kind) => {
       for (const page of pages.keys()) {
         if (!concerns(page)) continue;
         any = true;
-        return this.#forgetCode(privilege);
+        return this.#forgetCode(kind & 1);
       }
     });
     return any;
@@ -438,16 +455,17 @@ export class Mmu {
       this.#permission[entry] = 0;
       this.#setTags(entry, false, false);
     }
-    this.#codePages.forEach((pages, privilege) => {
-      if (!pages.has(page)) return;
+    for (let user = 0; user < 2; user++) {
+      if (!this.#codePages[user + (this.#isUpper(page) ? 2 : 0)].has(page)) continue;
       any = true;
-      this.#forgetCode(privilege);
-    });
+      this.#forgetCode(user);
+    }
     return any;
   }
 
   #forgetCode(privilege: number): void {
     this.#codePages[privilege].clear();
+    this.#codePages[privilege + 2].clear();
     this.#host.mappingChanged(privilege === 1);
   }
 
@@ -474,40 +492,66 @@ export class Mmu {
     if (from === to) return;
     const old = this.#hostTable(from), next = this.#hostTable(to);
     if (old < 0 || next < 0 || this.#momentary >= 0) return this.flush();
-    const words = new Int32Array(this.#memory.memory.buffer, this.#memory.front),
-      step = bytes / 4,
-      differs = this.#differs;
-    const oldWord = old >>> 2, nextWord = next >>> 2;
-    const firstUpper = this.#host.rootIndex(FIRST_UPPER * PAGE_SIZE);
-    let upper = false;
-    for (let i = 0; i < entries; i++) {
-      const at = i * step;
-      const same = words[oldWord + at] === words[nextWord + at] &&
-        (step === 1 || words[oldWord + at + 1] === words[nextWord + at + 1]);
-      differs[i] = same ? 0 : 1;
-      if (!same && i >= firstUpper) upper = true;
-    }
-    const oldFrame = old >>> 12, nextFrame = next >>> 12;
-    this.#tableEpoch[oldFrame] = 0;
-    for (const used of this.#used) {
-      if (used === this.#used[1] && !upper) continue;
-      used.keep((entry) => {
-        if (this.#page[entry] === EMPTY) return false;
-        if (differs[this.#rootIndex[entry]] === 0) return true;
-        this.#drop(entry);
-        return false;
-      });
-    }
-    this.#codePages.forEach((pages, privilege) => {
-      for (const page of pages.keys()) {
-        if (!upper && isUpper(page)) continue;
-        if (differs[this.#host.rootIndex(page * PAGE_SIZE)] !== 0) return this.#forgetCode(privilege);
-      }
-    });
+    const nextFrame = next >>> 12;
+    this.#tableEpoch[old >>> 12] = 0;
+    this.#compareTables(old >>> 2, next >>> 2, bytes >> 2, entries);
     this.#root = nextFrame;
     this.#tables.noteRoot(nextFrame, span);
     this.#tableEpoch[nextFrame] = this.#epoch;
     this.watchFrame(nextFrame, FrameFlag.PAGE_TABLE);
+    const firstUpper = this.#host.rootIndex(this.#host.longMode ? -(2 ** 47) : FIRST_UPPER * PAGE_SIZE);
+    const halves = this.#differs.indexOf(1, firstUpper) < 0 ? 1 : 2;
+    for (let upper = 0; upper < halves; upper++) {
+      this.#translateAnew(this.#used[upper]);
+      this.#checkCode(0, this.#codePages[2 * upper]);
+      this.#checkCode(1, this.#codePages[2 * upper + 1]);
+    }
+  }
+
+  /** Notes which entries of two top-level tables differ, of `step` words each. */
+  #compareTables(old: number, next: number, step: number, entries: number): void {
+    const words = this.#guestWords, differs = this.#differs.fill(0);
+    for (let i = 0; i < entries; i++) {
+      const at = i * step;
+      const same = words[old + at] === words[next + at] && (step === 1 || words[old + at + 1] === words[next + at + 1]);
+      differs[i] = same ? 0 : 1;
+    }
+  }
+
+  /** Under another top-level table: replaces the entries that it does not share, if they are few, or drops them. */
+  #translateAnew(used: UsedEntries): void {
+    const replace = used.count <= MOST_TRANSLATED_ANEW && this.#entries === 2 * N;
+    used.keep((entry) => {
+      if (this.#page[entry] === EMPTY) return false;
+      if (this.#differs[this.#rootIndex[entry]] === 0) return true;
+      if (replace && this.#guarded.size === 0 && this.#replace(entry)) return true;
+      this.#drop(entry);
+      return false;
+    });
+  }
+
+  /** Lets an entry stand for what its page is now; false if a walk must find that out. */
+  #replace(entry: number): boolean {
+    const permission = this.#permission[entry], page = this.#page[entry], linear = page * PAGE_SIZE;
+    if (permission === 0) return false;
+    const walk = this.#host.peek(linear, entry >= N, (permission & Permission.EXECUTE) !== 0);
+    if (walk === null || !walk.cacheable || walk.guarded || walk.tableCount === 0) return false;
+    this.#markTables(linear, walk);
+    this.#setEntry(entry, walk, permission & Permission.EXECUTE);
+    this.#refresh(entry);
+    return true;
+  }
+
+  /** Under another top-level table: forgets jumps that go by pages which are not where they were. */
+  #checkCode(privilege: number, pages: Map<number, CodePage>): void {
+    for (const [page, known] of pages) {
+      if (this.#differs[this.#host.rootIndex(page * PAGE_SIZE)] === 0) continue;
+      const entry = (page & (N - 1)) + privilege * N;
+      const stays = this.#page[entry] === page && this.#frame[entry] === known.frame &&
+        (this.#permission[entry] & Permission.EXECUTE) !== 0;
+      if (!stays) return this.#forgetCode(privilege);
+      known.leaf = this.#leaf[entry];
+    }
   }
 
   /** Host offset of a table in RAM, -1 if it is not there. */
@@ -534,9 +578,19 @@ export class Mmu {
     const entry = this.#lookup(linear, Permission.EXECUTE, user);
     this.executePhysical = this.#physical[entry] + (linear & (PAGE_SIZE - 1));
     if (this.#frame[entry] < 0 || this.#momentary >= 0) return -1;
-    this.#codePages[user ? 1 : 0].set(this.#page[entry], this.#leaf[entry]);
+    this.#noteCode(this.#codePages[(user ? 1 : 0) + (this.#isUpper(this.#page[entry]) ? 2 : 0)], entry);
     return this.#frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1));
   }
+  /** Notes that cached jumps may rely on the page of an entry. */
+  #noteCode(pages: Map<number, CodePage>, entry: number): void {
+    const page = this.#page[entry], known = pages.get(page);
+    if (known === undefined) pages.set(page, { frame: this.#frame[entry], leaf: this.#leaf[entry] });
+    else {
+      known.frame = this.#frame[entry];
+      known.leaf = this.#leaf[entry];
+    }
+  }
+
   /** Physical address of the last {@link execute}. */
   executePhysical = 0;
 

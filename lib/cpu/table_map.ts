@@ -60,7 +60,12 @@ export class TableMap {
 
   /** Notes a top-level table, of which one entry maps `span` bytes. */
   noteRoot(frame: number, span: number): void {
-    this.#ranges.set(frame, { base: span === GIGABYTE ? NaN : 0, span });
+    const base = span === GIGABYTE ? NaN : 0, range = this.#ranges.get(frame);
+    if (!range) this.#ranges.set(frame, { base, span });
+    else {
+      range.base = base;
+      range.span = span;
+    }
   }
 
   /** What a frame maps, if it has been noted. */

@@ -1,7 +1,7 @@
 /** TypeScript's side of the jump cache: compiled code reads it, lookups fill it. */
 import { JUMP_CACHE } from "./layout.ts";
 
-/** Linear address → first record, direct-mapped; an entry counts only for the mode and mapping epoch it was made in. */
+/** Linear address → first record, each in one of two places; an entry counts only for the mode and mapping epoch it was made in. */
 export class JumpCache {
   readonly #words: Int32Array;
 
@@ -19,6 +19,8 @@ export class JumpCache {
   set(linear: number, mode: number, record: number): void {
     const low = linear % 2 ** 32 | 0, high = Math.floor(linear / 2 ** 32);
     const word = (Math.imul(low, JUMP_CACHE.MULTIPLIER) >>> JUMP_CACHE.SHIFT) << 2;
+    // The newest comes first; what was there takes the other place.
+    if (this.#words[word] !== low) this.#words.copyWithin(word ^ (JUMP_CACHE.OTHER >> 2), word, word + 4);
     this.#words[word] = low;
     this.#words[word + 1] = high;
     this.#words[word + 2] = mode;

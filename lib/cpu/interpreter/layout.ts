@@ -12,11 +12,11 @@ export const COUNTERS = {
 /** The TLBs: two tables (supervisor, user) of entries in linear memory, direct-mapped by page number. */
 export const TLB = {
   /** Entries of one table. */
-  ENTRIES: 4096,
+  ENTRIES: 0x4000,
   /** Bytes of one entry, as a shift. */
   ENTRY_SHIFT: 5,
-  SUPERVISOR: 0x10000,
-  USER: 0x30000,
+  SUPERVISOR: 0x10_0000,
+  USER: 0x18_0000,
   /** Field: page address that may be read, i64; an odd value matches nothing. */
   READ: 0,
   /** Field: page address that may be written, i64. */
@@ -36,6 +36,8 @@ export const JUMP_CACHE = {
   /** An address's entry is (its low 32 bits × MULTIPLIER mod 2^32) >> SHIFT: Fibonacci hashing. */
   MULTIPLIER: 0x9e3779b1 | 0,
   SHIFT: 17,
+  /** An address that is not in its entry may be in the one whose address differs from it in this bit. */
+  OTHER: 16,
   /** Field: linear address, i64. */
   KEY: 0,
   /** Field: {@link S.MODE} at the time, i32. */
@@ -51,7 +53,7 @@ export const JUMP_CACHE = {
 export const PAGE_CELLS = { BASE: 0x50000, COUNT: 0xc000 } as const;
 
 /** Decoded records and block headers. */
-export const ARENA_BASE = 0x100000;
+export const ARENA_BASE = 0x20_0000;
 export const ARENA_END = 0x500_0000;
 
 /**

@@ -116,22 +116,35 @@ export function emitFind(code: Code, flat: boolean, target: number, record: numb
   code.op(Op.I32_SHL);
   code.i32(JUMP_CACHE.BASE);
   code.op(Op.I32_ADD);
-  code.tee(entry);
-  code.memory(Op.I64_LOAD, JUMP_CACHE.KEY);
-  code.get(linear);
-  code.op(Op.I64_EQ);
-  code.if(() => {
-    code.get(entry);
-    code.memory(Op.I32_LOAD, JUMP_CACHE.MODE);
-    code.get(CPU);
-    code.memory(Op.I32_LOAD, S.MODE);
-    code.op(Op.I32_EQ);
-    code.if(() => {
+  code.set(entry);
+  const compare = (hit: Label) =>
+    code.block((other) => {
       code.get(entry);
-      code.memory(Op.I32_LOAD, JUMP_CACHE.RECORD);
-      code.set(record);
-      found();
+      code.memory(Op.I64_LOAD, JUMP_CACHE.KEY);
+      code.get(linear);
+      code.op(Op.I64_NE);
+      code.brIf(other);
+      code.get(entry);
+      code.memory(Op.I32_LOAD, JUMP_CACHE.MODE);
+      code.get(CPU);
+      code.memory(Op.I32_LOAD, S.MODE);
+      code.op(Op.I32_EQ);
+      code.brIf(hit);
     });
+  code.block((miss) => {
+    code.block((hit) => {
+      compare(hit);
+      code.get(entry);
+      code.i32(JUMP_CACHE.OTHER);
+      code.op(Op.I32_XOR);
+      code.set(entry);
+      compare(hit);
+      code.br(miss);
+    });
+    code.get(entry);
+    code.memory(Op.I32_LOAD, JUMP_CACHE.RECORD);
+    code.set(record);
+    found();
   });
 }
 

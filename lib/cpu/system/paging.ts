@@ -100,15 +100,33 @@ function reservedHigh(core: CpuCore): number {
   return 0xfffff & ~(2 ** (core.model.physicalBits - 32) - 1);
 }
 
+/** What the parts of a walk return if nothing stands against the access; else they return the cause of the fault. */
+const ALLOWED = -1;
+/** The walk must change nothing: it fails where it would have to set a bit. */
+let quiet = false;
+
 /**
  * Translates a linear address, checking the rights of the access, and sets the accessed (and, for `write`, dirty) bits.
  * `linear` is 0 … 2^32-1, or a signed 64-bit address in long mode. Raises #PF, or what a non-canonical address raises.
  */
 export function walk(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean): Translation {
-  const r = core.r, cr0 = r.i32(S.CR0);
+  quiet = false;
+  const cause = translate(core, linear, write, user, execute);
+  if (cause !== ALLOWED) fault(core, linear, write, user, execute, cause);
+  return result;
+}
+
+/** Like a {@link walk} for reading (and fetching, for `execute`), but null if that would raise anything or set a bit. */
+export function peek(core: CpuCore, linear: number, user: boolean, execute: boolean): Translation | null {
+  quiet = true;
+  return translate(core, linear, false, user, execute) === ALLOWED ? result : null;
+}
+
+function translate(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean): number {
+  const r = core.r;
   result.tableCount = level = 0;
   result.cacheable = true;
-  if ((cr0 & CR0.PG) === 0) {
+  if ((r.i32(S.CR0) & CR0.PG) === 0) {
     result.physical = linear >>> 0;
     result.pageSize = TWO_32;
     result.readable =
@@ -117,11 +135,11 @@ export function walk(core: CpuCore, linear: number, write: boolean, user: boolea
       result.dirty =
         true;
     result.noExecute = result.global = result.guarded = false;
-    return result;
+    return ALLOWED;
   }
-  if ((r.i32(S.CR4) & CR4.PAE) === 0) walk32(core, linear, write, user, execute);
-  else walkWide(core, linear, write, user, execute);
-  return result;
+  return (r.i32(S.CR4) & CR4.PAE) === 0
+    ? walk32(core, linear, write, user, execute)
+    : walkWide(core, linear, write, user, execute);
 }
 
 function fault(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean, cause: number): never {
@@ -135,34 +153,35 @@ function fault(core: CpuCore, linear: number, write: boolean, user: boolean, exe
 }
 
 /** 32-bit paging. Section 4.3. */
-function walk32(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean): void {
+function walk32(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean): number {
   const r = core.r, cr4 = r.i32(S.CR4);
   let entry = enter(core, ((r.i32(S.CR3) & 0xfffff000) >>> 0) + (linear >>> 22) * 4);
-  if ((entry & P) === 0) fault(core, linear, write, user, execute, 0);
+  if ((entry & P) === 0) return 0;
   let rights = entry, frame = 0, size = PAGE_SIZE;
   if ((entry & PS) !== 0 && (cr4 & CR4.PSE) !== 0) {
     // Bits 13–20 are bits 32–39 of the address, as far as the processor has them; bit 21 and the rest are reserved.
     const reserved = 0x3f_e000 & ~((2 ** (Math.min(core.model.physicalBits, 40) - 32) - 1) << 13);
-    if ((entry & reserved) !== 0) {
-      fault(core, linear, write, user, execute, PageFaultCode.P | PageFaultCode.RSVD);
-    }
+    if ((entry & reserved) !== 0) return PageFaultCode.P | PageFaultCode.RSVD;
     frame = ((entry & 0xffc00000) >>> 0) + ((entry >>> 13) & 0xff) * TWO_32;
     size = 0x40_0000;
   } else {
     entry = enter(core, ((entry & 0xfffff000) >>> 0) + ((linear >>> 12) & 0x3ff) * 4);
-    if ((entry & P) === 0) fault(core, linear, write, user, execute, 0);
+    if ((entry & P) === 0) return 0;
     rights &= entry;
     frame = (entry & 0xfffff000) >>> 0;
   }
-  finish(core, linear, write, user, execute, rights, false, frame, size);
+  return finish(core, linear, write, user, execute, rights, false, frame, size);
 }
 
 /** PAE and 4-level paging. Sections 4.4 and 4.5. */
-function walkWide(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean): void {
+function walkWide(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean): number {
   const r = core.r, memory = core.bus.memory;
   const aboveWidth = reservedHigh(core), low32 = linear >>> 0;
   const xdValid = (r.i32(S.EFER) & EFER.NXE) !== 0, long = r.longMode;
-  if (long && !isCanonical(linear)) core.notCanonical(linear);
+  if (long && !isCanonical(linear)) {
+    if (quiet) return 0;
+    core.notCanonical(linear);
+  }
   let rights = W | U, noExecute = false, low = 0, high = 0, table: number;
   // Bits 62–52 are ignored in 4-level paging and reserved in PAE paging.
   const reserved = aboveWidth | (long ? 0 : 0x7ff0_0000) | (xdValid ? 0 : XD);
@@ -173,10 +192,10 @@ function walkWide(core: CpuCore, linear: number, write: boolean, user: boolean, 
       const index = step === 0 ? (above >>> 7) & 0x1ff : ((above & 0x7f) << 2) | (low32 >>> 30);
       low = enter(core, table + index * 8);
       high = highHalf(memory);
-      if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
+      if ((low & P) === 0) return 0;
       const gigabyte = step === 1 && gigabytePages && (low & PS) !== 0;
       if ((high & reserved) !== 0 || (!gigabyte && (low & PS) !== 0) || (gigabyte && (low & 0x3fff_e000) !== 0)) {
-        fault(core, linear, write, user, execute, PageFaultCode.P | PageFaultCode.RSVD);
+        return PageFaultCode.P | PageFaultCode.RSVD;
       }
       rights &= low;
       noExecute = noExecute || (high & XD) !== 0;
@@ -189,16 +208,14 @@ function walkWide(core: CpuCore, linear: number, write: boolean, user: boolean, 
   } else {
     low = enter(core, ((r.i32(S.CR3) & 0xffffffe0) >>> 0) + (low32 >>> 30) * 8);
     high = highHalf(memory);
-    if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
+    if ((low & P) === 0) return 0;
     table = frameOf(low, high & ~aboveWidth);
   }
   low = enter(core, table + ((low32 >>> 21) & 0x1ff) * 8);
   high = highHalf(memory);
-  if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
+  if ((low & P) === 0) return 0;
   const large = (low & PS) !== 0;
-  if ((high & reserved) !== 0 || (large && (low & 0x1f_e000) !== 0)) {
-    fault(core, linear, write, user, execute, PageFaultCode.P | PageFaultCode.RSVD);
-  }
+  if ((high & reserved) !== 0 || (large && (low & 0x1f_e000) !== 0)) return PageFaultCode.P | PageFaultCode.RSVD;
   rights &= low;
   noExecute = noExecute || (high & XD) !== 0;
   let frame: number, size: number;
@@ -208,14 +225,14 @@ function walkWide(core: CpuCore, linear: number, write: boolean, user: boolean, 
   } else {
     low = enter(core, frameOf(low, high) + ((low32 >>> 12) & 0x1ff) * 8);
     high = highHalf(memory);
-    if ((low & P) === 0) fault(core, linear, write, user, execute, 0);
-    if ((high & reserved) !== 0) fault(core, linear, write, user, execute, PageFaultCode.P | PageFaultCode.RSVD);
+    if ((low & P) === 0) return 0;
+    if ((high & reserved) !== 0) return PageFaultCode.P | PageFaultCode.RSVD;
     rights &= low;
     noExecute = noExecute || (high & XD) !== 0;
     frame = frameOf(low, high);
     size = PAGE_SIZE;
   }
-  finish(core, linear, write, user, execute, rights, noExecute, frame, size);
+  return finish(core, linear, write, user, execute, rights, noExecute, frame, size);
 }
 
 /**
@@ -232,18 +249,21 @@ function finish(
   noExecute: boolean,
   frame: number,
   size: number,
-): void {
+): number {
   const r = core.r, memory = core.bus.memory;
   const userPage = (rights & U) !== 0, cr4 = r.i32(S.CR4), entersUser = !user && userPage;
   // Section 4.6.1: SMEP keeps the supervisor from running the user's code, SMAP from using its data.
   const guarded = entersUser && (cr4 & CR4.SMAP) !== 0, readable = !guarded || (r.i32(S.EFLAGS) & Flag.AC) !== 0;
   const writable = readable && ((rights & W) !== 0 || (!user && (r.i32(S.CR0) & CR0.WP) === 0));
   const allowed = execute ? !noExecute && !(entersUser && (cr4 & CR4.SMEP) !== 0) : readable && (!write || writable);
-  if ((user && !userPage) || !allowed) fault(core, linear, write, user, execute, PageFaultCode.P);
+  if ((user && !userPage) || !allowed) return PageFaultCode.P;
   const leaf = level - 1;
   const first = (cr4 & CR4.PAE) !== 0 && !r.longMode ? 1 : 0;
-  for (let i = first; i < leaf; i++) updateEntry(memory, i, A);
-  updateEntry(memory, leaf, write ? A | D : A);
+  for (let i = first; i <= leaf; i++) {
+    const bits = write && i === leaf ? A | D : A;
+    if (!quiet) updateEntry(memory, i, bits);
+    else if ((entryLow[i] & bits) !== bits) return PageFaultCode.P;
+  }
   result.physical = frame + (linear >>> 0) % size;
   result.pageSize = size;
   result.readable = readable;
@@ -253,6 +273,7 @@ function finish(
   result.noExecute = noExecute;
   result.dirty = write || (entryLow[leaf] & D) !== 0;
   result.global = (entryLow[leaf] & G) !== 0 && (cr4 & CR4.PGE) !== 0;
+  return ALLOWED;
 }
 
 /**
