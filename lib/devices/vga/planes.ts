@@ -72,10 +72,10 @@ export class Planes implements MmioHandler {
     private readonly region: Region,
     private readonly state: VgaState,
   ) {
-    const buffer = memory.memory.buffer;
-    this.bytes = new Uint8Array(buffer, region.offset, region.size);
-    this.cells = new Int32Array(buffer, region.offset, region.size / 4);
-    this.#words = new Uint16Array(buffer, region.offset, region.size / 2);
+    const { buffer } = memory.memory, start = memory.front + region.offset;
+    this.bytes = new Uint8Array(buffer, start, region.size);
+    this.cells = new Int32Array(buffer, start, region.size / 4);
+    this.#words = new Uint16Array(buffer, start, region.size / 2);
     this.#firstFrame = region.offset >>> 12;
     this.#frameFlags = memory.frameFlags;
     this.update();
