@@ -112,6 +112,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
           decode: decoderFor(this.model),
           knownCode: (linear) => this.#mmu.known(linear, this.#user),
           linear: (ip) => this.#linear(ip),
+          instructions: () => this.instructions,
         },
         this.#blocks,
         this.#runtime.regions,
@@ -398,7 +399,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
         return second;
       },
     });
-    if (block) return block;
+    if (block) {
+      this.#translator?.resume(block, ip, this.#mode);
+      return block;
+    }
     if (device) return this.#deviceBlock(linear, key, room);
     this.raise(Vector.GP, 0);
   }
@@ -423,7 +427,6 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   }
 
   #clearBlocks(): void {
-    this.#translator?.clear();
     this.#blocks.clear();
     this.#jumps.clear();
   }
@@ -783,6 +786,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#shutdown = false;
     this.#link = 0;
     this.#debug.update();
+    this.#translator?.clear();
     this.#clearBlocks();
     this.#mmu.flush();
     this.modeChanged();

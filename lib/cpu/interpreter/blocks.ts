@@ -55,6 +55,8 @@ export interface CodeRegion {
   readonly ranges: readonly { readonly start: number; readonly end: number }[];
   /** Its bytes have changed: it must not be entered any more. It is in no list any more when this is called. */
   voided(): void;
+  /** All blocks were forgotten: none leads into it any more. */
+  closed(): void;
 }
 
 /** Where code is fetched from. */
@@ -175,16 +177,21 @@ export class BlockCache {
     return this.#next + (MAX_BLOCK + 3) * REC.SIZE > ARENA_END;
   }
 
-  /** Forgets all blocks. */
+  /** Forgets all blocks. Regions stay. */
   clear(): void {
-    const regions = new Set([...this.#regionsIn.values()].flatMap((set) => [...set]));
-    this.#regionsIn.clear();
-    for (const frame of this.#codeBytes.keys()) if (this.#codeBytes[frame]) this.#emptied(frame);
-    for (const region of regions) region.voided();
     this.#aliases.clear();
     this.#byFrame.length = 0;
     this.#inFrame.length = 0;
-    this.#codeBytes.length = 0;
+    this.#codeBytes.forEach((bytes, frame) => {
+      if (!bytes) return;
+      const regions = this.#regionsIn.get(frame);
+      if (!regions) return this.#emptied(frame);
+      bytes.fill(0);
+      for (const region of regions) {
+        this.#markRegion(region, frame);
+        region.closed();
+      }
+    });
     this.#rewrites.clear();
     this.#rewritten.clear();
     this.#next = ARENA_BASE + PARTIAL_BYTES;

@@ -19,7 +19,7 @@ const REMEMBER_WIDE: Signature = { parameters: ["i64", "i32", "i32", "i32"], res
 const RAW: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i64"] };
 const CARRY: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i32"] };
 
-/** A module with everything that a region module imports; regions are added to copies of it. */
+/** The beginning of a region module, and what its regions call: kernels and helpers are imported when they are asked for. */
 export function regionTemplate({ kernels, helpers }: ImportTable): {
   module: ModuleBuilder;
   linkage: (mode: CodeMode) => RegionLinkage;
@@ -45,19 +45,20 @@ export function regionTemplate({ kernels, helpers }: ImportTable): {
     fillWrite: module.importFunction("shared", "fillWriteWide", FILL_WIDE),
     remember: module.importFunction("shared", "rememberWide", REMEMBER_WIDE),
   };
-  const importAll = (from: string, functions: ImportTable["kernels"]) => {
+  const importer = (from: string, functions: ImportTable["kernels"]) => {
     const imported = new Map<string, Imported>();
-    for (const [name, { args, result }] of functions) {
-      const index = module.importFunction(from, name, { parameters: args, results: result ? [result] : [] });
-      imported.set(name, { index, args, result });
-    }
     return (name: string) => {
-      const found = imported.get(name);
-      if (!found) throw new Error(`there is no ${from} called ${name}`);
+      const known = imported.get(name), type = functions.get(name);
+      if (known) return known;
+      if (!type) throw new Error(`there is no ${from} called ${name}`);
+      const results = type.result ? [type.result] : [];
+      const index = module.importFunction(from, name, { parameters: type.args, results });
+      const found = { ...type, index };
+      imported.set(name, found);
       return found;
     };
   };
-  const kernel = importAll("kernel", kernels), helper = importAll("helper", helpers);
+  const kernel = importer("kernel", kernels), helper = importer("helper", helpers);
   const regionType = module.type(REGION_SIGNATURE);
   const linkage = ({ flat, code }: CodeMode) => ({
     regionType,

@@ -1,5 +1,5 @@
 /** A processor's region modules: compiled in batches, instantiated into its table. */
-import type { Code, ModuleBuilder } from "../../wasm/mod.ts";
+import type { Code } from "../../wasm/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
 import { regionTemplate, sharedModule } from "./linkage.ts";
@@ -8,10 +8,8 @@ import type { RegionLinkage } from "./region.ts";
 /** Table slots of regions: behind those of handlers. */
 export const REGION_SLOTS = { FIRST: 0x8000, COUNT: 0x10000 } as const;
 
-type Template = { module: ModuleBuilder; linkage: (mode: CodeMode) => RegionLinkage };
-
-/** What the modules of all processors have in common, made when the first one needs it. */
-let shared: { template: Template; module: WebAssembly.Module } | null = null;
+/** The functions that regions of all processors call, compiled when the first one needs them. */
+let shared: WebAssembly.Module | null = null;
 
 /** A region's function and where it goes. */
 export interface RegionFunction {
@@ -25,6 +23,8 @@ export class RegionModules {
   readonly #table: WebAssembly.Table;
   readonly #outside: () => WebAssembly.Imports;
   #imports: WebAssembly.Imports | undefined;
+  /** The module that the next {@link instantiate} completes. */
+  #next: ReturnType<typeof regionTemplate> | undefined;
 
   /** `imports` is called when the first region is there. */
   constructor(functions: ImportTable, table: WebAssembly.Table, imports: () => WebAssembly.Imports) {
@@ -33,23 +33,22 @@ export class RegionModules {
     this.#outside = imports;
   }
 
-  #shared(): { template: Template; module: WebAssembly.Module } {
-    return shared ??= { template: regionTemplate(this.#functions), module: new WebAssembly.Module(sharedModule()) };
-  }
-
-  /** What region functions call. */
+  /** What functions of the next module call: they must not be put into another one. */
   linkage(mode: CodeMode): RegionLinkage {
-    return this.#shared().template.linkage(mode);
+    this.#next ??= regionTemplate(this.#functions);
+    return this.#next.linkage(mode);
   }
 
   #link(): WebAssembly.Imports {
     const outside = this.#outside();
-    return { ...outside, shared: new WebAssembly.Instance(this.#shared().module, outside).exports };
+    shared ??= new WebAssembly.Module(sharedModule());
+    return { ...outside, shared: new WebAssembly.Instance(shared, outside).exports };
   }
 
-  /** Puts functions into the table; returns the size of their module in bytes. */
+  /** Puts the functions that {@link linkage} served into the table; returns the size of their module in bytes. */
   instantiate(functions: readonly RegionFunction[]): number {
-    const module = this.#shared().template.module.fork();
+    const { module } = this.#next ?? regionTemplate(this.#functions);
+    this.#next = undefined;
     for (const { slot, body } of functions) module.element(slot, module.function(REGION_SIGNATURE, body));
     const bytes = module.toBytes();
     new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports ??= this.#link());

@@ -2,12 +2,13 @@
 import type { PhysicalMemory } from "../../machine/memory.ts";
 import type { Instruction } from "../decode/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
-import { PAGE_CELLS } from "../interpreter/layout.ts";
 import type { Block, BlockCache, CodeRegion } from "../interpreter/blocks.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
 import { type CompileObserver, type CpuOptions, DEFAULT_TIER, type StressOptions, type Tier } from "../options.ts";
+import { CompileBudget } from "./compile_budget.ts";
 import { type CodeView, discover, type Limits, type RegionCode } from "./discovery.ts";
 import { UnexpectedRegister } from "./emitter.ts";
+import { NO_CELL, type PageCell, PageCells } from "./page_cells.ts";
 import { REGION_SLOTS, type RegionFunction, type RegionModules } from "./modules.ts";
 import { RegionWriter, type Site, type WrittenRegion } from "./region.ts";
 
@@ -21,20 +22,50 @@ export interface TranslatorHost {
   knownCode(linear: number): number;
   /** Linear address of an offset in CS. */
   linear(ip: number): number;
+  /** Instructions executed so far. */
+  instructions(): number;
 }
 
-/** A translated region. */
+/** A translated region. There are thousands: it keeps little. */
 interface Region extends CodeRegion {
   readonly slot: number;
   readonly ip: number;
   readonly host: number;
   readonly key: number;
-  readonly sites: readonly Site[];
-  /** The block at its root, which leads into it. */
+  readonly sites: Sites;
+  /** The block at its root, if that leads into it. */
   patched: Block | null;
-  /** Offsets of all its blocks. */
-  readonly code: RegionCode;
-  generation: number;
+  /** Offsets in CS of all its blocks, and those to which direct ways lead out of it. */
+  readonly blocks: readonly number[];
+  readonly exits: readonly number[];
+  readonly cells: readonly PageCell[];
+  readonly generation: number;
+  /** The module that it is compiled in; null while it waits for that. */
+  module: LiveModule | null;
+}
+
+/** A compiled module with regions that are still good. */
+interface LiveModule {
+  readonly bytes: number;
+  readonly regions: Set<Region>;
+  /** False if no block has led into one of its regions since {@link Translator.#probe}. */
+  used: boolean;
+}
+
+/** The places where a region can be left, packed. */
+class Sites {
+  readonly #ips: Float64Array;
+  readonly #rest: Uint16Array;
+
+  constructor(sites: readonly Site[]) {
+    this.#ips = Float64Array.from(sites, ({ ip }) => ip);
+    this.#rest = Uint16Array.from(sites, ({ done, unfinished }) => unfinished * 2 + (done ? 1 : 0));
+  }
+
+  at(index: number): Site {
+    const rest = this.#rest[index];
+    return { ip: this.#ips[index], done: (rest & 1) !== 0, unfinished: rest >> 1 };
+  }
 }
 
 /** How far regions reach. */
@@ -53,8 +84,18 @@ const BATCH = 8;
 const GENERATIONS = 2;
 /** Most targets of an indirect jump that are remembered. */
 const MOST_TARGETS = 96;
-/** Bytes of WebAssembly at which everything is dropped. */
-const MOST_BYTES = 48 << 20;
+/** Places of indirect jumps whose targets are remembered; at more, all are forgotten. */
+const MOST_JUMPS = 20_000;
+/** Bytes of live modules at which room is made. V8 needs about five times as much for them. */
+const MOST_BYTES = 32 << 20;
+/** The part of them that may be left then. */
+const KEPT_BYTES = 24 << 20;
+/** Bytes of new modules after which all regions have to show again that they are in use. */
+const PROBE_BYTES = 8 << 20;
+/** After how many entries a block leads into its region again while that has to show it. */
+const PROBE_HEAT = 16;
+/** After how many entries a block is looked at again that could not be translated because too much was. */
+const POSTPONED_HEAT = HOT / 4;
 
 /** One processor's translator. */
 export class Translator {
@@ -63,6 +104,8 @@ export class Translator {
     modules: 0,
     bytes: 0,
     translated: 0,
+    postponed: 0,
+    evicted: 0,
     leftForInstruction: 0,
     leftForBudget: 0,
     leftForTurn: 0,
@@ -70,7 +113,6 @@ export class Translator {
   readonly #host: TranslatorHost;
   readonly #blocks: BlockCache;
   readonly #modules: RegionModules;
-  readonly #words: Int32Array;
   readonly #tier: Tier;
   /** Regions by slot. */
   readonly #regions = new Map<number, Region>();
@@ -82,9 +124,10 @@ export class Translator {
   #pending: { region: Region; function: RegionFunction; mode: CodeMode }[] = [];
   readonly #freeSlots: number[] = [];
   #nextSlot = REGION_SLOTS.FIRST;
-  /** By frame and linear page: the word that tells whether they still belong together. */
-  readonly #cells = new Map<number, Map<number, number>>();
-  #nextCell: number = PAGE_CELLS.BASE;
+  readonly #cells: PageCells;
+  readonly #budget = new CompileBudget();
+  /** The oldest first. */
+  readonly #live = new Set<LiveModule>();
   /** Forms of instructions that only the interpreter executes. */
   readonly #interpreted = new Set<string>();
   /** Their mnemonics. */
@@ -93,6 +136,7 @@ export class Translator {
   /** Regions that were dropped since one was left or made: one that a system function wrote to is left only after that. */
   readonly #dropped = new Map<number, Region>();
   #liveBytes = 0;
+  #bytesSinceProbe = 0;
   readonly #stress: StressOptions;
   #random: number;
   readonly #observer: CompileObserver | undefined;
@@ -110,7 +154,7 @@ export class Translator {
     this.#host = host;
     this.#blocks = blocks;
     this.#modules = modules;
-    this.#words = new Int32Array(state.buffer);
+    this.#cells = new PageCells(state);
     this.#tier = tier;
   }
 
@@ -134,8 +178,12 @@ export class Translator {
       "regions": regions,
       "regions at present": this.#regions.size,
       "modules": modules,
+      "modules at present": this.#live.size,
+      "modules evicted": left.evicted,
+      "translations postponed": left.postponed,
       "instructions translated": translated,
       "bytes of WebAssembly": bytes,
+      "bytes of WebAssembly at present": this.#liveBytes,
       "bytes per instruction translated": translated === 0 ? 0 : Math.round(bytes / translated),
       "regions left for an instruction": left.leftForInstruction,
       "regions left for the end of the budget": left.leftForBudget,
@@ -147,14 +195,16 @@ export class Translator {
 
   /** The way to `linear`, in the frame of `host`, has been looked up and is good for `mode` (S.MODE). */
   arrived(linear: number, host: number, mode: number): void {
-    const cell = this.#cells.get(host >>> 12)?.get(Math.floor(linear / PAGE_SIZE));
-    if (cell !== undefined) this.#words[cell >> 2] = mode;
+    this.#cells.arrived(linear, host, mode);
   }
 
   /** An indirect jump at an offset in CS went to another. */
   jumped(from: number, to: number): void {
     let targets = this.#targets.get(from);
-    if (!targets) this.#targets.set(from, targets = new Set());
+    if (!targets) {
+      if (this.#targets.size >= MOST_JUMPS) this.#targets.clear();
+      this.#targets.set(from, targets = new Set());
+    }
     if (targets.size < MOST_TARGETS) targets.add(to);
   }
 
@@ -163,7 +213,7 @@ export class Translator {
     const region = this.#regions.get(slot) ?? this.#dropped.get(slot);
     this.#dropped.clear();
     if (!region) throw new Error(`a region was left that is in no slot: ${slot}`);
-    const found = region.sites[site];
+    const found = region.sites.at(site);
     if (found.done) this.#statistics.leftForTurn++;
     else if (found.unfinished === 0) this.#statistics.leftForBudget++;
     else this.#statistics.leftForInstruction++;
@@ -174,10 +224,23 @@ export class Translator {
 
   /** A block has become hot, or is about to run for the first time. */
   translate(block: Block, ip: number, mode: CodeMode): void {
-    if (block.region || block.secondFrame >= 0) return;
+    if (block.region || block.secondFrame >= 0 || this.resume(block, ip, mode)) return;
+    const unlimited = this.eager || this.#stress.compileSeed !== undefined;
+    if (!unlimited && !this.#budget.allows(this.#host.instructions())) {
+      this.#statistics.postponed++;
+      return this.#blocks.setHeat(block, POSTPONED_HEAT);
+    }
     this.#observer?.begin();
     this.#translate(block, ip, mode);
     this.#observer?.end();
+  }
+
+  /** Lets a block lead into the region that was translated for its place, if there still is one; false if not. */
+  resume({ host, key }: Block, ip: number, mode: CodeMode): boolean {
+    const region = this.#roots.get(rootKey(host, key, ip));
+    if (!region || region.module === null || region.patched?.valid) return false;
+    this.#open(region, mode);
+    return region.patched !== null;
   }
 
   #translate(block: Block, ip: number, mode: CodeMode): void {
@@ -191,7 +254,7 @@ export class Translator {
     let extended = false;
     for (const region of [...this.#exits.get(ip) ?? []]) {
       if (region.key !== block.key || region.generation >= GENERATIONS) continue;
-      const known = new Set(region.code.blocks.map((b) => b.ip)).add(ip);
+      const known = new Set(region.blocks).add(ip);
       extended = this.#make(region.host, region.key, region.ip, mode, region.generation + 1, known) || extended;
     }
     if (!extended) return false;
@@ -219,35 +282,38 @@ export class Translator {
       this.clear();
       return false;
     }
-    const written = this.#write(code, mode, slot);
+    const cells = new Set<PageCell>(), written = this.#write(code, mode, slot, cells);
+    for (const cell of cells) cell.users++;
     if (!written) {
+      for (const cell of cells) this.#cells.release(cell);
       this.#freeSlots.push(slot);
       return false;
     }
-    this.#add({ slot, ip, host, key, code, generation }, written, mode);
-    return true;
-  }
-
-  #add(
-    { slot, ip, host, key, code, generation }: Pick<Region, "slot" | "ip" | "host" | "key" | "code" | "generation">,
-    written: WrittenRegion,
-    mode: CodeMode,
-  ): void {
     const region: Region = {
       slot,
       ip,
       host,
       key,
-      code,
+      blocks: code.blocks.map((block) => block.ip),
+      exits: exitsOf(code),
+      cells: [...cells],
       generation,
-      sites: written.sites,
+      sites: new Sites(written.sites),
       ranges: rangesOf(code),
       patched: null,
+      module: null,
       voided: () => this.#voided(region),
+      closed: () => region.patched = null,
     };
+    this.#add(region, written, mode);
+    return true;
+  }
+
+  #add(region: Region, written: WrittenRegion, mode: CodeMode): void {
+    const { slot, ip, host, key } = region;
     this.#regions.set(slot, region);
     this.#roots.set(rootKey(host, key, ip), region);
-    for (const exit of exitsOf(code)) {
+    for (const exit of region.exits) {
       const set = this.#exits.get(exit);
       if (set) set.add(region);
       else this.#exits.set(exit, new Set([region]));
@@ -256,6 +322,7 @@ export class Translator {
     this.#pending.push({ region, function: { slot, body: written.body }, mode });
     this.#statistics.regions++;
     this.#statistics.translated += written.translated;
+    this.#budget.spend(written.translated);
   }
 
   #discover(ip: number, key: number, mode: CodeMode, known: ReadonlySet<number>): RegionCode | null {
@@ -278,7 +345,8 @@ export class Translator {
     return discover(ip, view, this.#tier === "single" ? SINGLE_LIMITS : REGION_LIMITS);
   }
 
-  #write(code: RegionCode, mode: CodeMode, slot: number): WrittenRegion | null {
+  /** Adds the cells that the region looks at to `cells`. */
+  #write(code: RegionCode, mode: CodeMode, slot: number, cells: Set<PageCell>): WrittenRegion | null {
     const host = this.#host, linkage = this.#modules.linkage(mode);
     const page = (ip: number) => Math.floor(host.linear(ip) / PAGE_SIZE);
     for (;;) {
@@ -289,7 +357,11 @@ export class Translator {
           slot,
           linkage,
           page,
-          pageCell: (ip) => this.#cell(host.linear(ip), host.knownCode(host.linear(ip))),
+          pageCell: (ip) => {
+            const linear = host.linear(ip), cell = this.#cells.find(linear, host.knownCode(linear));
+            if (cell) cells.add(cell);
+            return cell?.address ?? NO_CELL;
+          },
           notTranslated: (instruction) => {
             this.#suspects.add(instruction.mnemonic);
             this.#interpreted.add(formOf(instruction, mode));
@@ -306,21 +378,6 @@ export class Translator {
     }
   }
 
-  #cell(linear: number, host: number): number {
-    const frame = host >>> 12, page = Math.floor(linear / PAGE_SIZE);
-    let pages = this.#cells.get(frame);
-    if (!pages) this.#cells.set(frame, pages = new Map());
-    let cell = pages.get(page);
-    if (cell === undefined) {
-      if (this.#nextCell >= PAGE_CELLS.BASE + 4 * PAGE_CELLS.COUNT) return PAGE_CELLS.BASE + 4 * (PAGE_CELLS.COUNT - 1);
-      cell = this.#nextCell;
-      this.#nextCell += 4;
-      this.#words[cell >> 2] = 0;
-      pages.set(page, cell);
-    }
-    return cell;
-  }
-
   /** Compiles what is waiting, and lets it run. */
   compile(): void {
     if (this.#pending.length === 0) return;
@@ -333,8 +390,16 @@ export class Translator {
     this.#statistics.modules++;
     this.#statistics.bytes += bytes;
     this.#liveBytes += bytes;
-    for (const { region, mode } of live) this.#open(region, mode);
-    if (this.#liveBytes > MOST_BYTES || this.#regions.size >= (this.#stress.evictEvery ?? Infinity)) this.clear();
+    this.#bytesSinceProbe += bytes;
+    const module: LiveModule = { bytes, regions: new Set(live.map(({ region }) => region)), used: true };
+    this.#live.add(module);
+    for (const { region, mode } of live) {
+      region.module = module;
+      this.#open(region, mode);
+    }
+    if (this.#regions.size >= (this.#stress.evictEvery ?? Infinity)) this.clear();
+    else if (this.#liveBytes > MOST_BYTES) this.#makeRoom();
+    else if (this.#bytesSinceProbe > PROBE_BYTES) this.#probe();
   }
 
   /** Lets the block at the region's root lead into it. */
@@ -343,17 +408,52 @@ export class Translator {
     if (!block || !block.valid || block.region) return;
     this.#blocks.enterRegion(block, region, slot, 0, ip, mode);
     region.patched = block;
+    if (region.module) region.module.used = true;
+  }
+
+  // ---- keeping what is in use
+
+  /** Closes all regions, so that those in use can be told: their blocks soon lead into them again. */
+  #probe(): void {
+    for (const module of this.#live) {
+      module.used = false;
+      for (const region of module.regions) this.#close(region);
+    }
+    this.#bytesSinceProbe = 0;
+  }
+
+  #close(region: Region): void {
+    const { patched } = region;
+    region.patched = null;
+    if (!patched) return;
+    this.#blocks.leaveRegion(patched);
+    if (patched.valid) this.#blocks.setHeat(patched, PROBE_HEAT);
+  }
+
+  /** Drops modules that are not in use, then others, the oldest first, until enough room is left. */
+  #makeRoom(): void {
+    for (const wanted of [false, true]) {
+      for (const module of this.#live) {
+        if (this.#liveBytes <= KEPT_BYTES) break;
+        if (module.used !== wanted) continue;
+        for (const region of [...module.regions]) this.#blocks.removeRegion(region);
+        this.#statistics.evicted++;
+      }
+    }
+    this.#probe();
   }
 
   // ---- the end of regions
 
   #voided(region: Region): void {
     if (region.patched) this.#blocks.leaveRegion(region.patched);
+    for (const cell of region.cells) this.#cells.release(cell);
+    this.#leaveModule(region);
     this.#regions.delete(region.slot);
     this.#dropped.set(region.slot, region);
     const root = rootKey(region.host, region.key, region.ip);
     if (this.#roots.get(root) === region) this.#roots.delete(root);
-    for (const exit of exitsOf(region.code)) {
+    for (const exit of region.exits) {
       const set = this.#exits.get(exit);
       set?.delete(region);
       if (set?.size === 0) this.#exits.delete(exit);
@@ -362,20 +462,24 @@ export class Translator {
     this.#freeSlots.push(region.slot);
   }
 
+  /** A module that holds no region any more is gone: nothing leads to its functions. */
+  #leaveModule(region: Region): void {
+    const { module } = region;
+    if (!module?.regions.delete(region) || module.regions.size > 0) return;
+    this.#live.delete(module);
+    this.#liveBytes -= module.bytes;
+  }
+
   /** Drops all regions. */
   clear(): void {
     for (const region of [...this.#regions.values()]) this.#blocks.removeRegion(region);
     this.#pending = [];
     this.#targets.clear();
-    this.#liveBytes = 0;
-    this.forgetPages();
-    this.#cells.clear();
-    this.#nextCell = PAGE_CELLS.BASE;
   }
 
   /** Forgets which code pages are known to be where they were. */
   forgetPages(): void {
-    this.#words.fill(0, PAGE_CELLS.BASE >> 2, this.#nextCell >> 2);
+    this.#cells.forget();
   }
 }
 
@@ -404,7 +508,7 @@ function rangesOf(code: RegionCode): { start: number; end: number }[] {
 }
 
 /** Offsets in CS to which direct ways lead out of a region. */
-function exitsOf(code: RegionCode): Set<number> {
+function exitsOf(code: RegionCode): number[] {
   const inside = new Set(code.blocks.map((b) => b.ip)), exits = new Set<number>();
   for (const { instructions } of code.blocks) {
     const last = instructions.at(-1);
@@ -412,5 +516,5 @@ function exitsOf(code: RegionCode): Set<number> {
     const ways = last.flow === "branch" ? [last.target, last.next] : last.flow === "jump" ? [last.target] : [last.next];
     for (const way of ways) if (!inside.has(way)) exits.add(way);
   }
-  return exits;
+  return [...exits];
 }

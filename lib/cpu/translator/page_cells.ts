@@ -1,0 +1,67 @@
+/** The words by which regions see whether the code of another page still is where it was. */
+import { PAGE_CELLS } from "../interpreter/layout.ts";
+
+const PAGE_SIZE = 4096;
+/** No value of S.MODE. */
+const UNKNOWN = -1;
+
+/** One word: for the code of a frame at a linear page. */
+export interface PageCell {
+  readonly address: number;
+  readonly frame: number;
+  readonly page: number;
+  /** How many regions look at it. */
+  users: number;
+}
+
+/** The cells of one processor. */
+export class PageCells {
+  readonly #words: Int32Array;
+  /** By frame and linear page. */
+  readonly #cells = new Map<number, Map<number, PageCell>>();
+  readonly #free: number[] = [];
+  #next: number = PAGE_CELLS.BASE;
+
+  /** `state` is the memory that holds the processor's state. */
+  constructor(state: WebAssembly.Memory) {
+    this.#words = new Int32Array(state.buffer, PAGE_CELLS.BASE, PAGE_CELLS.COUNT);
+    this.forget();
+  }
+
+  /** The way to `linear`, in the frame of `host`, has been looked up and is good for `mode` (S.MODE). */
+  arrived(linear: number, host: number, mode: number): void {
+    const cell = this.#cells.get(host >>> 12)?.get(Math.floor(linear / PAGE_SIZE));
+    if (cell) this.#words[(cell.address - PAGE_CELLS.BASE) >> 2] = mode;
+  }
+
+  /** The cell for the frame of `host` at `linear`; null if all are in use. It has no user by that. */
+  find(linear: number, host: number): PageCell | null {
+    const frame = host >>> 12, page = Math.floor(linear / PAGE_SIZE), known = this.#cells.get(frame)?.get(page);
+    if (known) return known;
+    const address = this.#free.pop() ?? (this.#next < LAST ? (this.#next += 4) - 4 : -1);
+    if (address < 0) return null;
+    this.#words[(address - PAGE_CELLS.BASE) >> 2] = UNKNOWN;
+    const cell = { address, frame, page, users: 0 }, pages = this.#cells.get(frame);
+    if (pages) pages.set(page, cell);
+    else this.#cells.set(frame, new Map([[page, cell]]));
+    return cell;
+  }
+
+  /** One user less; without any the cell may serve another page. */
+  release(cell: PageCell): void {
+    if (--cell.users > 0) return;
+    const pages = this.#cells.get(cell.frame);
+    pages?.delete(cell.page);
+    if (pages?.size === 0) this.#cells.delete(cell.frame);
+    this.#free.push(cell.address);
+  }
+
+  /** Forgets which pages are known to be where they were. */
+  forget(): void {
+    this.#words.fill(UNKNOWN);
+  }
+}
+
+const LAST = PAGE_CELLS.BASE + 4 * (PAGE_CELLS.COUNT - 1);
+/** The address of a cell that never says that a page is where it was. */
+export const NO_CELL = LAST;
