@@ -786,10 +786,17 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#shutdown = false;
     this.#link = 0;
     this.#debug.update();
-    this.#translator?.clear();
-    this.#clearBlocks();
+    this.#blocks.forgive();
+    this.#jumps.clear();
+    this.#translator?.forgetPages();
     this.#mmu.flush();
     this.modeChanged();
+  }
+
+  /** Forgets all code that was decoded or translated. No result depends on it. */
+  forgetCode(): void {
+    this.#translator?.clear();
+    this.#clearBlocks();
   }
 
   /** True while paging is on. */

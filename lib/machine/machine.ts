@@ -10,7 +10,7 @@ import type { KeyboardInput, MouseInput, SerialInput } from "./inputs.ts";
 import type { Processor, ProcessorBus } from "./processor.ts";
 import type { Device, DeviceState, StateValue } from "./types.ts";
 import { Hasher, isZeroPage } from "./hash.ts";
-import { PAGE_SIZE } from "./memory.ts";
+import { FrameFlag, PAGE_SIZE } from "./memory.ts";
 import { Pc } from "./pc.ts";
 import { checkState, copyState, encodeState, restoreState, StateError } from "./state.ts";
 
@@ -80,6 +80,8 @@ const IDLE_EVENTS = 4096;
 const RESET_TIME = 100e6;
 /** Resets by the guest after which a run ends. */
 const RESETS = 8;
+/** Bytes of code that count as one piece when those are looked for that a restored state changes. */
+const COMPARED = 32;
 /** Longest undisturbed run in instructions; fits a 32-bit budget. */
 const MAX_BUDGET = 0x3fffffff;
 
@@ -321,8 +323,9 @@ export class Machine {
     for (const page of pages) if (page >= count) throw new StateError(`memory: page ${page} of ${count}`);
   }
 
+  /** What the processor derived from code stays good where the code does: only other code is reported. */
   #loadMemory(saved: SavedMachine): void {
-    const { bytes } = this.memory, { pages, data } = saved.memory;
+    const { bytes } = this.memory, { pages, data } = saved.memory, changed = this.#changedCode(saved);
     let next = 0;
     pages.forEach((page, i) => {
       bytes.fill(0, next, page * PAGE_SIZE);
@@ -330,8 +333,26 @@ export class Machine {
       next = (page + 1) * PAGE_SIZE;
     });
     bytes.fill(0, next);
-    this.memory.noteWrite(0, bytes.length);
+    for (const offset of changed) this.memory.noteWrite(offset, COMPARED);
     this.memory.watcher?.remapped();
+  }
+
+  /** Pieces of {@link COMPARED} bytes in frames that hold code that are different in `saved`, by their offset. */
+  #changedCode({ memory: { pages, data } }: SavedMachine): number[] {
+    const { bytes, frameFlags } = this.memory, changed: number[] = [];
+    let i = 0;
+    for (let frame = 0; frame < frameFlags.length; frame++) {
+      if ((frameFlags[frame] & FrameFlag.CODE) === 0) continue;
+      while (pages[i] < frame) i++;
+      const from = pages[i] === frame ? i * PAGE_SIZE : -1, at = frame * PAGE_SIZE;
+      for (let k = 0; k < PAGE_SIZE; k++) {
+        if (bytes[at + k] === (from < 0 ? 0 : data[from + k])) continue;
+        const piece = k - k % COMPARED;
+        changed.push(at + piece);
+        k = piece + COMPARED - 1;
+      }
+    }
+    return changed;
   }
 
   /** Handles the events that are due. */

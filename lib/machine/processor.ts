@@ -72,6 +72,9 @@ export interface Processor {
   readonly halted: boolean;
   /** The whole architectural state as a plain record (registers as numbers or bigints), for snapshots and hashes. */
   save(): Record<string, unknown>;
-  /** Puts a state written by {@link save} back. */
+  /**
+   * Puts a state written by {@link save} back. If memory has changed by other means than writes to it, that must have been
+   * reported to its watcher where it held code, and `remapped` must have been called.
+   */
   load(state: Record<string, unknown>): void;
 }

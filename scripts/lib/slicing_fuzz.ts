@@ -106,6 +106,7 @@ class Bench {
     memory.bytes.fill(0, 0, RAM);
     memory.noteWrite(0, RAM);
     cpu.load(structuredClone(this.#start));
+    cpu.forgetCode();
     this.log = [];
     this.#floatingPoint = -1;
     this.#scenario.prepare(cpu, memory, new Random(seed));
@@ -115,7 +116,7 @@ class Bench {
 
   /** Runs until `end` instructions have retired; interrupts come at counts that `seed` decides. */
   run(seed: number, end: number, { slices = WHOLE, dropCaches }: Manner): void {
-    const random = new Random(~seed), { cpu } = this;
+    const random = new Random(~seed), drops = new Random(seed), { cpu } = this;
     let turn = 0;
     for (let from = 0; from < end && !this.stopped;) {
       const to = Math.min(end, from + 1 + random.below(this.#scenario.gap));
@@ -124,7 +125,10 @@ class Bench {
         const length = slices[turn++ % slices.length];
         const result = cpu.run(Math.min(length, to - cpu.instructions));
         if (result === "shutdown") this.#note(5, cpu.instructions), this.stopped = true;
-        if (dropCaches) cpu.load(cpu.save());
+        if (dropCaches) {
+          cpu.load(cpu.save());
+          if (drops.oneIn(2)) cpu.forgetCode();
+        }
       }
       if (cpu.instructions >= to && to < end) {
         if (random.oneIn(5)) cpu.raiseNmi();

@@ -192,8 +192,7 @@ export class BlockCache {
         region.closed();
       }
     });
-    this.#rewrites.clear();
-    this.#rewritten.clear();
+    this.forgive();
     this.#next = ARENA_BASE + PARTIAL_BYTES;
     this.#partialOf = null;
     this.flushes++;
@@ -313,6 +312,12 @@ export class BlockCache {
     this.#inFrame[frame] = undefined;
     this.#codeBytes[frame] = undefined;
     this.#unwatch(frame);
+  }
+
+  /** Forgets how often code was rewritten. */
+  forgive(): void {
+    this.#rewrites.clear();
+    this.#rewritten.clear();
   }
 
   /** Lets the link field at `field` lead to `block`. */
