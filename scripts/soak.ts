@@ -1,0 +1,100 @@
+/**
+ * `deno run -A scripts/soak.ts [MINUTES] [SECONDS BETWEEN LINES]`: runs Debian's i386 kernel under a load of processes that
+ * come and go and of programs that follow one another, as in a build, and says what that does to memory and pauses.
+ *
+ * Memory is the process's, beyond what it took at the prompt; the part that is executable is code of V8, and in the heap is
+ * what is remembered about decoded and translated code. A step is the most that runs between two turns of the event loop:
+ * its time is the main thread's on a processor where Linux tells it, and the host's elsewhere, as for compilations.
+ *
+ * Exit code 1 if the process takes over 300 MB more than at the shell's first prompt.
+ */
+import { fileURLToPath } from "node:url";
+import { Guest } from "../mod.ts";
+
+const IMAGES = fileURLToPath(new URL("../.cache/images/", import.meta.url));
+const MIB = 2 ** 20;
+const MOST_MEMORY = 300 * MIB;
+
+/** What the shell does for ever: hashes, sorts, packs, searches and counts, each by processes of its own. */
+const LOAD = [
+  "while :; do",
+  "for f in /bin/busybox /proc/cpuinfo /etc/inittab; do",
+  "sha256sum $f; md5sum $f; head -c 200000 $f | gzip -1 | gunzip | wc -c; head -c 30000 $f | od -x | sort -u | wc -l;",
+  "done;",
+  "i=0; while [ $i -lt 40 ]; do echo $i | sed s/1/one/ | awk '{ print $1, length($1) }'; expr $i + 1; i=$((i + 1)); done;",
+  "ls -lR /bin /proc/1 2>&1 | grep -v zero | tail -n 400 | cut -c 1-40 | tr a-z A-Z | uniq | cksum;",
+  "find /sys -name uevent | head -n 200 | xargs cat | sort | uniq -c | wc; seq 1 400 | factor | bc 2>&1 | wc;",
+  "done > /dev/null 2>&1 &",
+].join(" ");
+
+/** Time in ms: the main thread's on a processor, or the host's. */
+function threadTime(): number {
+  try {
+    return Number(Deno.readTextFileSync("/proc/thread-self/schedstat").split(" ")[0]) / 1e6;
+  } catch {
+    return performance.now();
+  }
+}
+
+/** Bytes of executable memory that belongs to no file; NaN where the system does not tell. */
+function executable(): number {
+  let map: string;
+  try {
+    map = Deno.readTextFileSync("/proc/self/smaps");
+  } catch {
+    return NaN;
+  }
+  let counts = false, sum = 0;
+  for (const line of map.split("\n")) {
+    const mapping = /^[0-9a-f]+-[0-9a-f]+ (\S+) \S+ \S+ (\d+)/.exec(line);
+    if (mapping) counts = mapping[1].includes("x") && mapping[2] === "0";
+    else if (counts && line.startsWith("Rss:")) sum += parseInt(line.slice(4)) * 1024;
+  }
+  return sum;
+}
+
+const minutes = Number(Deno.args[0] ?? 15), interval = Number(Deno.args[1] ?? 60) * 1000;
+await using guest = await Guest.boot({
+  kernel: `${IMAGES}vmlinuz-686`,
+  initrd: `${IMAGES}initramfs-i386.cpio.gz`,
+  append: "console=ttyS0 quiet cryptomgr.notests",
+  memory: 128 * MIB,
+  watchdog: (minutes + 10) * 60_000,
+});
+await guest.serial.waitFor(/login: $/, { timeout: "120s" });
+await guest.serial.write("root\r");
+await guest.serial.waitFor(/# $/);
+const mb = (bytes: number) => (bytes / MIB).toFixed(0).padStart(5);
+const memory = () => Deno.memoryUsage().rss;
+const before = memory(), started = performance.now();
+console.log(`at the prompt: ${mb(before)} MiB, ${guest.statistics["regions"]} regions`);
+await guest.serial.write(`${LOAD}\r`);
+
+let last = threadTime(), longest = 0, most = 0;
+guest.on("progress", () => {
+  const now = threadTime();
+  longest = Math.max(longest, now - last);
+  last = now;
+});
+console.log("   time  10^6 instr.   more MiB  code  heap  wasm  regions  made  evicted  step ms  compile s  longest");
+for (let line = 1; performance.now() - started < minutes * 60_000; line++) {
+  await guest.run({ until: () => performance.now() - started >= line * interval });
+  const more = memory() - before, { heapUsed } = Deno.memoryUsage(), of = guest.statistics;
+  most = Math.max(most, more);
+  console.log(
+    `${((performance.now() - started) / 1000).toFixed(0).padStart(5)} s ${
+      (guest.instructions / 1e6).toFixed(0).padStart(12)
+    } ${mb(more).padStart(10)} ${mb(executable())} ${mb(heapUsed)} ${mb(of["bytes of WebAssembly at present"])} ${
+      String(of["regions at present"]).padStart(8)
+    } ${String(of["regions"]).padStart(5)} ${String(of["modules evicted"]).padStart(8)} ${
+      longest.toFixed(0).padStart(8)
+    } ${(of["compile time (ms)"] / 1000).toFixed(1).padStart(10)} ${
+      String(of["longest compilation (ms)"]).padStart(6)
+    } ms`,
+  );
+  longest = 0;
+  last = threadTime();
+}
+console.log(JSON.stringify(guest.statistics));
+console.log(`at most ${mb(most).trim()} MiB more than at the prompt`);
+if (most > MOST_MEMORY) Deno.exit(1);
