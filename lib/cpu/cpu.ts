@@ -64,6 +64,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   /** A region left an instruction, or the rest of the budget, to the interpreter. */
   #interpretNext = false;
   readonly #fault = new CpuFault();
+  /** The region that is being left was about to make an access that raises {@link #fault}. */
+  #regionFaulted = false;
   #mode: CodeMode = codeMode(0);
   #retired = 0;
   #stalled = 0;
@@ -242,7 +244,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       this.#updateAlignment();
       this.#endIdleShadow();
       if ((r.i32(S.EFLAGS) & (Flag.TF | Flag.RF)) !== 0 || r.i32(S.SHADOW) !== 0 || this.#debug.watchesCode) {
-        this.#step();
+        if (!this.#dropResumeFlag()) this.#step();
       } else {
         if (this.#link === 0 && !this.#interpretNext && this.#resume()) continue;
         this.#execute(r.i32(S.BUDGET));
@@ -312,6 +314,21 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     if ((flags & Flag.RF) !== 0) this.#debug.resumed(flags);
   }
 
+  /**
+   * RF keeps code breakpoints from the next instruction, and goes with it. Where there are none, it goes before the instruction,
+   * if that cannot show the flag to anybody. Returns false if the instruction must be stepped.
+   */
+  #dropResumeFlag(): boolean {
+    const r = this.r, flags = r.i32(S.EFLAGS);
+    if ((flags & Flag.TF) !== 0 || r.i32(S.SHADOW) !== 0 || this.#debug.watchesCode) return false;
+    const block = this.#find(r.ip);
+    if (block === null) return true;
+    if (!block.startsPlainly) return false;
+    r.setI32(S.EFLAGS, flags & ~Flag.RF);
+    this.#execute(r.i32(S.BUDGET), block);
+    return true;
+  }
+
   #debugTrap(): void {
     noteDebug(this.r, this.r.i32(S.DEBUG_TRAP));
     this.r.setI32(S.DEBUG_TRAP, 0);
@@ -330,10 +347,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   }
 
   /** Runs compiled code from RIP for at most `budget` instructions. */
-  #execute(budget: number): void {
-    const r = this.r, ip = r.ip;
-    const block = this.#find(ip);
+  #execute(budget: number, block = this.#find(this.r.ip)): void {
     if (!block) return;
+    const r = this.r, ip = r.ip;
     const total = r.i32(S.BUDGET);
     // What lies beyond `budget` is set aside while the code runs.
     r.setI32(S.BUDGET, Math.max(0, budget - block.count));
@@ -453,8 +469,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       // Delivery is no part of the instruction: a change of mode must not stop a run that has already come back.
       r.setI32(S.CURRENT, 0);
       if (fault === FROZEN + 1) return r.setI32(S.HALTED, 1);
-      const { address } = this.#fault, vector = this.#notCanonical ? this.#nonCanonicalVector() : fault - 1;
-      this.#deliver(vector, r.i32(S.FAULT_CODE), "exception", address);
+      this.#deliverFault(fault - 1, r.i32(S.FAULT_CODE));
     } else if (exit === Exit.BAIL) {
       const slot = r.i32(S.REGION);
       const site = slot === 0 ? null : this.#translator!.left(slot, r.i32(S.SITE));
@@ -463,7 +478,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
         this.consume(-site.unfinished);
         this.#notInRegions += site.unfinished;
       }
-      this.#interpretNext = !site?.done;
+      const faulted = this.#regionFaulted;
+      this.#regionFaulted = false;
+      this.#interpretNext = !site?.done && !faulted;
+      if (faulted) this.#deliverFault(this.#fault.vector, this.#fault.code);
     } else if (exit === Exit.HOT) this.#translateHot();
     else if (exit === Exit.LOOKUP) {
       const link = r.i32(S.NEXT);
@@ -474,6 +492,12 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       }
     } else if (exit === Exit.STOP || exit === Exit.LEAVE) this.#abandonCurrent();
     r.setI32(S.CURRENT, 0);
+  }
+
+  /** Delivers an exception of the instruction at RIP. */
+  #deliverFault(vector: number, code: number): void {
+    const actual = this.#notCanonical ? this.#nonCanonicalVector() : vector;
+    this.#deliver(actual, code, "exception", this.#fault.address);
   }
 
   /** An indirect jump, perhaps, at the end of the last block has led to RIP for the first time. */
@@ -498,6 +522,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       return this.#mmu.fill(linear, bytes, write, this.#user);
     } catch (fault) {
       if (fault !== this.#fault) throw fault;
+      // The interpreter would see the same, unless it has something to find out about the access before.
+      this.#regionFaulted = !this.#alignment && !this.#debug.watchesData;
       return false;
     }
   }

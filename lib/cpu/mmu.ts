@@ -602,8 +602,44 @@ export class Mmu {
     if (this.#crosses(linear, bytes)) return false;
     const entry = this.#lookup(linear, write ? Permission.WRITE : Permission.READ, user), word = this.#tagWord(entry);
     if (this.#words[word + (write ? TLB.WRITE : TLB.READ) / 4] !== 1) return true;
-    if (!write || this.#words[word + TLB.BESIDE / 4] === 1) return false;
-    return !this.#host.holdsCode(this.#frame[entry], linear & (PAGE_SIZE - 1), bytes);
+    const within = linear & (PAGE_SIZE - 1);
+    if (!write || this.#words[word + TLB.READ / 4] === 1) return false;
+    if (this.#words[word + TLB.BESIDE / 4] !== 1) return !this.#host.holdsCode(this.#frame[entry], within, bytes);
+    const granted = Permission.WRITE | Permission.RAM;
+    return (this.#permission[entry] & granted) === granted &&
+      this.#announceTableWrite(this.#frame[entry], within, bytes);
+  }
+
+  /**
+   * Compiled code is about to write to a frame that holds page tables, with its next access: forgets what stems from the entries
+   * now, which the new values do not matter to. False if the write must be made by others: code may have to be left after it.
+   */
+  #announceTableWrite(frame: number, offset: number, length: number): boolean {
+    const range = this.#tables.range(frame), bytes = this.#host.entryBytes;
+    if (this.#memory.frameFlags[frame] !== FrameFlag.PAGE_TABLE || this.#tableEpoch[frame] !== this.#epoch) {
+      return false;
+    }
+    if (range === undefined || Number.isNaN(range.base)) return false;
+    const first = Math.floor(offset / bytes), last = Math.floor((offset + length - 1) / bytes);
+    const from = range.base + first * range.span, to = from + (last - first + 1) * range.span;
+    if (this.#servesCode(from, to)) return false;
+    this.#written(frame, offset, length);
+    return true;
+  }
+
+  /** True if cached jumps rely on translations of these addresses, counted as {@link unsignedLinear} does. */
+  #servesCode(from: number, to: number): boolean {
+    if (to - from === PAGE_SIZE) {
+      const page = signedLinear(from) / PAGE_SIZE, kind = this.#isUpper(page) ? 2 : 0;
+      return this.#codePages[kind].has(page) || this.#codePages[kind + 1].has(page);
+    }
+    return this.#codePages.some((pages) => {
+      for (const page of pages.keys()) {
+        const address = unsignedLinear(page * PAGE_SIZE);
+        if (address >= from && address < to) return true;
+      }
+      return false;
+    });
   }
 
   /** Host offset of an instruction byte if that is known without walking page tables, else -1. */

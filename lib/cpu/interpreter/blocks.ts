@@ -43,6 +43,8 @@ export interface Block {
   readonly incoming: number[];
   /** Offset from the block's start of the indirect jump that ends it, -1 if another instruction does. */
   readonly indirectJump: number;
+  /** The first instruction does no more than go on with the next one: it is no transfer and hands no flags to a handler. */
+  readonly startsPlainly: boolean;
   /** False once its bytes have changed. */
   valid: boolean;
   /** The region that runs in place of the block, and for which offset in CS it was translated. */
@@ -207,7 +209,7 @@ export class BlockCache {
     const frame = host >>> 12, frameEnd = (frame + 1) * PAGE_SIZE;
     const bytes = this.#memory.bytes, instruction = this.#instruction;
     const first = this.#next + REC.SIZE;
-    let at = first, offset = host, count = 0, secondFrame = -1, ended = false;
+    let at = first, offset = host, count = 0, secondFrame = -1, ended = false, startsPlainly = false;
     const most = (this.#rewrites.get(frame) ?? 0) < OFTEN ? MAX_BLOCK : MAX_REWRITTEN_BLOCK;
     while (count < most && !ended) {
       let length: number;
@@ -228,6 +230,7 @@ export class BlockCache {
       at += REC.SIZE;
       count++;
       ended = endingOf(definitionFor(instruction), instruction) !== "none";
+      if (count === 1) startsPlainly = !ended;
       if (secondFrame >= 0) break;
     }
     if (count === 0) return null;
@@ -245,6 +248,7 @@ export class BlockCache {
       key,
       indirectJump: ended && isIndirectJump(instruction) ? offset - host - instruction.length : -1,
       incoming: [],
+      startsPlainly,
       valid: true,
       region: null,
     };
@@ -502,6 +506,7 @@ export class BlockCache {
       key,
       indirectJump: -1,
       incoming: [],
+      startsPlainly: false,
       valid: false,
       region: null,
     };

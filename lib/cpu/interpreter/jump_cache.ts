@@ -18,9 +18,9 @@ export class JumpCache {
   /** Lets `linear` lead to `record` in `mode` ({@link S.MODE} with its epoch). */
   set(linear: number, mode: number, record: number): void {
     const low = linear % 2 ** 32 | 0, high = Math.floor(linear / 2 ** 32);
-    const word = (Math.imul(low, JUMP_CACHE.MULTIPLIER) >>> JUMP_CACHE.SHIFT) << 2;
+    const word = (Math.imul(low, JUMP_CACHE.MULTIPLIER) >>> JUMP_CACHE.SHIFT) << 3;
     // The newest comes first; what was there takes the other place.
-    if (this.#words[word] !== low) this.#words.copyWithin(word ^ (JUMP_CACHE.OTHER >> 2), word, word + 4);
+    if (this.#words[word] !== low) this.#words.copyWithin(word + (JUMP_CACHE.ENTRY_BYTES >> 2), word, word + 4);
     this.#words[word] = low;
     this.#words[word + 1] = high;
     this.#words[word + 2] = mode;

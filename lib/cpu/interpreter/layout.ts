@@ -31,13 +31,13 @@ export const TLB = {
 
 /** The jump cache: linear address → first record. */
 export const JUMP_CACHE = {
-  BASE: 0x80000,
-  ENTRIES: 0x8000,
-  /** An address's entry is (its low 32 bits × MULTIPLIER mod 2^32) >> SHIFT: Fibonacci hashing. */
+  BASE: 0x20_0000,
+  ENTRIES: 0x2_0000,
+  /** An address's pair of entries is (its low 32 bits × MULTIPLIER mod 2^32) >> SHIFT: Fibonacci hashing. */
   MULTIPLIER: 0x9e3779b1 | 0,
-  SHIFT: 17,
-  /** An address that is not in its entry may be in the one whose address differs from it in this bit. */
-  OTHER: 16,
+  SHIFT: 16,
+  /** Bytes of an entry; a pair has two. */
+  ENTRY_BYTES: 16,
   /** Field: linear address, i64. */
   KEY: 0,
   /** Field: {@link S.MODE} at the time, i32. */
@@ -53,7 +53,7 @@ export const JUMP_CACHE = {
 export const PAGE_CELLS = { BASE: 0x50000, COUNT: 0xc000 } as const;
 
 /** Decoded records and block headers. */
-export const ARENA_BASE = 0x20_0000;
+export const ARENA_BASE = 0x40_0000;
 export const ARENA_END = 0x500_0000;
 
 /**

@@ -112,7 +112,7 @@ export function emitFind(code: Code, flat: boolean, target: number, record: numb
   code.op(Op.I32_MUL);
   code.i32(JUMP_CACHE.SHIFT);
   code.op(Op.I32_SHR_U);
-  code.i32(4);
+  code.i32(5);
   code.op(Op.I32_SHL);
   code.i32(JUMP_CACHE.BASE);
   code.op(Op.I32_ADD);
@@ -135,8 +135,8 @@ export function emitFind(code: Code, flat: boolean, target: number, record: numb
     code.block((hit) => {
       compare(hit);
       code.get(entry);
-      code.i32(JUMP_CACHE.OTHER);
-      code.op(Op.I32_XOR);
+      code.i32(JUMP_CACHE.ENTRY_BYTES);
+      code.op(Op.I32_ADD);
       code.set(entry);
       compare(hit);
       code.br(miss);

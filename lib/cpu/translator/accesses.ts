@@ -27,7 +27,10 @@ export interface AccessHost {
 
 /** Functions that accesses call. */
 export interface AccessLinkage {
-  /** (linear address, bytes) → 1 if the region must be left for the access, 0 if the TLB allows it now. */
+  /**
+   * (linear address, bytes) → 1 if the region must be left for the access, 0 if the TLB allows it now, or a write this once: it
+   * must follow at once then.
+   */
   readonly fillRead: number;
   readonly fillWrite: number;
   /** (linear address, bytes, write, field) → likewise, and lets the {@link RememberedPage} lead to the address. */
