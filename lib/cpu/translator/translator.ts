@@ -88,10 +88,10 @@ const MOST_TARGETS = 96;
 const MOST_JUMPS = 20_000;
 /** Bytes of live modules at which room is made. V8 needs about five times as much for them. */
 const MOST_BYTES = 32 << 20;
-/** The part of them that may be left then. */
-const KEPT_BYTES = 24 << 20;
-/** Bytes of new modules after which all regions have to show again that they are in use. */
-const PROBE_BYTES = 8 << 20;
+/** Which part of them may be left then. */
+const KEPT = 3 / 4;
+/** After which part of them in new modules all regions have to show again that they are in use. */
+const PROBED = 1 / 4;
 /** After how many entries a block leads into its region again while that has to show it. */
 const PROBE_HEAT = 16;
 /** After how many entries a block is looked at again that could not be translated because too much was. */
@@ -135,6 +135,7 @@ export class Translator {
   readonly #targets = new Map<number, Set<number>>();
   /** Regions that were dropped since one was left or made: one that a system function wrote to is left only after that. */
   readonly #dropped = new Map<number, Region>();
+  readonly #mostBytes: number;
   #liveBytes = 0;
   #bytesSinceProbe = 0;
   readonly #stress: StressOptions;
@@ -150,6 +151,7 @@ export class Translator {
   ) {
     this.#observer = compileObserver;
     this.#stress = stress;
+    this.#mostBytes = stress.codeBytes ?? MOST_BYTES;
     this.#random = stress.compileSeed ?? 0;
     this.#host = host;
     this.#blocks = blocks;
@@ -398,8 +400,8 @@ export class Translator {
       this.#open(region, mode);
     }
     if (this.#regions.size >= (this.#stress.evictEvery ?? Infinity)) this.clear();
-    else if (this.#liveBytes > MOST_BYTES) this.#makeRoom();
-    else if (this.#bytesSinceProbe > PROBE_BYTES) this.#probe();
+    else if (this.#liveBytes > this.#mostBytes) this.#makeRoom();
+    else if (this.#bytesSinceProbe > PROBED * this.#mostBytes) this.#probe();
   }
 
   /** Lets the block at the region's root lead into it. */
@@ -434,7 +436,7 @@ export class Translator {
   #makeRoom(): void {
     for (const wanted of [false, true]) {
       for (const module of this.#live) {
-        if (this.#liveBytes <= KEPT_BYTES) break;
+        if (this.#liveBytes <= KEPT * this.#mostBytes) break;
         if (module.used !== wanted) continue;
         for (const region of [...module.regions]) this.#blocks.removeRegion(region);
         this.#statistics.evicted++;
