@@ -5,7 +5,7 @@
 import { type Code, Op, OpSimd, type ValueType } from "../../wasm/mod.ts";
 import type { Instruction, MemoryOperand, Operand } from "../decode/instruction.ts";
 import { Flag, R, S, Seg } from "../state.ts";
-import type { CodeMode, Place, SegmentRef, Size, StateKind, Steady, Variable } from "./emitter.ts";
+import type { CodeMode, Place, SegmentRef, Size, StackRegister, StateKind, Steady, Variable } from "./emitter.ts";
 import { Value } from "./value.ts";
 
 const STATE_LOAD: Record<StateKind, number> = {
@@ -117,6 +117,9 @@ export abstract class EmitterBase {
   fault(condition: Value, then: () => void): void {
     this.if(condition, then);
   }
+  exceptionally(condition: Value, then: () => void, otherwise: () => void): void {
+    this.if(condition, then, otherwise);
+  }
   while(condition: () => Value, body: () => void): void {
     this.code.block((out) =>
       this.code.loop((again) => {
@@ -175,6 +178,25 @@ export abstract class EmitterBase {
     return this.vectorAt(this.base(), OpSimd.V128_LOAD, S.XMM + number * 32);
   }
   vectorsInMemory(): void {}
+  stackRegister(i: Value | number): StackRegister {
+    const position = this.state(S.FTOP, "i32").add(i).and(7), at = this.let(this.base().add(position.shl(4)));
+    const significand = () => this.stateAt(at, S.X87, "i64"), signExponent = () => this.stateAt(at, S.X87 + 8, "u16");
+    return {
+      get significand() {
+        return significand();
+      },
+      get signExponent() {
+        return signExponent();
+      },
+      set: (significand, signExponent) => {
+        this.setStateAt(at, S.X87, "i64", significand);
+        this.setStateAt(at, S.X87 + 8, "u16", signExponent);
+      },
+    };
+  }
+  moveTop(by: 1 | -1): void {
+    this.setState(S.FTOP, "i32", this.state(S.FTOP, "i32").add(by).and(7));
+  }
   steady(value: Steady): Value {
     return value(this);
   }

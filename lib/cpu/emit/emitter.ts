@@ -75,6 +75,11 @@ export interface Emitter {
 
   /** Like {@link if}, where `then` raises an exception in any case. Nothing may have been changed before. */
   fault(condition: Value, then: () => void): void;
+  /**
+   * Like {@link if}, where the condition hardly ever holds. Nothing may have been changed before: a translator leaves the running
+   * code before this instruction instead of writing `then`.
+   */
+  exceptionally(condition: Value, then: () => void, otherwise: () => void): void;
   /** The value as it is now. */
   steady(value: Steady): Value;
   /** What the value is computed from may have changed other than by a system function. */
@@ -141,6 +146,10 @@ export interface Emitter {
   /** Like {@link state}, at an address in the state memory that is known at run time only (registers picked by number). */
   stateAt(address: Value, offset: number, kind: StateKind): Value;
   setStateAt(address: Value, offset: number, kind: StateKind, value: Value): void;
+  /** ST(i) as it lies now. */
+  stackRegister(i: Value | number): StackRegister;
+  /** Moves TOP by 1 (a pop) or −1, at the outermost level of a definition or in the last arm of {@link exceptionally}; tags stay as they are. */
+  moveTop(by: 1 | -1): void;
   /** The address of the state block, i32: argument for kernels. */
   base(): Value;
 
@@ -242,6 +251,15 @@ export interface Emitter {
    * fault and see the state block only.
    */
   kernel(name: string, ...args: Value[]): Value;
+}
+
+/** A register of the x87 stack. */
+export interface StackRegister {
+  /** Both are read when they are asked for. */
+  readonly significand: Value;
+  readonly signExponent: Value;
+  /** Of the sign and exponent, the low 16 bits count. */
+  set(significand: Value, signExponent: Value): void;
 }
 
 /** A mutable local. */

@@ -1,4 +1,4 @@
-/** Conditions of SSE instructions that hardly ever change. */
+/** Conditions of SSE and x87 instructions that hardly ever change. */
 import type { StateReader } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
 import { CR0, CR4, S } from "../state.ts";
@@ -28,5 +28,18 @@ export function sseNotRounding(from: StateReader): Value {
   return control.and(Mxcsr.MASKS | Mxcsr.RC | Mxcsr.PE).xor(Mxcsr.MASKS | Mxcsr.PE);
 }
 
-/** All values that a translator keeps where SSE registers are in use. */
-export const STEADY = [sseDisabled, sseNotRounding] as const;
+/** Bits of FCW: exception masks, precision control (64 bits) and rounding control (to nearest). Intel SDM vol. 1, section 8.1.5. */
+const FCW_BITS = 0xf3f, FCW_COMMON = 0x33f;
+
+/** Not 0 if FCW does not mask all exceptions, or does not round to nearest with 64 bits. */
+export function x87NotCommon(from: StateReader): Value {
+  return from.state(S.FCW, "i32").and(FCW_BITS).xor(FCW_COMMON);
+}
+
+/** Not 0 if x87 instructions raise #NM. */
+export function x87Disabled(from: StateReader): Value {
+  return from.state(S.CR0, "i32").and(CR0.EM | CR0.TS);
+}
+
+/** What a translator keeps where SSE registers, and where the x87 stack is in use. */
+export const STEADY_SSE = [sseDisabled, sseNotRounding] as const, STEADY_X87 = [x87Disabled, x87NotCommon] as const;

@@ -5,31 +5,8 @@ import { S, SEG, Seg } from "../state.ts";
 
 /** FSW: C1. */
 const C1 = 1 << 9;
-
-/** A register of the stack. */
-export interface StackRegister {
-  readonly significand: Value;
-  readonly signExponent: Value;
-  set(significand: Value, signExponent: Value): void;
-}
-
-/** ST(i) as it lies now. */
-export function stackRegister(e: Emitter, i: Value | number): StackRegister {
-  const position = e.state(S.FTOP, "i32").add(i).and(7);
-  const at = e.let(e.base().add(position.shl(4)));
-  return {
-    get significand() {
-      return e.stateAt(at, S.X87, "i64");
-    },
-    get signExponent() {
-      return e.stateAt(at, S.X87 + 8, "u16");
-    },
-    set: (significand, signExponent) => {
-      e.setStateAt(at, S.X87, "i64", significand);
-      e.setStateAt(at, S.X87 + 8, "u16", signExponent);
-    },
-  };
-}
+/** Where kernels leave what {@link numberResult} reads. */
+const RESULT = S.KERNEL + 0x78;
 
 /** The tag of ST(i) in its place, as a mask. */
 export function tagMask(e: Emitter, i: Value | number): Value {
@@ -41,17 +18,40 @@ export function clearC1(e: Emitter): void {
   e.setState(S.FSW, "i32", e.state(S.FSW, "i32").and(~C1));
 }
 
-/** Makes room for a new ST(0), which is in use then. */
-export function pushRegister(e: Emitter): StackRegister {
-  e.setState(S.FTOP, "i32", e.state(S.FTOP, "i32").sub(1).and(7));
-  e.setState(S.FTW, "i32", e.state(S.FTW, "i32").shl(1).and(0xff).or(1));
-  return stackRegister(e, 0);
+/** Adds the flags of a kernel's result to the status word, and sets C1 as it says. */
+export function setFlags(e: Emitter, result: Value): void {
+  e.setState(S.FSW, "i32", e.state(S.FSW, "i32").and(~C1).or(result.shrU(16)));
 }
 
-/** Takes ST(0) off. */
-export function popRegister(e: Emitter): void {
-  e.setState(S.FTOP, "i32", e.state(S.FTOP, "i32").add(1).and(7));
-  e.setState(S.FTW, "i32", e.state(S.FTW, "i32").shrU(1));
+/** What a function of numbers has left: sign and exponent, flags 16 bits higher; negative if an exception is not masked. */
+export function numberResult(e: Emitter): Value {
+  return e.state(RESULT, "i32");
+}
+
+/** Not 0 if one of the registers of a mask is empty. */
+export function isEmpty(e: Emitter, mask: Value): Value {
+  const wanted = e.let(mask);
+  return e.state(S.FTW, "i32").and(wanted).ne(wanted);
+}
+
+/** Not 0 if there is no room for another register. */
+export function isFull(e: Emitter): Value {
+  return e.state(S.FTW, "i32").and(0x80);
+}
+
+/** Makes room for a new ST(0), and puts a number there. */
+export function pushNumber(e: Emitter, significand: Value, signExponent: Value): void {
+  e.moveTop(-1);
+  e.setState(S.FTW, "i32", e.state(S.FTW, "i32").shl(1).and(0xff).or(1));
+  e.stackRegister(0).set(significand, signExponent);
+}
+
+/** Takes ST(0) off, as often as told. */
+export function popRegisters(e: Emitter, count: number): void {
+  for (; count > 0; count--) {
+    e.moveTop(1);
+    e.setState(S.FTW, "i32", e.state(S.FTW, "i32").shrU(1));
+  }
 }
 
 /**
@@ -64,6 +64,9 @@ export function notePointers(e: Emitter): void {
   e.setState(S.FOP, "i32", e.escapeOpcode());
   if (e.instruction.operands.length === 0 || !e.isMemory(0)) return;
   e.setState(S.FDP, "i64", e.address(0).extendU());
-  const segment = e.let(e.base().add(e.segmentNumber().shl(6)));
-  e.setState(S.FDS, "i32", e.stateAt(segment, S.SEG + SEG.SELECTOR, "i32"));
+  const number = e.segmentNumber(), at = S.SEG + SEG.SELECTOR;
+  const selector = number.constant === undefined
+    ? e.stateAt(e.let(e.base().add(number.shl(6))), at, "i32")
+    : e.state(at + Number(number.constant) * SEG.SIZE, "i32");
+  e.setState(S.FDS, "i32", selector);
 }

@@ -4,12 +4,14 @@ import type { Value } from "../emit/value.ts";
 import { CR0, Flag, S, Vector } from "../state.ts";
 import { checkAvailable, checkPendingError, settleError } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
-import { sseNotRounding } from "./steady.ts";
+import { sseNotRounding, x87NotCommon } from "./steady.ts";
 
 /** Bits of FCW that exist; bit 6 always reads as one. */
 const FCW_MASK = 0x1f7f, FCW_ONES = 0x40;
 /** FSW: the exception flags, and where TOP is put in its image. */
 const FLAGS = 0x3f, TOP_MASK = 0x3800;
+/** FSW: ES and B. */
+const SUMMARY = 0x8080;
 /** Bits of MXCSR that exist. */
 const MXCSR_MASK = 0xffff;
 
@@ -28,6 +30,7 @@ define("fninit", (e) => {
 /** FNINIT's values, also after FNSAVE. */
 function initialise(e: Emitter): void {
   e.kernel("x87_initialise", e.base());
+  e.steadyChanged(x87NotCommon);
   for (const offset of [S.FOP, S.FCS, S.FDS]) e.setState(offset, "i32", e.i32(0));
   for (const offset of [S.FIP, S.FDP]) e.setState(offset, "i64", e.i64(0));
 }
@@ -49,10 +52,11 @@ define("fnstcw", (e) => {
 });
 
 function setControl(e: Emitter, value: Value): void {
-  e.setState(S.FCW, "i32", value.and(FCW_MASK).or(FCW_ONES));
-  e.if(e.state(S.FSW, "i32").and(FLAGS), () => {
-    e.kernel("x87_summary", e.base());
-  });
+  const control = e.let(value.and(FCW_MASK).or(FCW_ONES)), status = e.state(S.FSW, "i32").and(~SUMMARY);
+  const pending = status.and(FLAGS).and(control.not());
+  e.setState(S.FCW, "i32", control);
+  e.steadyChanged(x87NotCommon);
+  e.setState(S.FSW, "i32", e.select(pending, status.or(SUMMARY), status));
 }
 
 define("fldcw", (e) => {
@@ -165,6 +169,7 @@ define("fnstenv", (e) => {
   settleError(e);
   storeEnvironment(e, image);
   e.setState(S.FCW, "i32", e.state(S.FCW, "i32").or(0x3f));
+  e.steadyChanged(x87NotCommon);
   e.kernel("x87_summary", e.base());
 });
 

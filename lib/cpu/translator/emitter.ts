@@ -2,7 +2,17 @@
 import { type Code, type Label, Op, OpSimd } from "../../wasm/mod.ts";
 import type { Instruction, Operand } from "../decode/instruction.ts";
 import { type Callee, EmitterBase, isFlatAccess, sizeOfInstruction } from "../emit/base.ts";
-import type { CodeMode, Emitter, FlagName, Place, SegmentRef, Size, Steady } from "../emit/emitter.ts";
+import type {
+  CodeMode,
+  Emitter,
+  FlagName,
+  Place,
+  SegmentRef,
+  Size,
+  StackRegister,
+  StateKind,
+  Steady,
+} from "../emit/emitter.ts";
 import { type FlagState, LazyFlags } from "../emit/flags.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE } from "../interpreter/layout.ts";
@@ -12,6 +22,7 @@ import { type AccessLinkage, RegionAccesses, type RememberedPage } from "./acces
 import type { RegionInstruction } from "./discovery.ts";
 import { FlagTracker } from "./flags.ts";
 import type { SteadyLocals } from "./steady_locals.ts";
+import { isInMemory, type X87Locals } from "./x87_locals.ts";
 import { learnRegister, type RegisterUse, XMM0 } from "./register_use.ts";
 
 /** Thrown when an instruction turns out to need TypeScript: the interpreter has to execute it. */
@@ -35,6 +46,8 @@ export interface RegionContext {
   readonly flags: FlagTracker;
   /** Local of each register by its number in masks, -1 if the region does not touch it. */
   readonly registers: readonly number[];
+  /** Locals of the x87 unit, if the region has such. */
+  readonly x87: X87Locals | null;
   /** Locals of steady values. */
   readonly steady: SteadyLocals;
   /** Writes SSE registers to the state block, and reads those of a mask from it. */
@@ -72,6 +85,8 @@ export class RegionEmitter extends EmitterBase implements Emitter {
   #flagsAreDead = false;
   /** The current instruction works on SSE registers in the state block. */
   #vectorsStored = false;
+  /** Locals of the x87 unit, if the current instruction finds it there. */
+  #x87: X87Locals | null = null;
   /** True if the current instruction calls a system function in any case. */
   calledHelper = false;
   /** True if the current instruction does without the system function that it stands for. */
@@ -104,11 +119,25 @@ export class RegionEmitter extends EmitterBase implements Emitter {
     this.size = sizeOfInstruction(current.instruction);
     this.calledHelper = this.#inPlace = false;
     this.#vectorsStored = false;
-    current.definition.emit(this);
+    this.#emitDefinition(current);
     if (this.#vectorsStored) this.#context.loadVectors(this.instruction.mnemonic === "fxrstor" ? ~0 : use.written);
     const { flow } = current;
     if ((flow === "exit" || flow === "transfer") && !this.calledHelper && !this.#inPlace) throw new NotTranslated();
     return this.#outcome;
+  }
+
+  #emitDefinition({ definition, instruction }: RegionInstruction): void {
+    const { x87 } = this.#context, inMemory = isInMemory(instruction), depth = x87?.depthAfter(instruction) ?? 0;
+    this.#x87 = inMemory ? null : x87;
+    if (inMemory) x87?.store();
+    definition.emit(this);
+    if (!x87) return;
+    if (inMemory) {
+      x87.depth = depth;
+      x87.load();
+    } else if (x87.depth !== depth) {
+      throw new Error(`${instruction.mnemonic} moves the top of the stack otherwise`);
+    }
   }
 
   // ---- control flow inside an instruction
@@ -128,6 +157,10 @@ export class RegionEmitter extends EmitterBase implements Emitter {
   }
   override fault(condition: Value): void {
     this.#bailIf(condition);
+  }
+  override exceptionally(condition: Value, _then: () => void, otherwise: () => void): void {
+    this.#bailIf(condition);
+    otherwise();
   }
   override while(condition: () => Value, body: () => void): void {
     const before = this.#flags.known;
@@ -283,6 +316,43 @@ export class RegionEmitter extends EmitterBase implements Emitter {
     if (!this.isMemory(index)) return this.setState(this.#registerOffset(index), bytes === 4 ? "i32" : "i64", low);
     const data = this.let(low);
     this.memory.store(this.linear(index, bytes, true), data, bytes === 4 ? 32 : 64);
+  }
+  override state(offset: number, kind: StateKind): Value {
+    const local = this.#x87?.field(offset);
+    if (local === undefined) return super.state(offset, kind);
+    return this.let(new Value(kind === "i64" ? "i64" : "i32", (code) => code.get(local)));
+  }
+  override setState(offset: number, kind: StateKind, value: Value): void {
+    const local = this.#x87?.field(offset);
+    if (local === undefined) return super.setState(offset, kind, value);
+    value.emit(this.code);
+    this.code.set(local);
+  }
+  override stackRegister(i: Value | number): StackRegister {
+    const x87 = this.#x87;
+    if (!x87) return super.stackRegister(i);
+    const register = x87.register(typeof i === "number" ? i : Number(i.constant));
+    if (!register) throw new NotTranslated();
+    const { code } = this, copy = (value: Value) => this.let(new Value(value.type, value.emit));
+    const significand = Value.local("i64", register.significand), exponent = Value.local("i32", register.signExponent);
+    return {
+      get significand() {
+        return copy(significand);
+      },
+      get signExponent() {
+        return copy(exponent);
+      },
+      set: (newSignificand, newExponent) => {
+        newSignificand.emit(code);
+        newExponent.and(0xffff).emit(code);
+        code.set(register.signExponent);
+        code.set(register.significand);
+      },
+    };
+  }
+  override moveTop(by: 1 | -1): void {
+    super.moveTop(by);
+    if (this.#x87) this.#x87.depth = (this.#x87.depth + by) & 7;
   }
   override steady(value: Steady): Value {
     return this.#context.steady.value(value) ?? super.steady(value);

@@ -4,7 +4,7 @@ import type { Instruction } from "../decode/instruction.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { type Imported, LEFT } from "../interpreter/linkage.ts";
 import { CPU_BASE, Exit, HEADER } from "../interpreter/layout.ts";
-import { STEADY } from "../semantics/steady.ts";
+import { STEADY_SSE, STEADY_X87 } from "../semantics/steady.ts";
 import { IN_REGION, S, SEG, Seg } from "../state.ts";
 import type { Flow, RegionBlock, RegionCode, RegionInstruction } from "./discovery.ts";
 import { NotTranslated, type Outcome, RegionEmitter } from "./emitter.ts";
@@ -15,6 +15,7 @@ import { findDeadFlags } from "./dead_flags.ts";
 import { perfectHash } from "./perfect_hash.ts";
 import { ALL_XMM, REGISTERS, registerUse, XMM0 } from "./register_use.ts";
 import { SteadyLocals } from "./steady_locals.ts";
+import { X87Locals } from "./x87_locals.ts";
 import { analyse, type NodeWriter, StructuredWriter } from "./structure.ts";
 
 /** Deepest nesting of calls between regions; what goes deeper gives up the way back. */
@@ -75,6 +76,7 @@ export class RegionWriter implements NodeWriter {
   readonly #flags: FlagTracker;
   readonly #registers: number[] = [];
   readonly #steady: SteadyLocals;
+  readonly #x87: X87Locals | null;
   /** Registers that the region may change, as a mask. */
   #all = 0;
   /** By node: registers that its code may change, and those whose locals may differ from the state block where it begins. */
@@ -122,8 +124,13 @@ export class RegionWriter implements NodeWriter {
     this.#next = code.local("i64");
     this.#region = code.local("i32");
     this.#result = code.local("i64");
-    this.#steady = new SteadyLocals(code, (this.#allocateRegisters() & ALL_XMM) !== 0 ? STEADY : []);
+    const touched = this.#allocateRegisters();
     this.#buildGraph();
+    this.#x87 = X87Locals.plan(code, this.#blocks, this.#graph);
+    this.#steady = new SteadyLocals(code, [
+      ...(touched & ALL_XMM) !== 0 ? STEADY_SSE : [],
+      ...this.#x87 ? STEADY_X87 : [],
+    ]);
     const analysis = analyse(this.#graph);
     this.#writer = new StructuredWriter(code, this.#graph, analysis, this);
     this.#checked = this.#findChecks(analysis.headers);
@@ -310,6 +317,7 @@ export class RegionWriter implements NodeWriter {
       flags: this.#flags,
       registers: this.#registers,
       steady: this.#steady,
+      x87: this.#x87,
       tlb: this.#tlb,
       linkage: linkage.accesses,
       bailLabel: this.#bail,
@@ -347,6 +355,7 @@ export class RegionWriter implements NodeWriter {
     this.#getState(S.BUDGET);
     this.#body.set(this.#budget);
     this.#loadRegisters(~0);
+    this.#x87?.load();
     this.#steady.computeAll();
   }
 
@@ -367,6 +376,7 @@ export class RegionWriter implements NodeWriter {
     const code = this.#body;
     this.#storeBudget();
     this.#storeRegisters(this.#all);
+    this.#x87?.store();
     this.#flags.known = FlagTracker.DYNAMIC;
     this.#flags.emitNumber();
     code.if(() => this.#flags.toMemory());
@@ -374,6 +384,12 @@ export class RegionWriter implements NodeWriter {
 
   #storeBudget(): void {
     this.#setState(S.BUDGET, () => this.#body.get(this.#budget));
+  }
+
+  /** Stores the registers that may differ from the state block in the node that is being written. */
+  #storeDirty(): void {
+    this.#storeRegisters(this.#dirty);
+    this.#x87?.store();
   }
 
   /** Stores the registers of a mask. */
@@ -441,7 +457,7 @@ export class RegionWriter implements NodeWriter {
   #beforeHelper(): void {
     const code = this.#body;
     this.#flags.toMemory();
-    this.#storeRegisters(this.#dirty);
+    this.#storeDirty();
     this.#setState(S.BUDGET, () => {
       code.get(this.#budget);
       code.i32(this.#unfinished - 1);
@@ -485,7 +501,7 @@ export class RegionWriter implements NodeWriter {
       });
     } else {
       this.#flags.toMemory();
-      this.#storeRegisters(this.#dirty);
+      this.#storeDirty();
     }
     code.get(CPU);
     code.memory(Op.I64_LOAD, S.RIP);
@@ -527,6 +543,7 @@ export class RegionWriter implements NodeWriter {
     }
     this.#unfinished = count;
     const dead = findDeadFlags(block.instructions);
+    this.#x87?.enter(number);
     this.#dirty = this.#dirtyAt[number] | this.#written[number];
     for (const [i, current] of block.instructions.entries()) {
       if (current.flow === "interpret") return this.#leaveTo(current.ip);
@@ -668,7 +685,7 @@ export class RegionWriter implements NodeWriter {
     const code = this.#body, { linkage } = this.#plan, region = this.#region, result = this.#result;
     this.#flags.toMemory();
     this.#storeBudget();
-    this.#storeRegisters(this.#dirty);
+    this.#storeDirty();
     code.block((elsewhere) => {
       code.get(DEPTH);
       code.i32(DEEPEST);
@@ -702,7 +719,9 @@ export class RegionWriter implements NodeWriter {
 
   #returned(node: number, last: RegionInstruction): void {
     const code = this.#body;
-    if (this.#edge(node, last.next)) {
+    const edge = this.#edge(node, last.next);
+    if (edge) {
+      this.#x87?.enter(edge.target);
       this.#loadAll();
       return this.#goto(node, last.next);
     }

@@ -8,13 +8,13 @@ import {
   aClass, addFinite, aDenormal, aExp, aSig, aSign, bClass, bDenormal, bExp, bSig, bSign, clear, compareNumbers, DE,
   divideFinite, FINITE, flags, IE, INFINITE, INTEGER_BIT, moveAtoB, multiplyFinite, negateB, noInteger, OE, pack32,
   pack64, PE, QNAN, QUIET_BIT, raise, rc, remainder, resultFromA, roundedUp, roundResult, setControl, setResult,
-  setRoundedUp, setRounding, SNAN, squareRootFinite, swapAB, toInteger, toIntegral, UE, unmasked, unpack32, unpack64,
+  setRoundedUp, setRounding, SNAN, squareRootFinite, swapAB, toInteger, toIntegral, UE, unmasked, unpack80, unpack32, unpack64,
   unpackInteger, UNSUPPORTED, ZE, ZERO,
 } from "./softfloat";
 import {
   address, begin, blocked, C0, C1, C2, C3, CONDITION, DEFAULT_SE, DEFAULT_SIG, ES, FCW, finish, FSW, FTOP, FTW,
   hasRoom, isNan, loadRegister, moveTop, openTop, PENDING, physical, pop, pops, precision, PROCEED, push, replaceTop,
-  setStatus, setValid, SF, stackFault, status, take, takeA, takeInfinity, takeInvalid, takeNan, takeRounded, takeZero,
+  setStatus, settle, setValid, SF, stackFault, status, take, takeA, takeInfinity, takeInvalid, takeNan, takeRounded, takeZero,
   valid, valueSe, valueSig, WIDE, withSummary, write, X87,
 } from "./x87_stack";
 
@@ -109,6 +109,31 @@ export function x87_arithmetic_memory(base: usize, op: i32, kind: i32, bits: i64
   arithmetic(op);
   finish(base);
   if (!blocked()) write(base, 0, valueSe, valueSig);
+}
+
+/** a op b, both given: `bits` are a memory operand's, or (kind 3) a register's significand, whose sign and exponent is `bSe`. */
+export function x87_evaluate(base: usize, op: i32, aSe: i32, aSignificand: u64, kind: i32, bits: i64, bSe: i32): u64 {
+  begin(base);
+  if (kind == 3) unpack80(bits, bSe);
+  else unpackMemory(kind, bits);
+  moveAtoB();
+  unpack80(aSignificand, aSe);
+  arithmetic(op);
+  settle(base, valueSe);
+  return valueSig;
+}
+
+/** A memory operand as a register holds it. */
+export function x87_widen(base: usize, kind: i32, bits: i64): u64 {
+  begin(base);
+  unpackMemory(kind, bits);
+  if (aClass == SNAN) raise(IE);
+  if (aDenormal) raise(DE);
+  takeA();
+  clear(PE | UE | OE);
+  setRoundedUp(false);
+  settle(base, valueSe);
+  return valueSig;
 }
 
 // ---- comparisons
@@ -259,12 +284,19 @@ function pendStackFault(base: usize): void {
 /** FST m32 and m64: the bits to store. */
 export function x87_to_float(base: usize, wide: i32): i64 {
   begin(base);
-  setControl(rc, unmasked, false, false);
   if (!valid(base, 0)) {
     pendStackFault(base);
     return wide != 0 ? 0xfff8000000000000 : 0xffc00000;
   }
   loadRegister(base, 0);
+  const result = narrow(wide);
+  pendResult(base);
+  return result;
+}
+
+/** The bits of a as m32 or m64. */
+function narrow(wide: i32): i64 {
+  setControl(rc, unmasked, false, false);
   const kind = aClass;
   let result: u64;
   const sign: u64 = wide != 0 ? <u64> aSign << 63 : <u64> aSign << 31;
@@ -285,30 +317,57 @@ export function x87_to_float(base: usize, wide: i32): i64 {
     roundResult(wide != 0 ? 53 : 24, wide != 0 ? 1023 : 127);
     result = wide != 0 ? pack64(aSign) : <u64> pack32(aSign);
   }
-  pendResult(base);
+  return result;
+}
+
+/** FST m32 and m64 of a number that is given. */
+export function x87_narrow(base: usize, se: i32, sig: u64, wide: i32): i64 {
+  begin(base);
+  unpack80(sig, se);
+  const result = narrow(wide);
+  settle(base, 0);
   return result;
 }
 
 /** FIST and FISTTP: the integer to store, of `bits` bits. */
 export function x87_to_integer(base: usize, bits: i32, truncate: i32): i64 {
   begin(base);
-  if (truncate != 0) setRounding(3);
-  const limit: u64 = ((<u64> 1) << (bits - 1)) - 1;
-  const indefinite: i64 = -0x8000000000000000 >> (64 - bits);
   if (!valid(base, 0)) {
     pendStackFault(base);
-    return indefinite;
+    return indefinite(bits);
   }
   loadRegister(base, 0);
+  const result = integer(bits, truncate);
+  pendResult(base);
+  return result;
+}
+
+/** FIST and FISTTP of a number that is given. */
+export function x87_integer(base: usize, se: i32, sig: u64, bits: i32, truncate: i32): i64 {
+  begin(base);
+  unpack80(sig, se);
+  const result = integer(bits, truncate);
+  settle(base, 0);
+  return result;
+}
+
+/** The integer that stands for none. */
+function indefinite(bits: i32): i64 {
+  return -0x8000000000000000 >> (64 - bits);
+}
+
+/** a as an integer of `bits` bits. */
+function integer(bits: i32, truncate: i32): i64 {
+  if (truncate != 0) setRounding(3);
+  const limit: u64 = ((<u64> 1) << (bits - 1)) - 1;
   let result: i64 = 0;
   if (aClass == FINITE) {
     result = toInteger(limit, limit + 1);
-    if (noInteger) result = indefinite;
+    if (noInteger) result = indefinite(bits);
   } else if (aClass != ZERO) {
     raise(IE);
-    result = indefinite;
+    result = indefinite(bits);
   }
-  pendResult(base);
   return result;
 }
 

@@ -1,15 +1,15 @@
 /**
- * The common case of the x87 instructions that programs spend their time in, decided in a few comparisons: rounding to
- * nearest with 64 or 53 bits, every exception masked, registers in use, operands and result normal numbers or zero. The
- * general kernels (x87.as) do everything else; nothing has changed when they are called.
+ * Arithmetic, conversions and comparisons of x87 numbers as functions of their operands, each a sign with an exponent and a
+ * significand. Flags, and the sign and exponent of a result, are left at RESULT.
+ *
+ * The common case is decided in a few comparisons: rounding to nearest with 64 or 53 bits, every exception masked, operands
+ * and result normal numbers or zero. The general functions of x87.as do everything else.
  *
  * V8 compares every address with the memory's size unless it is a constant, so the state block is the first processor's.
  */
-import { INTEGER_BIT, PE } from "./softfloat";
-import {
-  x87_arithmetic, x87_arithmetic_memory, x87_comi, x87_compare, x87_compare_memory, x87_load, x87_to_float, x87_to_integer,
-} from "./x87";
-import { C0, C1, C2, C3, FCW, FSW, FTOP, FTW, PENDING, PROCEED, X87 } from "./x87_stack";
+import { INTEGER_BIT } from "./softfloat";
+import { x87_evaluate, x87_integer, x87_narrow, x87_widen } from "./x87";
+import { C0, C3, FCW, RESULT } from "./x87_stack";
 
 /** CPU_BASE of lib/cpu/interpreter/layout.ts. */
 const CPU: usize = 0x1000;
@@ -22,7 +22,6 @@ const ROUNDING_BITS: i32 = 0xc3f;
 const MASKS: i32 = 0x3f;
 /** FCW: 64 bits of precision if this is 1 too, else 53. */
 const EXTENDED: i32 = 0x100;
-const COMPARISON: i32 = C0 | C1 | C2 | C3;
 
 /** Kinds of operands: memory, as the general kernels number it, or a register. */
 const FLOAT32: i32 = 0;
@@ -35,21 +34,6 @@ const MULTIPLY: i32 = 1;
 const SUBTRACT: i32 = 4;
 const SUBTRACT_REVERSED: i32 = 5;
 const DIVIDE: i32 = 6;
-
-/** The address of ST(i). */
-// @ts-ignore: decorator
-@inline
-function slot(i: i32): usize {
-  return CPU + X87 + (((load<i32>(CPU, FTOP) + i) & 7) << 4);
-}
-
-/** True if ST(i) and ST(j) are in use; one of them is ST(0). */
-// @ts-ignore: decorator
-@inline
-function inUse(i: i32, j: i32): bool {
-  const tags = load<i32>(CPU, FTW);
-  return ((tags >> (i + j)) & tags & 1) != 0;
-}
 
 /** True if nothing traps and results are rounded to nearest with 53 or 64 bits. */
 // @ts-ignore: decorator
@@ -98,30 +82,19 @@ function sigOf(kind: i32, bits: i64): u64 {
   return bits == 0 ? 0 : magnitude << clz(magnitude);
 }
 
-// ---- results
+// ---- results: the significand is returned; the rest is left at RESULT
 
-/** Pops one register if `count` is not 0. */
+/** An exact result. */
 // @ts-ignore: decorator
 @inline
-function popOne(count: i32): void {
-  if (count == 0) return;
-  store<i32>(CPU, load<i32>(CPU, FTW) >> 1, FTW);
-  store<i32>(CPU, (load<i32>(CPU, FTOP) + 1) & 7, FTOP);
-}
-
-/** Writes an exact result to ST(i) and pops. */
-function deliver(i: i32, se: i32, sig: u64, popCount: i32): void {
-  const at = slot(i);
-  store<u64>(at, sig);
-  store<u16>(at, <u16> se, 8);
-  store<i32>(CPU, load<i32>(CPU, FSW) & ~C1, FSW);
-  popOne(popCount);
+function exact(se: i32, sig: u64): u64 {
+  store<i32>(CPU, se, RESULT);
+  return sig;
 }
 
 /** What the fast path cannot do. */
-function general(op: i32, destination: i32, source: i32, popCount: i32, kind: i32, bits: i64): void {
-  if (kind == REGISTER) x87_arithmetic(CPU, op, destination, source, popCount);
-  else x87_arithmetic_memory(CPU, op, kind, bits);
+function general(op: i32, aSe: i32, aSig: u64, kind: i32, bits: i64, bSe: i32): u64 {
+  return x87_evaluate(CPU, op, aSe, aSig, kind, bits, bSe);
 }
 
 /** True unless rounding may bring a result out of the range of normal numbers. */
@@ -131,10 +104,10 @@ function inRange(exp: i32): bool {
   return <u32> (exp - 1) < 0x7ffd;
 }
 
-/** Rounds (hi:lo), bit 63 of hi set, writes it to the register at `at` and pops. */
+/** Rounds (hi:lo), bit 63 of hi set. */
 // @ts-ignore: decorator
 @inline
-function round(control: i32, at: usize, sign: i32, exp: i32, hi: u64, lo: u64, popCount: i32): void {
+function round(control: i32, sign: i32, exp: i32, hi: u64, lo: u64): u64 {
   let up: u64;
   if ((control & EXTENDED) != 0) {
     // The carry of adding just less than a half, or a half if hi is odd.
@@ -146,36 +119,30 @@ function round(control: i32, at: usize, sign: i32, exp: i32, hi: u64, lo: u64, p
     hi = (hi & ~0x7ff) + (up << 11);
   }
   // Rounded up to the next power of two.
-  if (hi == 0) {
-    hi = INTEGER_BIT;
-    exp++;
-  }
-  store<u64>(at, hi);
-  store<u16>(at, <u16> (sign | exp), 8);
-  store<i32>(CPU, (load<i32>(CPU, FSW) & ~C1) | (<i32> (lo != 0) << 5) | (<i32> up << 9), FSW);
-  popOne(popCount);
+  const over = <u64> (hi == 0);
+  store<i32>(CPU, sign | (exp + <i32> over) | (<i32> (lo != 0) << 21) | (<i32> up << 25), RESULT);
+  return hi | (over << 63);
 }
 
-// ---- arithmetic: ST(destination) = a op b; `flipA` and `flipB` (0 or 8000h) negate
+// ---- arithmetic: a op b; `flipA` and `flipB` (0 or 8000h) negate; of a register, `bits` are its significand
 
-/** Adds, after the checks of control and tags. */
 // @ts-ignore: decorator
 @inline
-function add(
-  control: i32, i: i32, source: i32, popCount: i32, flipA: i32, flipB: i32, kind: i32, bits: i64, bSe: i32, bSig: u64,
-): void {
-  const at = slot(i);
-  let aSe: i32 = load<u16>(at, 8), aSig = load<u64>(at);
-  if (<i64> (aSig & bSig) >= 0 || !normalExponent(aSe) || !normalExponent(bSe)) {
-    return addSpecial(control, i, source, popCount, flipA, flipB, kind, bits, aSe, aSig, bSe, bSig);
+function add(flipA: i32, flipB: i32, aSe: i32, aSig: u64, kind: i32, bits: i64, bSe: i32, bSig: u64): u64 {
+  const control = load<i32>(CPU, FCW);
+  if (!common(control) || <i64> (aSig & bSig) >= 0 || !normalExponent(aSe) || !normalExponent(bSe)) {
+    return addSpecial(control, flipA, flipB, aSe, aSig, kind, bits, bSe, bSig);
   }
+  const givenSe = aSe, givenB = bSe, givenSig = aSig;
   aSe ^= flipA;
   bSe ^= flipB;
   // Which operand is larger, which have the same sign and how much cancels is anybody's guess: no branches on that.
   const difference = (aSe & 0x7fff) - (bSe & 0x7fff), swap = difference < 0;
   const largeSe = swap ? bSe : aSe, large = swap ? bSig : aSig, small = swap ? aSig : bSig;
   const shift = swap ? -difference : difference;
-  if (shift > 62) return addFar(control, i, source, popCount, flipA, flipB, kind, bits, largeSe, large, aSe ^ bSe, small, shift);
+  if (shift > 62) {
+    return addFar(control, flipA, flipB, givenSe, givenSig, kind, bits, givenB, largeSe, large, aSe ^ bSe, small, shift);
+  }
   // 128 bits each, with room for a carry; −1 if the smaller one is to be subtracted.
   const minus = <i64> (<i32> (aSe ^ bSe) << 16 >> 31);
   let hi = small >> (shift + 1), lo = small << (shift ^ 63);
@@ -192,7 +159,7 @@ function add(
     sign ^= 0x8000;
   }
   if (hi == 0) {
-    if (lo == 0) return deliver(i, 0, 0, popCount);
+    if (lo == 0) return exact(0, 0);
     hi = lo;
     lo = 0;
     exp -= 64;
@@ -201,15 +168,15 @@ function add(
   hi = (hi << left) | (lo >> 1 >> (left ^ 63));
   lo <<= left;
   exp += 1 - <i32> left;
-  if (inRange(exp)) round(control, at, sign, exp, hi, lo, popCount);
-  else general(subtraction(flipA, flipB), i, source, popCount, kind, bits);
+  if (inRange(exp)) return round(control, sign, exp, hi, lo);
+  return general(subtraction(flipA, flipB), givenSe, givenSig, kind, bits, givenB);
 }
 
 /** Adds where the smaller operand lies below the last bit but one of the larger; bit 15 of `signs` is set if they differ. */
 function addFar(
-  control: i32, i: i32, source: i32, popCount: i32, flipA: i32, flipB: i32, kind: i32, bits: i64, largeSe: i32, large: u64,
+  control: i32, flipA: i32, flipB: i32, aSe: i32, aSig: u64, kind: i32, bits: i64, bSe: i32, largeSe: i32, large: u64,
   signs: i32, small: u64, shift: i32,
-): void {
+): u64 {
   let lo = shift == 63 ? small << 1 : shift == 64 ? small : 1, hi: u64 = shift == 63 ? small >> 63 : 0;
   if (shift > 64 && shift < 128) lo = (small >> (shift - 64)) | <u64> (small << (128 - shift) != 0);
   let exp = largeSe & 0x7fff;
@@ -229,8 +196,8 @@ function addFar(
       exp--;
     }
   }
-  if (inRange(exp)) round(control, slot(i), largeSe & 0x8000, exp, hi, lo, popCount);
-  else general(subtraction(flipA, flipB), i, source, popCount, kind, bits);
+  if (inRange(exp)) return round(control, largeSe & 0x8000, exp, hi, lo);
+  return general(subtraction(flipA, flipB), aSe, aSig, kind, bits, bSe);
 }
 
 function subtraction(flipA: i32, flipB: i32): i32 {
@@ -239,27 +206,25 @@ function subtraction(flipA: i32, flipB: i32): i32 {
 
 /** Adds where one operand is zero or nothing ordinary. */
 function addSpecial(
-  control: i32, i: i32, source: i32, popCount: i32, flipA: i32, flipB: i32, kind: i32, bits: i64, aSe: i32, aSig: u64,
-  bSe: i32, bSig: u64,
-): void {
-  if (ordinary(aSe, aSig) && ordinary(bSe, bSig)) {
-    aSe ^= flipA;
-    bSe ^= flipB;
-    if ((aSig | bSig) == 0) return deliver(i, aSe & bSe, 0, popCount);
-    const se = aSig == 0 ? bSe : aSe, exp = se & 0x7fff;
-    if (inRange(exp)) return round(control, slot(i), se & 0x8000, exp, aSig | bSig, 0, popCount);
+  control: i32, flipA: i32, flipB: i32, aSe: i32, aSig: u64, kind: i32, bits: i64, bSe: i32, bSig: u64,
+): u64 {
+  if (common(control) && ordinary(aSe, aSig) && ordinary(bSe, bSig) && (aSig & bSig) == 0) {
+    if ((aSig | bSig) == 0) return exact((aSe ^ flipA) & (bSe ^ flipB), 0);
+    const se = aSig == 0 ? bSe ^ flipB : aSe ^ flipA, exp = se & 0x7fff;
+    if (inRange(exp)) return round(control, se & 0x8000, exp, aSig | bSig, 0);
   }
-  general(subtraction(flipA, flipB), i, source, popCount, kind, bits);
+  return general(subtraction(flipA, flipB), aSe, aSig, kind, bits, bSe);
 }
 
-/** Multiplies, after the checks of control and tags. */
 // @ts-ignore: decorator
 @inline
-function multiply(control: i32, i: i32, source: i32, popCount: i32, kind: i32, bits: i64, bSe: i32, bSig: u64): void {
-  const at = slot(i), aSe: i32 = load<u16>(at, 8), aSig = load<u64>(at);
-  if (<i64> (aSig & bSig) >= 0 || !normalExponent(aSe) || !normalExponent(bSe)) {
-    if (!ordinary(aSe, aSig) || !ordinary(bSe, bSig)) return general(MULTIPLY, i, source, popCount, kind, bits);
-    return deliver(i, (aSe ^ bSe) & 0x8000, 0, popCount);
+function multiply(aSe: i32, aSig: u64, kind: i32, bits: i64, bSe: i32, bSig: u64): u64 {
+  const control = load<i32>(CPU, FCW);
+  if (!common(control) || <i64> (aSig & bSig) >= 0 || !normalExponent(aSe) || !normalExponent(bSe)) {
+    if ((aSig & bSig) != 0 || !ordinary(aSe, aSig) || !ordinary(bSe, bSig)) {
+      return general(MULTIPLY, aSe, aSig, kind, bits, bSe);
+    }
+    return exact((aSe ^ bSe) & 0x8000, 0);
   }
   const a0 = aSig & 0xffffffff, a1 = aSig >> 32, b0 = bSig & 0xffffffff, b1 = bSig >> 32;
   const p00 = a0 * b0, p10 = a1 * b0 + (p00 >> 32), p01 = a0 * b1 + (p10 & 0xffffffff);
@@ -269,24 +234,22 @@ function multiply(control: i32, i: i32, source: i32, popCount: i32, kind: i32, b
   hi += (hi & left) + ((lo >> 63) & left);
   lo += lo & left;
   const exp = (aSe & 0x7fff) + (bSe & 0x7fff) - 16382 + <i32> left;
-  if (inRange(exp)) round(control, at, (aSe ^ bSe) & 0x8000, exp, hi, lo, popCount);
-  else general(MULTIPLY, i, source, popCount, kind, bits);
+  if (inRange(exp)) return round(control, (aSe ^ bSe) & 0x8000, exp, hi, lo);
+  return general(MULTIPLY, aSe, aSig, kind, bits, bSe);
 }
 
-/** Divides, after the checks of control and tags; the other way round if `reversed`. */
+/** Divides; the other way round if `reversed`. */
 // @ts-ignore: decorator
 @inline
-function divide(
-  control: i32, i: i32, source: i32, popCount: i32, reversed: i32, kind: i32, bits: i64, otherSe: i32, otherSig: u64,
-): void {
-  const at = slot(i), se: i32 = load<u16>(at, 8), sig = load<u64>(at);
+function divide(reversed: i32, se: i32, sig: u64, kind: i32, bits: i64, otherSe: i32, otherSig: u64): u64 {
+  const control = load<i32>(CPU, FCW);
   const aSe = reversed != 0 ? otherSe : se, aSig = reversed != 0 ? otherSig : sig;
   const bSe = reversed != 0 ? se : otherSe, bSig = reversed != 0 ? sig : otherSig;
-  if (<i64> (aSig & bSig) >= 0 || !normalExponent(aSe) || !normalExponent(bSe)) {
-    if (bSig == 0 || !ordinary(aSe, aSig) || !ordinary(bSe, bSig)) {
-      return general(DIVIDE + reversed, i, source, popCount, kind, bits);
+  if (!common(control) || <i64> (aSig & bSig) >= 0 || !normalExponent(aSe) || !normalExponent(bSe)) {
+    if (aSig != 0 || bSig == 0 || !ordinary(aSe, aSig) || !ordinary(bSe, bSig)) {
+      return general(DIVIDE + reversed, se, sig, kind, bits, otherSe);
     }
-    return deliver(i, (aSe ^ bSe) & 0x8000, 0, popCount);
+    return exact((aSe ^ bSe) & 0x8000, 0);
   }
   // The dividend with a leading zero if it would not be below the divisor.
   const right = <u64> (aSig >= bSig), hi = aSig >> right, lo = (aSig & right) << 63;
@@ -327,195 +290,146 @@ function divide(
   // Twice the remainder against the divisor; they are never equal, because the quotient would have 65 bits.
   const tail = (<u64> (remainder > bSig - remainder) << 63) | <u64> (remainder != 0);
   const exp = (aSe & 0x7fff) - (bSe & 0x7fff) + 16382 + <i32> right;
-  if (inRange(exp)) round(control, at, (aSe ^ bSe) & 0x8000, exp, (q1 << 32) | q0, tail, popCount);
-  else general(DIVIDE + reversed, i, source, popCount, kind, bits);
+  if (inRange(exp)) return round(control, (aSe ^ bSe) & 0x8000, exp, (q1 << 32) | q0, tail);
+  return general(DIVIDE + reversed, se, sig, kind, bits, otherSe);
 }
 
-// ---- the instructions
+// ---- the instructions: of two registers, or of one and a number in memory
 
-/**
- * FADD, FSUB, FSUBR with registers: ST(destination) += ST(source), then `popCount` (0 or 1) pops. 8000h in `flipA` negates
- * the destination (FSUBR), in `flipB` the source (FSUB).
- */
-export function x87_add(destination: i32, source: i32, popCount: i32, flipA: i32, flipB: i32): void {
-  const control = load<i32>(CPU, FCW), from = slot(source);
-  if (!common(control) || !inUse(destination, source)) {
-    return general(subtraction(flipA, flipB), destination, source, popCount, REGISTER, 0);
-  }
-  add(control, destination, source, popCount, flipA, flipB, REGISTER, 0, load<u16>(from, 8), load<u64>(from));
+/** FADD, FSUB, FSUBR: 8000h in `flipA` negates the first operand (FSUBR), in `flipB` the second (FSUB). */
+export function x87_add(aSe: i32, aSig: u64, bSe: i32, bSig: u64, flipA: i32, flipB: i32): u64 {
+  return add(flipA, flipB, aSe, aSig, REGISTER, <i64> bSig, bSe, bSig);
 }
 
-/** FADD, FSUB, FSUBR, FIADD … with memory. */
+export function x87_add_float32(aSe: i32, aSig: u64, bits: i64, flipA: i32, flipB: i32): u64 {
+  return add(flipA, flipB, aSe, aSig, FLOAT32, bits, seOf(FLOAT32, bits), sigOf(FLOAT32, bits));
+}
+
+export function x87_add_float64(aSe: i32, aSig: u64, bits: i64, flipA: i32, flipB: i32): u64 {
+  return add(flipA, flipB, aSe, aSig, FLOAT64, bits, seOf(FLOAT64, bits), sigOf(FLOAT64, bits));
+}
+
+export function x87_add_integer(aSe: i32, aSig: u64, bits: i64, flipA: i32, flipB: i32): u64 {
+  return add(flipA, flipB, aSe, aSig, INTEGER, bits, seOf(INTEGER, bits), sigOf(INTEGER, bits));
+}
+
+/** FMUL. */
+export function x87_multiply(aSe: i32, aSig: u64, bSe: i32, bSig: u64): u64 {
+  return multiply(aSe, aSig, REGISTER, <i64> bSig, bSe, bSig);
+}
+
+export function x87_multiply_float32(aSe: i32, aSig: u64, bits: i64): u64 {
+  return multiply(aSe, aSig, FLOAT32, bits, seOf(FLOAT32, bits), sigOf(FLOAT32, bits));
+}
+
+export function x87_multiply_float64(aSe: i32, aSig: u64, bits: i64): u64 {
+  return multiply(aSe, aSig, FLOAT64, bits, seOf(FLOAT64, bits), sigOf(FLOAT64, bits));
+}
+
+export function x87_multiply_integer(aSe: i32, aSig: u64, bits: i64): u64 {
+  return multiply(aSe, aSig, INTEGER, bits, seOf(INTEGER, bits), sigOf(INTEGER, bits));
+}
+
+/** FDIV, and FDIVR if `reversed`. */
+export function x87_divide(aSe: i32, aSig: u64, bSe: i32, bSig: u64, reversed: i32): u64 {
+  return divide(reversed, aSe, aSig, REGISTER, <i64> bSig, bSe, bSig);
+}
+
+export function x87_divide_float32(aSe: i32, aSig: u64, bits: i64, reversed: i32): u64 {
+  return divide(reversed, aSe, aSig, FLOAT32, bits, seOf(FLOAT32, bits), sigOf(FLOAT32, bits));
+}
+
+export function x87_divide_float64(aSe: i32, aSig: u64, bits: i64, reversed: i32): u64 {
+  return divide(reversed, aSe, aSig, FLOAT64, bits, seOf(FLOAT64, bits), sigOf(FLOAT64, bits));
+}
+
+export function x87_divide_integer(aSe: i32, aSig: u64, bits: i64, reversed: i32): u64 {
+  return divide(reversed, aSe, aSig, INTEGER, bits, seOf(INTEGER, bits), sigOf(INTEGER, bits));
+}
+
+/** FLD m32 and m64. */
 // @ts-ignore: decorator
 @inline
-function addMemory(kind: i32, bits: i64, flipA: i32, flipB: i32): void {
-  const control = load<i32>(CPU, FCW);
-  if (!common(control) || !inUse(0, 0)) return general(subtraction(flipA, flipB), 0, 0, 0, kind, bits);
-  add(control, 0, 0, 0, flipA, flipB, kind, bits, seOf(kind, bits), sigOf(kind, bits));
+function widen(kind: i32, bits: i64): u64 {
+  const se = seOf(kind, bits);
+  return se == 0x7fff ? x87_widen(CPU, kind, bits) : exact(se, sigOf(kind, bits));
 }
 
-export function x87_add_float32(bits: i64, flipA: i32, flipB: i32): void {
-  addMemory(FLOAT32, bits, flipA, flipB);
+export function x87_widen_float32(bits: i64): u64 {
+  return widen(FLOAT32, bits);
 }
 
-export function x87_add_float64(bits: i64, flipA: i32, flipB: i32): void {
-  addMemory(FLOAT64, bits, flipA, flipB);
+export function x87_widen_float64(bits: i64): u64 {
+  return widen(FLOAT64, bits);
 }
 
-export function x87_add_integer(value: i64, flipA: i32, flipB: i32): void {
-  addMemory(INTEGER, value, flipA, flipB);
-}
+// ---- stores: the bits to store; flags are left at RESULT
 
-/** FMUL with registers. */
-export function x87_multiply(destination: i32, source: i32, popCount: i32): void {
-  const control = load<i32>(CPU, FCW), from = slot(source);
-  if (!common(control) || !inUse(destination, source)) {
-    return general(MULTIPLY, destination, source, popCount, REGISTER, 0);
-  }
-  multiply(control, destination, source, popCount, REGISTER, 0, load<u16>(from, 8), load<u64>(from));
-}
-
-/** FMUL, FIMUL with memory. */
+/** The flags of bits that left the number, and whether it was rounded up. */
 // @ts-ignore: decorator
 @inline
-function multiplyMemory(kind: i32, bits: i64): void {
-  const control = load<i32>(CPU, FCW);
-  if (!common(control) || !inUse(0, 0)) return general(MULTIPLY, 0, 0, 0, kind, bits);
-  multiply(control, 0, 0, 0, kind, bits, seOf(kind, bits), sigOf(kind, bits));
+function note(inexact: bool, up: bool): void {
+  store<i32>(CPU, (<i32> inexact << 21) | (<i32> up << 25), RESULT);
 }
 
-export function x87_multiply_float32(bits: i64): void {
-  multiplyMemory(FLOAT32, bits);
-}
-
-export function x87_multiply_float64(bits: i64): void {
-  multiplyMemory(FLOAT64, bits);
-}
-
-export function x87_multiply_integer(value: i64): void {
-  multiplyMemory(INTEGER, value);
-}
-
-/** FDIV, and FDIVR if `reversed`, with registers. */
-export function x87_divide(destination: i32, source: i32, popCount: i32, reversed: i32): void {
-  const control = load<i32>(CPU, FCW), from = slot(source);
-  if (!common(control) || !inUse(destination, source)) {
-    return general(DIVIDE + reversed, destination, source, popCount, REGISTER, 0);
-  }
-  divide(control, destination, source, popCount, reversed, REGISTER, 0, load<u16>(from, 8), load<u64>(from));
-}
-
-/** FDIV, FDIVR, FIDIV, FIDIVR with memory. */
-// @ts-ignore: decorator
-@inline
-function divideMemory(kind: i32, bits: i64, reversed: i32): void {
-  const control = load<i32>(CPU, FCW);
-  if (!common(control) || !inUse(0, 0)) return general(DIVIDE + reversed, 0, 0, 0, kind, bits);
-  divide(control, 0, 0, 0, reversed, kind, bits, seOf(kind, bits), sigOf(kind, bits));
-}
-
-export function x87_divide_float32(bits: i64, reversed: i32): void {
-  divideMemory(FLOAT32, bits, reversed);
-}
-
-export function x87_divide_float64(bits: i64, reversed: i32): void {
-  divideMemory(FLOAT64, bits, reversed);
-}
-
-export function x87_divide_integer(value: i64, reversed: i32): void {
-  divideMemory(INTEGER, value, reversed);
-}
-
-/** FLD m32, FLD m64 and FILD. */
-// @ts-ignore: decorator
-@inline
-function push(kind: i32, bits: i64): void {
-  const se = seOf(kind, bits), tags = load<i32>(CPU, FTW);
-  if (se == 0x7fff || (tags & 0x80) != 0) return x87_load(CPU, kind, bits);
-  store<i32>(CPU, (load<i32>(CPU, FTOP) - 1) & 7, FTOP);
-  store<i32>(CPU, (tags << 1) | 1, FTW);
-  deliver(0, se, sigOf(kind, bits), 0);
-}
-
-export function x87_push_float32(bits: i64): void {
-  push(FLOAT32, bits);
-}
-
-export function x87_push_float64(bits: i64): void {
-  push(FLOAT64, bits);
-}
-
-export function x87_push_integer(value: i64): void {
-  push(INTEGER, value);
-}
-
-// ---- stores: the value; the definition makes the memory access and then commits the status word left in PENDING
-
-/** What is to become of the status word: bits that left the number, and whether it was rounded up. */
-// @ts-ignore: decorator
-@inline
-function pend(inexact: bool, up: bool): void {
-  store<i32>(CPU, 1, PROCEED);
-  store<i32>(CPU, (load<i32>(CPU, FSW) & ~C1) | (<i32> inexact << 5) | (<i32> up << 9), PENDING);
-}
-
-/** True if ST(0) is zero: then the status word is settled. */
-function zeroTop(): bool {
-  const at = slot(0);
-  if (load<u64>(at) != 0 || (load<u16>(at, 8) & 0x7fff) != 0 || !inUse(0, 0)) return false;
-  pend(false, false);
+/** True for zero: then the flags are settled. */
+function isZero(se: i32, sig: u64): bool {
+  if (sig != 0 || (se & 0x7fff) != 0) return false;
+  note(false, false);
   return true;
 }
 
 /** FST m64. */
-export function x87_round_float64(): i64 {
-  const at = slot(0), se: i32 = load<u16>(at, 8), sig = load<u64>(at), exp = (se & 0x7fff) - 15360;
-  if (<i64> sig < 0 && (load<i32>(CPU, FCW) & ROUNDING_BITS) == MASKS && inUse(0, 0) && <u32> (exp - 1) < 0x7fd) {
+export function x87_round_float64(se: i32, sig: u64): i64 {
+  const exp = (se & 0x7fff) - 15360;
+  if (<i64> sig < 0 && (load<i32>(CPU, FCW) & ROUNDING_BITS) == MASKS && <u32> (exp - 1) < 0x7fd) {
     const lo = sig << 53, up = lo + (0x7fffffffffffffff + ((sig >> 11) & 1)) < lo;
-    pend(lo != 0, up);
+    note(lo != 0, up);
     // The integer bit adds 1 to the exponent; so does a carry out of the fraction.
     return (<u64> (se & 0x8000) << 48) | ((<u64> (exp - 1) << 52) + (sig >> 11) + <u64> up);
   }
-  return zeroTop() ? <u64> (se & 0x8000) << 48 : x87_to_float(CPU, 1);
+  return isZero(se, sig) ? <u64> (se & 0x8000) << 48 : x87_narrow(CPU, se, sig, 1);
 }
 
 /** FST m32. */
-export function x87_round_float32(): i64 {
-  const at = slot(0), se: i32 = load<u16>(at, 8), sig = load<u64>(at), exp = (se & 0x7fff) - 16256;
-  if (<i64> sig < 0 && (load<i32>(CPU, FCW) & ROUNDING_BITS) == MASKS && inUse(0, 0) && <u32> (exp - 1) < 0xfd) {
+export function x87_round_float32(se: i32, sig: u64): i64 {
+  const exp = (se & 0x7fff) - 16256;
+  if (<i64> sig < 0 && (load<i32>(CPU, FCW) & ROUNDING_BITS) == MASKS && <u32> (exp - 1) < 0xfd) {
     const lo = sig << 24, up = lo + (0x7fffffffffffffff + ((sig >> 40) & 1)) < lo;
-    pend(lo != 0, up);
+    note(lo != 0, up);
     return (<u64> (se & 0x8000) << 16) | ((<u64> (exp - 1) << 23) + (sig >> 40) + <u64> up);
   }
-  return zeroTop() ? <u64> (se & 0x8000) << 16 : x87_to_float(CPU, 0);
+  return isZero(se, sig) ? <u64> (se & 0x8000) << 16 : x87_narrow(CPU, se, sig, 0);
 }
 
 /** FIST and FISTTP: the integer to store, of `bits` bits; rounding to nearest, or towards zero. */
-export function x87_round_integer(bits: i32, truncate: i32): i64 {
-  const control = load<i32>(CPU, FCW), rounding = truncate != 0 ? 3 : (control >> 10) & 3;
-  const at = slot(0), se: i32 = load<u16>(at, 8), sig = load<u64>(at), exp = (se & 0x7fff) - 16383;
+export function x87_round_integer(se: i32, sig: u64, bits: i32, truncate: i32): i64 {
+  const control = load<i32>(CPU, FCW), rounding = truncate != 0 ? 3 : (control >> 10) & 3, exp = (se & 0x7fff) - 16383;
   // Magnitudes below 2^(bits − 2) stay in range.
   if (
-    <i64> sig < 0 && (control & MASKS) == MASKS && inUse(0, 0) && <u32> (exp + 1) < <u32> (bits - 1) &&
-    (rounding == 0 || rounding == 3)
+    <i64> sig < 0 && (control & MASKS) == MASKS && <u32> (exp + 1) < <u32> (bits - 1) && (rounding == 0 || rounding == 3)
   ) {
     const shift = 63 - exp, kept: u64 = shift == 64 ? 0 : sig >> shift, lo = sig << (64 - shift);
     const up = rounding == 0 && lo + (0x7fffffffffffffff + (kept & 1)) < lo;
-    pend(lo != 0, up);
+    note(lo != 0, up);
     const magnitude = <i64> (kept + <u64> up);
     return (se & 0x8000) != 0 ? -magnitude : magnitude;
   }
-  return zeroTop() ? 0 : x87_to_integer(CPU, bits, truncate);
+  return isZero(se, sig) ? 0 : x87_integer(CPU, se, sig, bits, truncate);
 }
 
-// ---- comparisons
+// ---- comparisons: C3, C2 and C0 of a compared with b, or −1 if the general kernel has to say
 
-/** The codes of a compared with b; −1 if one is neither normal nor zero. */
+/** True for zero, normal numbers and infinities. */
+function orderable(se: i32, sig: u64): bool {
+  return ordinary(se, sig) || ((se & 0x7fff) == 0x7fff && sig == INTEGER_BIT);
+}
+
 // @ts-ignore: decorator
 @inline
 function compare(aSe: i32, aSig: u64, bSe: i32, bSig: u64): i32 {
   if (<i64> (aSig & bSig) >= 0 || !normalExponent(aSe) || !normalExponent(bSe)) {
-    if (!ordinary(aSe, aSig) || !ordinary(bSe, bSig)) return -1;
+    if (!orderable(aSe, aSig) || !orderable(bSe, bSig)) return -1;
     if ((aSig | bSig) == 0) return C3;
   }
   if (((aSe ^ bSe) & 0x8000) != 0) return (aSe & 0x8000) != 0 ? C0 : 0;
@@ -525,47 +439,13 @@ function compare(aSe: i32, aSig: u64, bSe: i32, bSig: u64): i32 {
   return less != ((aSe & 0x8000) != 0) ? C0 : 0;
 }
 
-/** The codes of ST(0) compared with ST(i); −1 if the general kernel has to say. */
-// @ts-ignore: decorator
-@inline
-function compareWith(i: i32): i32 {
-  if (!inUse(0, i)) return -1;
-  const at = slot(0), from = slot(i);
-  return compare(load<u16>(at, 8), load<u64>(at), load<u16>(from, 8), load<u64>(from));
-}
-
-// @ts-ignore: decorator
-@inline
-function setCodes(codes: i32): void {
-  store<i32>(CPU, (load<i32>(CPU, FSW) & ~COMPARISON) | codes, FSW);
-}
-
-/** FCOM, FUCOM with a register. */
-export function x87_order(i: i32, quiet: i32, popCount: i32): void {
-  const codes = compareWith(i);
-  if (codes < 0) return x87_compare(CPU, i, quiet, popCount);
-  setCodes(codes);
-  popOne(popCount);
-  if (popCount == 2) popOne(1);
+/** FCOM, FUCOM, FCOMI with a register. */
+export function x87_order(aSe: i32, aSig: u64, bSe: i32, bSig: u64): i32 {
+  return compare(aSe, aSig, bSe, bSig);
 }
 
 /** FCOM, FICOM with memory. */
-export function x87_order_memory(kind: i32, bits: i64, popCount: i32): void {
-  const at = slot(0), se = seOf(kind, bits);
-  if (inUse(0, 0) && se != 0x7fff) {
-    const codes = compare(load<u16>(at, 8), load<u64>(at), se, sigOf(kind, bits));
-    if (codes >= 0) {
-      setCodes(codes);
-      return popOne(popCount);
-    }
-  }
-  x87_compare_memory(CPU, kind, bits, popCount);
-}
-
-/** FCOMI, FUCOMI: the EFLAGS image of ZF PF CF, or −1 if nothing is to change. */
-export function x87_order_flags(i: i32, quiet: i32, popCount: i32): i32 {
-  const codes = compareWith(i);
-  if (codes < 0) return x87_comi(CPU, i, quiet, popCount);
-  popOne(popCount);
-  return codes == C3 ? 0x40 : codes == C0 ? 1 : 0;
+export function x87_order_memory(aSe: i32, aSig: u64, kind: i32, bits: i64): i32 {
+  const se = seOf(kind, bits);
+  return se == 0x7fff ? -1 : compare(aSe, aSig, se, sigOf(kind, bits));
 }

@@ -15,6 +15,8 @@ export const FTW: usize = 0x58c;
 export const PENDING: usize = 0x800;
 export const PROCEED: usize = 0x804;
 export const WIDE: usize = 0x808;
+/** What functions of numbers leave: sign and exponent, with flags and C1 as in FSW 16 bits higher; −1 if an exception is not masked. */
+export const RESULT: usize = 0x878;
 
 /** Stack fault. */
 export const SF: i32 = 1 << 6;
@@ -163,6 +165,12 @@ export function takeRounded(bits: i32): void {
   if (rHi == 0 && rLo == 0) return takeZero(rSign);
   roundResult(bits, 16383);
   take((rSign << 15) | outExp, outSig);
+}
+
+/** Ends a function of numbers that has left its result's sign and exponent in `se`. */
+export function settle(base: usize, se: i32): void {
+  const c1 = roundedUp && (flags & PE) != 0 ? C1 : 0;
+  store<i32>(base, (flags & unmasked) != 0 ? -1 : se | (flags | c1) << 16, RESULT);
 }
 
 /** Takes a as it is (denormals keep their form only if they came from 80 bits, which callers copy instead). */
