@@ -2,7 +2,7 @@
  * `deno run -A scripts/soak.ts [MINUTES] [SECONDS BETWEEN LINES]`: runs Debian's i386 kernel under a load of processes that
  * come and go and of programs that follow one another, as in a build, and says what that does to memory and pauses.
  *
- * Memory is the process's, beyond what it took at the prompt; the part that is executable is code of V8, and in the heap is
+ * Memory is the process's, without the guest's, beyond what it took at the prompt; the part that is executable is code of V8, and in the heap is
  * what is remembered about decoded and translated code. A step is the most that runs between two turns of the event loop:
  * its time is the main thread's on a processor where Linux tells it, and the host's elsewhere, as for compilations.
  *
@@ -13,6 +13,7 @@ import { Guest } from "../mod.ts";
 
 const IMAGES = fileURLToPath(new URL("../.cache/images/", import.meta.url));
 const MIB = 2 ** 20;
+const RAM = 128 * MIB;
 const MOST_MEMORY = 300 * MIB;
 
 /** What the shell does for ever: hashes, sorts, packs, searches and counts, each by processes of its own. */
@@ -36,21 +37,35 @@ function threadTime(): number {
   }
 }
 
-/** Bytes of executable memory that belongs to no file; NaN where the system does not tell. */
-function executable(): number {
+/** Bytes in memory: of the process without the guest's memory, and of what is executable and belongs to no file. */
+interface Memory {
+  readonly own: number;
+  readonly code: number;
+}
+
+/** Without the guest's memory where the system tells, as Linux does. */
+function memory(): Memory {
+  const { rss } = Deno.memoryUsage();
   let map: string;
   try {
     map = Deno.readTextFileSync("/proc/self/smaps");
   } catch {
-    return NaN;
+    return { own: rss, code: NaN };
   }
-  let counts = false, sum = 0;
+  let code = 0, guests = 0, kind = "";
   for (const line of map.split("\n")) {
-    const mapping = /^[0-9a-f]+-[0-9a-f]+ (\S+) \S+ \S+ (\d+)/.exec(line);
-    if (mapping) counts = mapping[1].includes("x") && mapping[2] === "0";
-    else if (counts && line.startsWith("Rss:")) sum += parseInt(line.slice(4)) * 1024;
+    const mapping = /^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ (\d+)/.exec(line);
+    if (mapping) {
+      const [, start, end, rights, file] = mapping, size = parseInt(end, 16) - parseInt(start, 16);
+      // The guest's RAM is in one piece with the processor's state and video memory.
+      kind = file !== "0" ? "" : rights.includes("x") ? "code" : rights[1] === "w" && size >= RAM ? "guest" : "";
+    } else if (line.startsWith("Rss:")) {
+      const bytes = parseInt(line.slice(4)) * 1024;
+      if (kind === "code") code += bytes;
+      if (kind === "guest") guests += bytes;
+    }
   }
-  return sum;
+  return { own: rss - guests, code };
 }
 
 const minutes = Number(Deno.args[0] ?? 15), interval = Number(Deno.args[1] ?? 60) * 1000;
@@ -58,15 +73,14 @@ await using guest = await Guest.boot({
   kernel: `${IMAGES}vmlinuz-686`,
   initrd: `${IMAGES}initramfs-i386.cpio.gz`,
   append: "console=ttyS0 quiet cryptomgr.notests",
-  memory: 128 * MIB,
+  memory: RAM,
   watchdog: (minutes + 10) * 60_000,
 });
 await guest.serial.waitFor(/login: $/, { timeout: "120s" });
 await guest.serial.write("root\r");
 await guest.serial.waitFor(/# $/);
 const mb = (bytes: number) => (bytes / MIB).toFixed(0).padStart(5);
-const memory = () => Deno.memoryUsage().rss;
-const before = memory(), started = performance.now();
+const before = memory().own, started = performance.now();
 console.log(`at the prompt: ${mb(before)} MiB, ${guest.statistics["regions"]} regions`);
 await guest.serial.write(`${LOAD}\r`);
 
@@ -79,12 +93,12 @@ guest.on("progress", () => {
 console.log("   time  10^6 instr.   more MiB  code  heap  wasm  regions  made  evicted  step ms  compile s  longest");
 for (let line = 1; performance.now() - started < minutes * 60_000; line++) {
   await guest.run({ until: () => performance.now() - started >= line * interval });
-  const more = memory() - before, { heapUsed } = Deno.memoryUsage(), of = guest.statistics;
+  const { own, code } = memory(), more = own - before, { heapUsed } = Deno.memoryUsage(), of = guest.statistics;
   most = Math.max(most, more);
   console.log(
     `${((performance.now() - started) / 1000).toFixed(0).padStart(5)} s ${
       (guest.instructions / 1e6).toFixed(0).padStart(12)
-    } ${mb(more).padStart(10)} ${mb(executable())} ${mb(heapUsed)} ${mb(of["bytes of WebAssembly at present"])} ${
+    } ${mb(more).padStart(10)} ${mb(code)} ${mb(heapUsed)} ${mb(of["bytes of WebAssembly at present"])} ${
       String(of["regions at present"]).padStart(8)
     } ${String(of["regions"]).padStart(5)} ${String(of["modules evicted"]).padStart(8)} ${
       longest.toFixed(0).padStart(8)

@@ -37,7 +37,10 @@ const WAYS: readonly [string, CpuOptions][] = [
   }],
   ["translated as it pays", { tier: "auto" }],
   ["translated at random", { tier: "auto", stress: { compileSeed: 1, evictEvery: 50 } }],
-  ["translated at random, with little room", { tier: "auto", stress: { compileSeed: 2, codeBytes: 100_000 } }],
+  ["translated at random, with little room", {
+    tier: "auto",
+    stress: { compileSeed: 2, codeBytes: 100_000, recordBytes: 100_000 },
+  }],
 ];
 
 for (const [name, cpu] of WAYS) {

@@ -106,6 +106,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       (frame) => this.#mmu.watchFrame(frame, FrameFlag.CODE),
       (frame) => this.#mmu.unwatchFrame(frame, FrameFlag.CODE),
       () => this.#translator?.heat ?? 0,
+      options.stress?.recordBytes,
     );
     if (options.tier !== "interpreter") {
       this.#translator = new Translator(

@@ -21,6 +21,8 @@ export interface StressOptions {
   readonly tlbEntries?: number;
   /** All translated code is thrown away after every so many translated regions. */
   readonly evictEvery?: number;
+  /** All decoded blocks are forgotten when their records take more bytes than this. */
+  readonly recordBytes?: number;
   /** Room is made when there are more bytes of modules than this. */
   readonly codeBytes?: number;
   /** With `"auto"`: how often a place must have run before it is translated is drawn from this seed, each time anew. */

@@ -23,8 +23,12 @@ const OFTEN = 256;
 /** Each time that code of a frame which was translated is rewritten, translating it again waits twice as long, up to this often. */
 const MOST_PATIENCE = 16;
 
+/** Bytes of records at which all blocks are forgotten: what is remembered about them beside their records is even more. */
+const RECORD_BYTES = 32 << 20;
+/** Room for a block with its header and end. */
+const LARGEST_BLOCK = (MAX_BLOCK + 3) * REC.SIZE;
 /** Room at the start of the arena for the part of a block that a short budget covers. */
-const PARTIAL_BYTES = (MAX_BLOCK + 3) * REC.SIZE;
+const PARTIAL_BYTES = LARGEST_BLOCK;
 
 /** A decoded block. */
 export interface Block {
@@ -131,6 +135,8 @@ export class BlockCache {
   readonly #unwatch: (frame: number) => void;
   /** After how many entries a new block is hot; 0 for never. */
   readonly #heat: () => number;
+  /** Where records end. */
+  readonly #end: number;
   /** How often all blocks have been forgotten. */
   flushes = 0;
   #built = 0;
@@ -145,7 +151,9 @@ export class BlockCache {
     watch: (frame: number) => void,
     unwatch: (frame: number) => void,
     heat: () => number,
+    recordBytes: number = RECORD_BYTES,
   ) {
+    this.#end = Math.min(ARENA_END, ARENA_BASE + PARTIAL_BYTES + Math.max(recordBytes, LARGEST_BLOCK));
     this.#heat = heat;
     this.#library = library;
     this.#decode = decode;
@@ -176,7 +184,7 @@ export class BlockCache {
 
   /** True if the arena could overflow with one more block: {@link clear} first. */
   get full(): boolean {
-    return this.#next + (MAX_BLOCK + 3) * REC.SIZE > ARENA_END;
+    return this.#next + LARGEST_BLOCK > this.#end;
   }
 
   /** Forgets all blocks. Regions stay. */
