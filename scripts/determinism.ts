@@ -17,7 +17,7 @@ const NAMES = GUEST_CASES.map(({ name }) => name);
 const USAGE = `usage: deno run -A scripts/determinism.ts [OPTION]... [CASE]...
   CASE              of ${NAMES.join(", ")} (default: all).
                     Linux and the installer need the images of \`deno task images\`; what is missing is left out
-  --only TEXT       ways with TEXT in their name
+  --only TEXT,…     ways with one of these texts in their name
   --part F          the first part of each guest's run: 0.1 is a tenth (default 1)
   --list            names of the ways
 
@@ -30,7 +30,8 @@ class UsageError extends Error {
 
 interface Options {
   readonly tests: readonly GuestCase[];
-  readonly only: string;
+  /** A way is tried if its name contains one of these. */
+  readonly only: readonly string[];
   readonly help: boolean;
   readonly list: boolean;
   /** The other process of a case: a snapshot's file, and where to run to. */
@@ -59,9 +60,10 @@ function readOptions(args: readonly string[]): Options {
   for (const name of named) {
     if (!NAMES.includes(name)) throw new UsageError(`case: found ${name}, expected ${NAMES.join(", ")}`);
   }
-  const only = given.only === undefined ? "" : String(given.only);
-  if (!VARIANTS.some(({ name }) => name.includes(only))) {
-    throw new UsageError(`--only: no way has "${only}" in its name; --list shows them`);
+  const only = String(given.only ?? "").split(",");
+  for (const text of only) {
+    if (VARIANTS.some(({ name }) => name.includes(text))) continue;
+    throw new UsageError(`--only: no way has "${text}" in its name; --list shows them`);
   }
   return {
     tests: GUEST_CASES.filter(({ name }) => named.length === 0 || named.includes(name))
@@ -102,9 +104,15 @@ function sectionsOf(test: GuestCase): Growing[] {
 /** What became of each way, in seconds and in words. */
 type Results = Map<string, { seconds: number; readonly problems: string[] }>;
 
-async function tryWays(test: GuestCase, section: Section, part: Part, only: string, results: Results): Promise<void> {
+async function tryWays(
+  test: GuestCase,
+  section: Section,
+  part: Part,
+  only: Options["only"],
+  results: Results,
+): Promise<void> {
   for (const variant of VARIANTS) {
-    if (variant.part !== part || !variant.name.includes(only)) continue;
+    if (variant.part !== part || !only.some((text) => variant.name.includes(text))) continue;
     const result = results.get(variant.name) ?? { seconds: 0, problems: [] }, started = performance.now();
     const problem = await variant.run(test, section);
     result.seconds += (performance.now() - started) / 1000;
@@ -114,7 +122,7 @@ async function tryWays(test: GuestCase, section: Section, part: Part, only: stri
 }
 
 /** Runs a case as the reference, and each section in every way as soon as its hashes are known. */
-async function runCase(test: GuestCase, only: string): Promise<Results> {
+async function runCase(test: GuestCase, only: Options["only"]): Promise<Results> {
   using subject = await Subject.boot(test, REFERENCE);
   const sections = sectionsOf(test), results: Results = new Map();
   const stops = new Set(sections.flatMap(({ from, at }) => [from, ...at]));
@@ -137,7 +145,7 @@ async function runCase(test: GuestCase, only: string): Promise<Results> {
   return results;
 }
 
-async function matrix(tests: readonly GuestCase[], only: string): Promise<number> {
+async function matrix(tests: readonly GuestCase[], only: Options["only"]): Promise<number> {
   let failures = 0;
   for (const test of tests) {
     const missing = test.needs.filter((file) => !exists(file));
