@@ -680,10 +680,18 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     const next = this.r.number(S.CR3);
     if (this.longMode) {
       const table = (value: number) => Math.floor((value % 2 ** 52) / PAGE_SIZE) * PAGE_SIZE;
-      this.#mmu.switchTables(table(old), table(next), 8, 2 ** 39, 512);
+      this.#mmu.switchTables(table(old), table(next), { bytes: 8, span: 2 ** 39, entries: 512 });
     } else if ((this.r.i32(S.CR4) & CR4.PAE) !== 0) {
-      this.#mmu.switchTables((old & 0xffffffe0) >>> 0, (next & 0xffffffe0) >>> 0, 8, 2 ** 30, 4);
-    } else this.#mmu.switchTables((old & 0xfffff000) >>> 0, (next & 0xfffff000) >>> 0, 4, 2 ** 22, 1024);
+      this.#mmu.switchTables((old & 0xffffffe0) >>> 0, (next & 0xffffffe0) >>> 0, {
+        bytes: 8,
+        span: 2 ** 30,
+        entries: 4,
+      });
+    } else {this.#mmu.switchTables((old & 0xfffff000) >>> 0, (next & 0xfffff000) >>> 0, {
+        bytes: 4,
+        span: 2 ** 22,
+        entries: 1024,
+      });}
   }
 
   modeChanged(): void {

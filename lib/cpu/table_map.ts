@@ -4,7 +4,7 @@
  *
  * Linear addresses are counted modulo 2^48 here, because one top-level table serves both halves of the canonical addresses.
  */
-import type { WalkResult } from "./mmu.ts";
+import type { WalkResult } from "./page_table_watch.ts";
 
 const SPACE = 2 ** 48, GIGABYTE = 2 ** 30;
 

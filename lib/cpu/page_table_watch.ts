@@ -1,0 +1,351 @@
+/**
+ * Keeps TLB and cached jumps in step with the page tables: frames that a walk has read are watched, and a write to one drops
+ * what was derived from the changed entries. So a TLB is nothing but a cache, and no result depends on its size or on what it
+ * happens to hold.
+ */
+import { FrameFlag, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
+import { signedLinear, TableMap, type TableRange, unsignedLinear } from "./table_map.ts";
+import { EMPTY, Permission, type Tlb } from "./tlb.ts";
+
+/** What a walk of the page tables reports, see system/paging.ts. */
+export interface WalkResult {
+  physical: number;
+  pageSize: number;
+  readable: boolean;
+  writable: boolean;
+  dirty: boolean;
+  /** A supervisor access to a page of the user's that is allowed only as long as EFLAGS.AC is set. */
+  guarded: boolean;
+  /** False if a table lies in device memory, which may change unseen. */
+  cacheable: boolean;
+  readonly tables: Int32Array;
+  tableCount: number;
+}
+
+/** What the watch asks of the processor and of the MMU. */
+export interface WatchHost {
+  /**
+   * Mappings that code was fetched through with that privilege were dropped: cached jumps are void, and so is the way to the
+   * next instruction.
+   */
+  mappingChanged(user: boolean): void;
+  /** Which entry of the top-level page table maps a linear address. */
+  rootIndex(linear: number): number;
+  /** Size of a page-table entry in bytes. */
+  readonly entryBytes: number;
+  /** Forgets all translations. */
+  flush(): void;
+}
+
+/** Where a page of code is: its host frame, and the frame of the last table that says so, as in {@link Tlb}. */
+interface CodePage {
+  frame: number;
+  leaf: number;
+}
+
+/** Linear addresses, counted as {@link unsignedLinear} does: from `from` to before `to`. */
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
+}
+
+const NOTHING: Stretch = { from: 0, to: 0 };
+
+function contains({ from, to }: Stretch, page: number): boolean {
+  const address = unsignedLinear(page * PAGE_SIZE);
+  return address >= from && address < to;
+}
+
+/** How many translations are looked up anew at once rather than each when it is needed. */
+const MOST_TRANSLATED_ANEW = 32;
+
+/** One processor's watch over its page tables. */
+export class PageTableWatch {
+  readonly #host: WatchHost;
+  readonly #tlb: Tlb;
+  readonly #memory: PhysicalMemory;
+  /** Guest memory by host offset divided by 4. */
+  readonly #words: Int32Array;
+  /** Pages that cached jumps rely on: the supervisor's and the user's at lower addresses, then those at upper ones. */
+  readonly #codePages = Array.from({ length: 4 }, () => new Map<number, CodePage>());
+  /** The epoch in which a frame was last read as a page table. */
+  readonly #tableEpoch: Uint32Array;
+  readonly #tables = new TableMap();
+  /** Frame of the top-level table, if it is known. */
+  #root = -1;
+  /** By entry of a top-level table: 1 if another one differs in it. */
+  readonly #differs = new Uint8Array(1024);
+  /** Writes to page tables that changed no translation in use. */
+  #idleWrites = 0;
+  #epoch = 1;
+
+  constructor(host: WatchHost, tlb: Tlb, memory: PhysicalMemory) {
+    this.#host = host;
+    this.#tlb = tlb;
+    this.#memory = memory;
+    this.#words = new Int32Array(memory.memory.buffer, memory.front);
+    this.#tableEpoch = new Uint32Array(memory.frameFlags.length);
+  }
+
+  // ---- frames
+
+  /** Sets a flag of a frame: from now on every write to it is seen. */
+  watchFrame(frame: number, flag: number): void {
+    const flags = this.#memory.frameFlags;
+    if ((flags[frame] & flag) !== 0) return;
+    flags[frame] |= flag;
+    this.#tlb.refreshFrame(frame);
+  }
+
+  /** Takes a flag of a frame away. */
+  unwatchFrame(frame: number, flag: number): void {
+    this.#memory.frameFlags[frame] &= ~flag;
+    this.#tlb.refreshFrame(frame);
+  }
+
+  #unwatchTable(frame: number): void {
+    this.#tableEpoch[frame] = 0;
+    this.unwatchFrame(frame, FrameFlag.PAGE_TABLE);
+  }
+
+  /** Watches the tables that a walk has read. */
+  markTables(linear: number, walk: WalkResult): void {
+    this.#tables.note(
+      linear,
+      walk,
+      this.#host.entryBytes,
+      (frame, range, from, to) => this.#serves(frame, range, { from, to }),
+    );
+    for (let i = 0; i < walk.tableCount; i++) {
+      this.#tableEpoch[walk.tables[i]] = this.#epoch;
+      this.watchFrame(walk.tables[i], FrameFlag.PAGE_TABLE);
+    }
+  }
+
+  /** Notes that cached jumps may rely on the page of an entry. */
+  noteCode(entry: number, user: boolean): void {
+    const tlb = this.#tlb,
+      page = tlb.page[entry],
+      pages = this.#codePages[this.#kind(page, user)],
+      known = pages.get(page);
+    if (known === undefined) pages.set(page, { frame: tlb.frame[entry], leaf: tlb.leaf[entry] });
+    else {
+      known.frame = tlb.frame[entry];
+      known.leaf = tlb.leaf[entry];
+    }
+  }
+
+  #kind(page: number, user: boolean): number {
+    return (user ? 1 : 0) + (this.#tlb.isUpper(page) ? 2 : 0);
+  }
+
+  // ---- writes to page tables
+
+  /** A watched frame has been written to. */
+  tableWritten(frame: number, offset: number, length: number): void {
+    if (this.#tableEpoch[frame] !== this.#epoch) {
+      // No translation stems from it since the last flush: it may be written freely until a walk reads it again.
+      this.#memory.frameFlags[frame] &= ~FrameFlag.PAGE_TABLE;
+      return;
+    }
+    const range = this.#tables.range(frame);
+    if (!range || (Number.isNaN(range.base) && this.#serves(frame, range))) return this.#host.flush();
+    if (Number.isNaN(range.base)) return this.#unwatchTable(frame);
+    if (this.#forget(this.#mappedBy(range, offset, length))) return;
+    // Tables that nothing stems from any more need not be watched: the frame may serve another purpose by now.
+    if ((++this.#idleWrites & 7) === 0 && !this.#serves(frame, range)) this.#unwatchTable(frame);
+  }
+
+  /**
+   * Compiled code is about to write to a frame that holds page tables, with its next access: forgets what stems from the entries
+   * now, because their new values do not matter to that. False if the write must be made by others: the running code may have to
+   * be left after it.
+   */
+  announceWrite(frame: number, offset: number, length: number): boolean {
+    const range = this.#tables.range(frame);
+    if (this.#memory.frameFlags[frame] !== FrameFlag.PAGE_TABLE || this.#tableEpoch[frame] !== this.#epoch) {
+      return false;
+    }
+    if (range === undefined || Number.isNaN(range.base)) return false;
+    if (this.#servesCode(this.#mappedBy(range, offset, length))) return false;
+    this.tableWritten(frame, offset, length);
+    return true;
+  }
+
+  /** The addresses that entries of a table map. */
+  #mappedBy({ base, span }: TableRange, offset: number, length: number): Stretch {
+    const bytes = this.#host.entryBytes;
+    const first = Math.floor(offset / bytes), last = Math.floor((offset + length - 1) / bytes);
+    return { from: base + first * span, to: base + (last + 1) * span };
+  }
+
+  /** True if translations in use stem from a frame that maps such a range, other than those of certain addresses. */
+  #serves(frame: number, { base, span }: TableRange, except = NOTHING): boolean {
+    if (this.#tableEpoch[frame] !== this.#epoch) return false;
+    if (frame === this.#root) return true;
+    if (span === PAGE_SIZE) return this.#isLeaf(frame, except);
+    if (Number.isNaN(base)) return true;
+    const mapped = { from: base, to: base + (PAGE_SIZE / this.#host.entryBytes) * span };
+    return this.#servesCode(mapped) || this.#some(mapped, (entry) => contains(mapped, this.#tlb.page[entry]));
+  }
+
+  /** True if a frame is the last table of a translation in use, of an address that is not in `except`. */
+  #isLeaf(frame: number, except: Stretch): boolean {
+    const tlb = this.#tlb;
+    for (const pages of this.#codePages) {
+      for (const [page, { leaf }] of pages) if (leaf === frame && !contains(except, page)) return true;
+    }
+    return this.#some(
+      null,
+      (entry) => tlb.leaf[entry] === frame && tlb.permission[entry] !== 0 && !contains(except, tlb.page[entry]),
+    );
+  }
+
+  /** True if cached jumps rely on translations of these addresses. */
+  #servesCode(stretch: Stretch): boolean {
+    if (stretch.to - stretch.from === PAGE_SIZE) {
+      const page = signedLinear(stretch.from) / PAGE_SIZE, kind = this.#kind(page, false);
+      return this.#codePages[kind].has(page) || this.#codePages[kind + 1].has(page);
+    }
+    return this.#codePages.some((pages) => {
+      for (const page of pages.keys()) if (contains(stretch, page)) return true;
+      return false;
+    });
+  }
+
+  /** The halves of the address space that addresses lie in: 0 for the lower, 1 for the upper one. */
+  #halves({ from, to }: Stretch): readonly (0 | 1)[] {
+    const first = this.#tlb.isUpper(signedLinear(from) / PAGE_SIZE);
+    const last = this.#tlb.isUpper(signedLinear(to - PAGE_SIZE) / PAGE_SIZE);
+    return first !== last ? BOTH : first ? UPPER : LOWER;
+  }
+
+  /** True if an entry in use is such; `where` says where it would have to be. */
+  #some(where: Stretch | null, test: (entry: number) => boolean): boolean {
+    for (const half of where === null ? BOTH : this.#halves(where)) {
+      const { entries, count } = this.#tlb.used[half];
+      for (let i = 0; i < count; i++) if (this.#tlb.page[entries[i]] !== EMPTY && test(entries[i])) return true;
+    }
+    return false;
+  }
+
+  /** Forgets the translations of addresses; true if there were any. */
+  #forget(stretch: Stretch): boolean {
+    if (stretch.to - stretch.from === PAGE_SIZE) return this.#forgetPage(signedLinear(stretch.from) / PAGE_SIZE);
+    const tlb = this.#tlb;
+    let any = false;
+    for (const half of this.#halves(stretch)) {
+      tlb.used[half].keep((entry) => {
+        if (tlb.page[entry] === EMPTY) return false;
+        if (!contains(stretch, tlb.page[entry])) return true;
+        tlb.drop(entry);
+        any = true;
+        return false;
+      });
+    }
+    this.#codePages.forEach((pages, kind) => {
+      for (const page of pages.keys()) {
+        if (!contains(stretch, page)) continue;
+        any = true;
+        return this.#forgetCode(kind & 1);
+      }
+    });
+    return any;
+  }
+
+  #forgetPage(page: number): boolean {
+    const tlb = this.#tlb;
+    let any = false;
+    for (const user of [false, true]) {
+      const entry = tlb.entryOf(page, user);
+      if (tlb.page[entry] === page) {
+        any = true;
+        // The entry stays in use, as one that allows nothing: listing it twice would be wrong.
+        tlb.close(entry);
+        tlb.permission[entry] = 0;
+      }
+      if (!this.#codePages[this.#kind(page, user)].has(page)) continue;
+      any = true;
+      this.#forgetCode(user ? 1 : 0);
+    }
+    return any;
+  }
+
+  #forgetCode(privilege: number): void {
+    this.#codePages[privilege].clear();
+    this.#codePages[privilege + 2].clear();
+    this.#host.mappingChanged(privilege === 1);
+  }
+
+  /** All translations have been forgotten. */
+  flushed(): void {
+    this.#epoch++;
+    this.#forgetCode(0);
+    this.#forgetCode(1);
+  }
+
+  // ---- other page tables
+
+  /**
+   * Goes over from one top-level page table to another, both given by their host offset: what they map by equal entries stays.
+   * `bytes` is the size of an entry, `span` how many bytes one maps, `entries` how many there are. `translate` makes a TLB entry
+   * stand for what its page is now; it returns false if a walk must find that out.
+   */
+  switchTables(
+    old: number,
+    next: number,
+    { bytes, span, entries }: { bytes: 4 | 8; span: number; entries: number },
+    translate: (entry: number) => boolean,
+  ): void {
+    const tlb = this.#tlb, nextFrame = next >>> 12;
+    this.#tableEpoch[old >>> 12] = 0;
+    this.#compareTables(old >>> 2, next >>> 2, bytes >> 2, entries);
+    this.#root = nextFrame;
+    this.#tables.noteRoot(nextFrame, span);
+    this.#tableEpoch[nextFrame] = this.#epoch;
+    this.watchFrame(nextFrame, FrameFlag.PAGE_TABLE);
+    const upper = this.#differs.indexOf(1, this.#host.rootIndex(tlb.firstUpper)) >= 0;
+    for (const half of upper ? BOTH : LOWER) {
+      const used = tlb.used[half], few = used.count <= MOST_TRANSLATED_ANEW;
+      used.keep((entry) => {
+        if (tlb.page[entry] === EMPTY) return false;
+        if (this.#differs[tlb.rootIndex[entry]] === 0 || (few && translate(entry))) return true;
+        tlb.drop(entry);
+        return false;
+      });
+      this.#checkCode(false, this.#codePages[2 * half]);
+      this.#checkCode(true, this.#codePages[2 * half + 1]);
+    }
+  }
+
+  /** Notes which entries of two top-level tables differ, of `step` words each. */
+  #compareTables(old: number, next: number, step: number, entries: number): void {
+    const words = this.#words, differs = this.#differs.fill(0);
+    for (let i = 0, at = 0; i < entries; i++, at += step) {
+      if (words[old + at] !== words[next + at]) differs[i] = 1;
+      else if (step === 2 && words[old + at + 1] !== words[next + at + 1]) differs[i] = 1;
+    }
+  }
+
+  /** Forgets jumps that go by pages which are not where they were. */
+  #checkCode(user: boolean, pages: Map<number, CodePage>): void {
+    const tlb = this.#tlb;
+    for (const [page, known] of pages) {
+      if (this.#differs[this.#host.rootIndex(page * PAGE_SIZE)] === 0) continue;
+      const entry = tlb.entryOf(page, user);
+      const stays = tlb.page[entry] === page && tlb.frame[entry] === known.frame &&
+        (tlb.permission[entry] & Permission.EXECUTE) !== 0;
+      if (!stays) return this.#forgetCode(user ? 1 : 0);
+      known.leaf = tlb.leaf[entry];
+    }
+  }
+
+  /** Host offset of a table in RAM, -1 if it is not there. */
+  hostTable(physical: number): number {
+    const page = Math.floor(physical / PAGE_SIZE);
+    if (this.#memory.kind(page) !== PageKind.RAM) return -1;
+    return this.#memory.frame(page) * PAGE_SIZE + physical % PAGE_SIZE;
+  }
+}
+
+const LOWER = [0] as const, UPPER = [1] as const, BOTH = [0, 1] as const;

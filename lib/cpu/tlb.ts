@@ -1,0 +1,216 @@
+/**
+ * The TLBs that compiled code reads: which pages are where, and what may be done with them without asking.
+ *
+ * An entry is a number: its page modulo the size of a table, plus that size for the user's table.
+ */
+import { FrameFlag, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
+import { CPU_BASE, TLB } from "./interpreter/layout.ts";
+import { S } from "./state.ts";
+
+/** What an entry allows; RAM marks frames that are plain memory and not ROM. */
+export const Permission = { READ: 1, WRITE: 2, EXECUTE: 4, RAM: 8 } as const;
+
+/** A page number that no address has. */
+export const EMPTY = 2 ** 52;
+
+/** Outside long mode: pages from here on are those that systems map for all processes alike. */
+const FIRST_UPPER = 0xc_0000;
+
+/** Entries of one table. */
+const N = TLB.ENTRIES;
+
+/** What entries depend on besides the page tables. */
+export interface TlbHost {
+  /** True if every access to the page with that privilege must be seen: breakpoints, alignment checking. */
+  watchesPage(page: number, user: boolean): boolean;
+  /** Address in state memory of the marks of a frame's decoded bytes; 0 if there are none. */
+  codeMarks(frame: number): number;
+  /** True in long mode, where linear addresses have 48 bits. */
+  readonly longMode: boolean;
+}
+
+/** A set of entries. Those that have been emptied since may still be in it. */
+class EntrySet {
+  readonly entries = new Int32Array(2 * N);
+  count = 0;
+  readonly #has = new Uint8Array(2 * N);
+
+  add(entry: number): void {
+    if (this.#has[entry] !== 0) return;
+    this.#has[entry] = 1;
+    this.entries[this.count++] = entry;
+  }
+
+  /** Removes the entries for which `wanted` is false. */
+  keep(wanted: (entry: number) => boolean): void {
+    let kept = 0;
+    for (let i = 0; i < this.count; i++) {
+      const entry = this.entries[i];
+      if (wanted(entry)) this.entries[kept++] = entry;
+      else this.#has[entry] = 0;
+    }
+    this.count = kept;
+  }
+}
+
+/** The entries of both tables, for the supervisor and the user. */
+export class Tlb {
+  readonly #host: TlbHost;
+  readonly #memory: PhysicalMemory;
+  readonly #words: Int32Array;
+  /** By entry: linear page number, or {@link EMPTY}. */
+  readonly page = new Float64Array(2 * N).fill(EMPTY);
+  /** Physical address of the page. */
+  readonly physical = new Float64Array(2 * N);
+  /** Host frame, or -1 for device memory. */
+  readonly frame = new Int32Array(2 * N);
+  /** {@link Permission} bits; none if the translation has been forgotten. */
+  readonly permission = new Uint8Array(2 * N);
+  /** Which entry of the top-level page table the walk began with. */
+  readonly rootIndex = new Uint16Array(2 * N);
+  /** Frame of the last table of the walk, -1 if that is the top-level one. */
+  readonly leaf = new Int32Array(2 * N);
+  /** Entries in use: for the lower addresses, which processes have of their own, and for the upper ones, which they share. */
+  readonly used: readonly [EntrySet, EntrySet] = [new EntrySet(), new EntrySet()];
+  /** How many entries let compiled code write to a frame, and the last one that was made such. */
+  readonly #writers: Uint16Array;
+  readonly #lastWriter: Int32Array;
+
+  constructor(host: TlbHost, state: WebAssembly.Memory, memory: PhysicalMemory) {
+    this.#host = host;
+    this.#memory = memory;
+    this.#words = new Int32Array(state.buffer, 0, (TLB.USER + (N << TLB.ENTRY_SHIFT)) >> 2);
+    this.#writers = new Uint16Array(memory.frameFlags.length);
+    this.#lastWriter = new Int32Array(memory.frameFlags.length);
+    for (let i = 0; i < 2 * N; i++) this.setTags(i, false, false);
+  }
+
+  /** The entry for a page. */
+  entryOf(page: number, user: boolean): number {
+    return (page & (N - 1)) + (user ? N : 0);
+  }
+
+  /** True if the entry is the user's. */
+  isUsers(entry: number): boolean {
+    return entry >= N;
+  }
+
+  /** True for the half of the addresses that systems map for all processes alike. */
+  isUpper(page: number): boolean {
+    return page < 0 || (page >= FIRST_UPPER && !this.#host.longMode);
+  }
+
+  /** The first linear address of that half. */
+  get firstUpper(): number {
+    return this.#host.longMode ? -(2 ** 47) : FIRST_UPPER * PAGE_SIZE;
+  }
+
+  #tagWord(entry: number): number {
+    const base = entry < N ? TLB.SUPERVISOR : TLB.USER;
+    return (base + ((entry & (N - 1)) << TLB.ENTRY_SHIFT)) >> 2;
+  }
+
+  /** Lets compiled code use the entry for reading, writing, writing beside code, or none of that. */
+  setTags(entry: number, read: boolean, write: boolean, beside = false): void {
+    this.forgetRemembered();
+    const word = this.#tagWord(entry), linear = this.page[entry] * PAGE_SIZE, words = this.#words;
+    const low = linear % 2 ** 32 | 0, high = Math.floor(linear / 2 ** 32);
+    words[word + (TLB.READ >> 2)] = read ? low : 1;
+    words[word + (TLB.READ >> 2) + 1] = read ? high : 1;
+    words[word + (TLB.WRITE >> 2)] = write ? low : 1;
+    words[word + (TLB.WRITE >> 2) + 1] = write ? high : 1;
+    words[word + (TLB.BESIDE >> 2)] = beside ? low : 1;
+    words[word + (TLB.BESIDE >> 2) + 1] = beside ? high : 1;
+  }
+
+  /** True if compiled code may use the entry in one of the ways of {@link setTags}: `tag` is its field in {@link TLB}. */
+  hasTag(entry: number, tag: number): boolean {
+    return this.#words[this.#tagWord(entry) + (tag >> 2)] !== 1;
+  }
+
+  /** Makes regions look at the TLB again for the pages that they remember. */
+  forgetRemembered(): void {
+    this.#words[(CPU_BASE + S.STACK_PAGE) >> 2] = 1;
+    this.#words[(CPU_BASE + S.FRAME_PAGE) >> 2] = 1;
+  }
+
+  /** True if compiled code may write through the entry, anywhere or beside code. */
+  #isWriter(entry: number): boolean {
+    return this.hasTag(entry, TLB.WRITE) || this.hasTag(entry, TLB.BESIDE);
+  }
+
+  /** Takes compiled code's permissions away. */
+  close(entry: number): void {
+    if (this.#isWriter(entry)) this.#writers[this.frame[entry]]--;
+    this.setTags(entry, false, false);
+  }
+
+  /** Empties an entry. */
+  drop(entry: number): void {
+    if (this.page[entry] === EMPTY) return;
+    this.close(entry);
+    this.page[entry] = EMPTY;
+  }
+
+  /** Fills a closed entry, whose page has been set; {@link refresh} opens it. */
+  set(entry: number, physical: number, permission: number, rootIndex: number, leaf: number): void {
+    const page = physical / PAGE_SIZE, kind = this.#memory.kind(page);
+    this.physical[entry] = physical;
+    this.frame[entry] = kind === PageKind.RAM || kind === PageKind.ROM ? this.#memory.frame(page) : -1;
+    this.permission[entry] = kind === PageKind.RAM ? permission | Permission.RAM : permission;
+    this.rootIndex[entry] = rootIndex;
+    this.leaf[entry] = leaf;
+  }
+
+  /** Recomputes what compiled code may do with an entry. */
+  refresh(entry: number): void {
+    const frame = this.frame[entry], permission = this.permission[entry], page = this.page[entry];
+    const plain = frame >= 0 && !this.#host.watchesPage(page, entry >= N);
+    const writable = plain && (permission & Permission.WRITE) !== 0 && (permission & Permission.RAM) !== 0;
+    const flags = frame >= 0 ? this.#memory.frameFlags[frame] : 0, write = writable && flags === 0;
+    const marks = writable && flags === FrameFlag.CODE ? this.#host.codeMarks(frame) : 0, writer = write || marks !== 0;
+    if (this.#isWriter(entry) !== writer && frame >= 0) this.#writers[frame] += writer ? 1 : -1;
+    if (writer) this.#lastWriter[frame] = entry;
+    this.setTags(entry, plain && (permission & Permission.READ) !== 0, write, marks !== 0);
+    const word = this.#tagWord(entry);
+    this.#words[word + (TLB.MARKS >> 2)] = marks;
+    if (plain) this.#words[word + (TLB.ADDEND >> 2)] = (frame * PAGE_SIZE - page * PAGE_SIZE) % 2 ** 32 | 0;
+  }
+
+  /** Recomputes the entries through which a frame could be written, after a change of its flags. */
+  refreshFrame(frame: number): void {
+    let left = this.#writers[frame];
+    if (left === 0) return;
+    const last = this.#lastWriter[frame];
+    if (left === 1 && this.frame[last] === frame && this.page[last] !== EMPTY && this.#isWriter(last)) {
+      return this.refresh(last);
+    }
+    this.used.forEach(({ entries, count }, half) => {
+      for (let i = 0; i < count && left > 0; i++) {
+        const entry = entries[i], page = this.page[entry];
+        if (this.frame[entry] !== frame || page === EMPTY || !this.#isWriter(entry)) continue;
+        // It may be left over in the other list from an address that it stood for before.
+        if (this.isUpper(page) !== (half === 1)) continue;
+        left--;
+        this.refresh(entry);
+      }
+    });
+  }
+
+  /** Recomputes all entries. */
+  refreshAll(): void {
+    for (const { entries, count } of this.used) {
+      for (let i = 0; i < count; i++) if (this.page[entries[i]] !== EMPTY) this.refresh(entries[i]);
+    }
+  }
+
+  /** Empties all entries. */
+  clear(): void {
+    for (const used of this.used) {
+      used.keep((entry) => {
+        this.drop(entry);
+        return false;
+      });
+    }
+  }
+}
