@@ -13,12 +13,22 @@ export interface CodeMark {
   readonly depth: number;
 }
 
+/** A finished function body. */
+export interface FunctionBody {
+  /** Local declarations, instructions, END, without the size. */
+  readonly bytes: ByteWriter;
+  /** Offsets in {@link bytes} of the branches that are hardly ever taken. */
+  readonly unlikely: readonly number[];
+}
+
 /** Emits one function body. */
 export class Code {
   readonly #out = new ByteWriter(512);
   readonly #locals: ValueType[] = [];
   readonly #free: Record<ValueType, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
   readonly #parameters: number;
+  /** Offsets of branches that are hardly ever taken; the last one may be yet to come. */
+  readonly #unlikely: number[] = [];
   #depth = 0;
   #scope: { type: ValueType; index: number }[] | null = null;
 
@@ -58,12 +68,18 @@ export class Code {
   /** Takes back what was written after `mark`. */
   rewind(mark: CodeMark): void {
     this.#out.truncate(mark.length);
+    while ((this.#unlikely.at(-1) ?? -1) >= mark.length) this.#unlikely.pop();
     this.#depth = mark.depth;
   }
 
   /** Lets a later {@link local} reuse the index. */
   release(type: ValueType, index: number): void {
     this.#free[type].push(index);
+  }
+
+  /** Says of the `if` or `br_if` that is written next that its condition hardly ever holds. */
+  unlikely(): void {
+    this.#unlikely.push(this.#out.length);
   }
 
   op(opcode: number): void {
@@ -217,8 +233,7 @@ export class Code {
     this.#out.u32(this.#depth - otherwise.depth);
   }
 
-  /** The finished body: local declarations, instructions, END, without the size. */
-  finish(): ByteWriter {
+  finish(): FunctionBody {
     const body = new ByteWriter(this.#out.length + 16);
     const runs: { type: ValueType; count: number }[] = [];
     for (const type of this.#locals) {
@@ -231,8 +246,9 @@ export class Code {
       body.u32(run.count);
       body.u8(TYPE_CODE[run.type]);
     }
+    const start = body.length;
     body.append(this.#out);
     body.u8(Op.END);
-    return body;
+    return { bytes: body, unlikely: this.#unlikely.map((at) => start + at) };
   }
 }

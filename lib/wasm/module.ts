@@ -1,6 +1,6 @@
 /** Assembles a WebAssembly module: types, imports, functions, table elements, exports. Knows nothing of x86. */
 import { ByteWriter } from "./bytes.ts";
-import type { Code } from "./code.ts";
+import type { Code, FunctionBody } from "./code.ts";
 import { Type, TYPE_CODE, type ValueType } from "./opcodes.ts";
 
 /** A function type. */
@@ -10,6 +10,7 @@ export interface Signature {
 }
 
 const SECTION = {
+  CUSTOM: 0,
   TYPE: 1,
   IMPORT: 2,
   FUNCTION: 3,
@@ -28,7 +29,7 @@ export class ModuleBuilder {
   readonly #imports = new ByteWriter();
   #importCount = 0;
   #importedFunctions = 0;
-  readonly #functions: { type: number; body: ByteWriter | null }[] = [];
+  readonly #functions: { type: number; body: FunctionBody | null }[] = [];
   readonly #exports: { name: string; index: number }[] = [];
   readonly #elements: { slot: number; index: number }[] = [];
 
@@ -148,15 +149,36 @@ export class ModuleBuilder {
       }
     });
     if (this.#elements.length > 0) section(SECTION.ELEMENT, (body) => this.#writeElements(body));
+    if (this.#functions.some(({ body }) => body !== null && body.unlikely.length > 0)) {
+      section(SECTION.CUSTOM, (body) => this.#writeHints(body));
+    }
     section(SECTION.CODE, (body) => {
       body.u32(this.#functions.length);
       for (const { body: code } of this.#functions) {
         if (!code) throw new Error("a declared function has no body");
-        body.u32(code.length);
-        body.append(code);
+        body.u32(code.bytes.length);
+        body.append(code.bytes);
       }
     });
     return out.toBytes();
+  }
+
+  /** The section of the branch hinting extension. */
+  #writeHints(out: ByteWriter): void {
+    out.name("metadata.code.branch_hint");
+    const hinted = this.#functions.flatMap(({ body }, i) =>
+      body !== null && body.unlikely.length > 0 ? [{ index: this.#importedFunctions + i, offsets: body.unlikely }] : []
+    );
+    out.u32(hinted.length);
+    for (const { index, offsets } of hinted) {
+      out.u32(index);
+      out.u32(offsets.length);
+      for (const offset of offsets) {
+        out.u32(offset);
+        out.u8(1);
+        out.u8(0);
+      }
+    }
   }
 
   #writeElements(body: ByteWriter): void {

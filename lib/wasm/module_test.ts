@@ -104,3 +104,25 @@ Deno.test("ModuleBuilder: a declared function needs a body, imports come first",
   assertThrows(() => module.toBytes(), Error, "no body");
   assertThrows(() => module.importFunction("env", "late", UNARY), Error, "before defining");
 });
+
+Deno.test("Code.unlikely: hints for branches, those that were taken back left out", () => {
+  const module = new ModuleBuilder(), code = new Code(1), local = code.local("i32"), mark = code.mark();
+  code.get(0);
+  code.unlikely();
+  code.if(() => code.op(Op.UNREACHABLE));
+  code.rewind(mark);
+  code.get(0);
+  code.unlikely();
+  code.if(() => {
+    code.i32(7);
+    code.set(local);
+  });
+  code.get(local);
+  module.export("f", module.function(UNARY, code));
+  const bytes = module.toBytes(), name = "metadata.code.branch_hint";
+  const at = new TextDecoder("latin1").decode(bytes).indexOf(name) + name.length;
+  // One function, number 0, one hint: behind the declaration of the locals (3 bytes) and local.get (2 bytes).
+  assertEquals([...bytes.subarray(at, at + 6)], [1, 0, 1, 5, 1, 0]);
+  const exports = instantiate(module);
+  assertEquals([call(exports, "f", 0), call(exports, "f", 1)], [0, 7]);
+});

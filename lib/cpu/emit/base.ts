@@ -112,13 +112,20 @@ export abstract class EmitterBase {
 
   abstract if(condition: Value, then: () => void, otherwise?: () => void): void;
   rarely(condition: Value, then: () => void): void {
-    this.if(condition, then);
+    this.if(this.#unlikely(condition), then);
   }
   fault(condition: Value, then: () => void): void {
-    this.if(condition, then);
+    this.if(this.#unlikely(condition), then);
   }
   exceptionally(condition: Value, then: () => void, otherwise: () => void): void {
-    this.if(condition, then, otherwise);
+    this.if(this.#unlikely(condition), then, otherwise);
+  }
+  /** A condition that hardly ever holds, to be followed by its branch. */
+  #unlikely(condition: Value): Value {
+    return new Value(condition.type, (code) => {
+      condition.emit(code);
+      code.unlikely();
+    });
   }
   while(condition: () => Value, body: () => void): void {
     this.code.block((out) =>

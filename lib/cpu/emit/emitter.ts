@@ -65,10 +65,7 @@ export interface Emitter {
   // ---- control flow inside an instruction
 
   if(condition: Value, then: () => void, otherwise?: () => void): void;
-  /**
-   * Like {@link if}, for what is needed rarely. Nothing may have been changed before: an emitter may leave the running code before
-   * this instruction instead of writing `then`, and have it interpreted.
-   */
+  /** Like {@link if}, for what is needed rarely. */
   rarely(condition: Value, then: () => void): void;
   /** Repeats `body` while `condition()` (evaluated before each round) is not 0. The bound must be small (BCD, bit scans): a guest must not stall here. */
   while(condition: () => Value, body: () => void): void;

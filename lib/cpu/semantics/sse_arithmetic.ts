@@ -84,7 +84,7 @@ function arithmetic(
 ): Value {
   const host = e.let(computed(operation, format, bytes, a, b)), result = e.variable(host);
   const tests = new LaneTests(e, format, bytes), uncommon = operation.uncommon(tests, a, b, host);
-  e.if(uncommon.or(e.steady(sseNotRounding)), () => {
+  e.rarely(uncommon.or(e.steady(sseNotRounding)), () => {
     const control = mxcsr(e);
     const inexact = e.select(control.and(Mxcsr.PE), e.i32(0), operation.inexact(tests, a, b, host));
     const unfit = operation.outside(tests, a, b, host).or(notNearest(control)).or(inexact);

@@ -277,7 +277,7 @@ function pushMemory(e: Emitter, operand: MemoryNumber): void {
       const { number, isNormal } = asNumber(e, operand);
       significand.set(number.significand);
       result.set(number.signExponent);
-      e.if(isNormal.eqz(), widen);
+      e.rarely(isNormal.eqz(), widen);
     }
     const settled = e.let(result.value);
     e.exceptionally(settled.ltS(0), general, () => {

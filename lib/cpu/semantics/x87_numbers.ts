@@ -49,7 +49,7 @@ function computed(
     result.set(newResult);
   };
   e.if(condition, () => inPlace(set));
-  e.if(result.value.eq(UNKNOWN), () => {
+  e.rarely(result.value.eq(UNKNOWN), () => {
     const exact = kernel();
     set(exact.significand, exact.result);
   });
@@ -79,7 +79,7 @@ function round(
   const result = e.let(sign.or(exponent).or(flagsOf(low, up)));
   set(rounded, result);
   // To the next power of two: exponents are far from their upper end.
-  e.if(rounded.eqz(), () => set(e.i64(1n << 63n), result.add(1)));
+  e.rarely(rounded.eqz(), () => set(e.i64(1n << 63n), result.add(1)));
 }
 
 /** a × b. */
@@ -117,7 +117,7 @@ export function add(e: Emitter, a: Number80, b: Number80, kernel: () => Computed
     const carry = low.shrU(63).and(large), sum = e.let(high.add(large.shrU(1)).add(carry));
     const sumHigh = e.variable(sum), sumLow = e.variable(low.xor(large.shl(63))), sign = e.variable(largest);
     // Of the same exponent, and the other one was larger: rare enough for a branch.
-    e.if(sum.and(minus).ltS(e.i64(0)), () => {
+    e.rarely(sum.and(minus).ltS(e.i64(0)), () => {
       const negated = e.let(e.i64(0).sub(sumLow.value));
       sumLow.set(negated);
       sumHigh.set(sum.not().add(negated.eqz().extendU()));

@@ -78,6 +78,7 @@ export class RegionAccesses {
     const remembered = stateField(wide ? "i64" : "i32", page), last = linear.add(bytes - 1).and(-4096);
     const outside = linear.and(-4096).ne(remembered);
     (bytes === 1 ? outside : outside.or(last.ne(remembered))).emit(code);
+    code.unlikely();
     code.if(() =>
       e.bailIfSo(() => {
         linear.emit(code);
@@ -102,6 +103,7 @@ export class RegionAccesses {
     linear.add(bytes - 1).and(-4096).emit(code);
     field(entry, wide ? "i64" : "i32", write ? TLB.WRITE : TLB.READ).emit(code);
     code.op(wide ? Op.I64_NE : Op.I32_NE);
+    code.unlikely();
     code.if(() =>
       e.bailIfSo(() => {
         linear.emit(code);

@@ -568,6 +568,7 @@ export class RegionEmitter extends EmitterBase implements Emitter {
   bailIfSo(emit: () => void): void {
     this.code.i32(this.#context.currentSite());
     emit();
+    this.code.unlikely();
     this.code.brIf(this.#context.bailLabel);
     this.code.op(Op.DROP);
   }

@@ -533,6 +533,7 @@ export class RegionWriter implements NodeWriter {
       code.get(this.#budget);
       code.i32(this.#needs[number]);
       code.op(Op.I32_LT_S);
+      code.unlikely();
       code.if(() => this.#bailAt(block.ip));
     }
     if (count > 0) {
