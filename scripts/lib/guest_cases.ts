@@ -167,7 +167,7 @@ export const GUEST_CASES: readonly GuestCase[] = [
   { ...fixture, name: "fixture-disk", options: { memory: "8M", hda: path("fixtures/guest.img") } },
   ...bothFirmwares(freedos, 10_000_000),
   ...bothFirmwares(mikeos, 10_000_000),
-  tortureCase(100),
+  tortureCase(25),
   linux("linux", "vmlinuz-686", "initramfs-i386.cpio.gz"),
   linux("linux-pae", "vmlinuz-686-pae", "initramfs-i386.cpio.gz"),
   linux("linux-amd64", "vmlinuz-amd64", "initramfs-amd64.cpio.gz", "128M"),
