@@ -6,6 +6,7 @@ import { type Code, Op, OpSimd, type ValueType } from "../../wasm/mod.ts";
 import type { Instruction, MemoryOperand, Operand } from "../decode/instruction.ts";
 import { Flag, R, S, Seg } from "../state.ts";
 import type { CodeMode, Place, SegmentRef, Size, StackRegister, StateKind, Steady, Variable } from "./emitter.ts";
+import { x87Disabled } from "./steady.ts";
 import { Value } from "./value.ts";
 
 const STATE_LOAD: Record<StateKind, number> = {
@@ -20,6 +21,9 @@ const STATE_STORE: Record<StateKind, number> = {
   i32: Op.I32_STORE,
   i64: Op.I64_STORE,
 };
+
+/** FSW: an exception that is not masked is pending. */
+const ERROR_SUMMARY = 1 << 7;
 
 /** A function that emitted code calls. */
 export interface Callee {
@@ -185,6 +189,14 @@ export abstract class EmitterBase {
     return this.vectorAt(this.base(), OpSimd.V128_LOAD, S.XMM + number * 32);
   }
   vectorsInMemory(): void {}
+  x87Stopped(): Value {
+    return this.steady(x87Disabled).or(this.state(S.FSW, "i32").and(ERROR_SUMMARY));
+  }
+  someEmpty(...registers: readonly (Value | number)[]): Value {
+    const bit = (i: Value | number) => typeof i === "number" ? Value.i32(1 << i) : Value.i32(1).shl(i);
+    const mask = this.let(registers.map(bit).reduce((a, b) => a.or(b)));
+    return this.state(S.FTW, "i32").and(mask).ne(mask);
+  }
   stackRegister(i: Value | number): StackRegister {
     const position = this.state(S.FTOP, "i32").add(i).and(7), at = this.let(this.base().add(position.shl(4)));
     const significand = () => this.stateAt(at, S.X87, "i64"), signExponent = () => this.stateAt(at, S.X87 + 8, "u16");

@@ -143,7 +143,11 @@ export interface Emitter {
   /** Like {@link state}, at an address in the state memory that is known at run time only (registers picked by number). */
   stateAt(address: Value, offset: number, kind: StateKind): Value;
   setStateAt(address: Value, offset: number, kind: StateKind, value: Value): void;
-  /** ST(i) as it lies now. */
+  /** Not 0 if an x87 instruction that computes must not run: not available, or an exception is pending. For {@link exceptionally} only. */
+  x87Stopped(): Value;
+  /** Not 0 if one of ST(i) is empty. For {@link exceptionally} only. */
+  someEmpty(...registers: readonly (Value | number)[]): Value;
+  /** ST(i) as it lies now. Writing it is up to instructions that mark it as in use. */
   stackRegister(i: Value | number): StackRegister;
   /** Moves TOP by 1 (a pop) or −1, at the outermost level of a definition or in the last arm of {@link exceptionally}; tags stay as they are. */
   moveTop(by: 1 | -1): void;
@@ -267,7 +271,7 @@ export interface Variable {
 
 /**
  * A value (i32) of fields of the state block that hardly ever change: a translator computes it once for many instructions, and
- * anew after system functions. A constant of the definitions; every one must be in semantics/steady.ts.
+ * anew after system functions. A constant of the definitions; every one must be in steady.ts.
  */
 export type Steady = (state: StateReader) => Value;
 

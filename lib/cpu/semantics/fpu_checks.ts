@@ -1,7 +1,7 @@
 /** What has to hold before an x87, MMX or SSE instruction may run. Intel SDM vol. 3A, sections 2.5, 12.1 and 13.1. */
 import type { Emitter } from "../emit/emitter.ts";
 import { CR0, CR4, S, Vector } from "../state.ts";
-import { sseDisabled, x87Disabled } from "./steady.ts";
+import { sseDisabled } from "../emit/steady.ts";
 
 /** FSW: an exception that is not masked is pending. */
 const ERROR_SUMMARY = 1 << 7;
@@ -32,7 +32,7 @@ export function beginX87(e: Emitter): void {
     checkAvailable(e);
     checkPendingError(e);
   };
-  e.exceptionally(e.steady(x87Disabled).or(e.state(S.FSW, "i32").and(ERROR_SUMMARY)), stop, () => {});
+  e.exceptionally(e.x87Stopped(), stop, () => {});
 }
 
 /** An MMX instruction: #UD with CR0.EM, #NM with CR0.TS, and pending x87 exceptions. */

@@ -5,7 +5,7 @@ import { Value } from "../emit/value.ts";
 import { type FloatFormat, LaneTests, mxcsr, notNearest, SHAPES } from "./float_lanes.ts";
 import { beginSse } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
-import { Mxcsr, sseNotRounding } from "./steady.ts";
+import { Mxcsr, sseNotRounding } from "../emit/steady.ts";
 import { floatKernel } from "./vectors.ts";
 
 const { simd } = Value;

@@ -5,7 +5,7 @@ import { Value } from "../emit/value.ts";
 import { DOUBLE, type FloatFormat, LaneTests, SHAPES, SINGLE } from "./float_lanes.ts";
 import { beginSse, raiseSimdError } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
-import { sseNotRounding } from "./steady.ts";
+import { sseNotRounding } from "../emit/steady.ts";
 import { floatKernel, knownImmediate, zeroVector } from "./vectors.ts";
 
 const { simd } = Value;

@@ -5,7 +5,7 @@ import { Value } from "../emit/value.ts";
 import { DOUBLE, type FloatFormat, LaneTests, mxcsr, notNearest, SHAPES, SINGLE } from "./float_lanes.ts";
 import { beginMmx, beginSse } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
-import { Mxcsr, sseNotRounding } from "./steady.ts";
+import { Mxcsr, sseNotRounding } from "../emit/steady.ts";
 import { enterMmx, floatKernel, knownImmediate } from "./vectors.ts";
 
 const { simd, numeric } = Value;

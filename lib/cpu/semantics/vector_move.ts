@@ -6,7 +6,7 @@ import { R, S, Vector } from "../state.ts";
 import { beginMmx, beginSse } from "./fpu_checks.ts";
 import { indexOffset, NAMED_SEGMENT } from "./operands.ts";
 import { define } from "./registry.ts";
-import { sseNotRounding } from "./steady.ts";
+import { sseNotRounding } from "../emit/steady.ts";
 import { beginVector, enterMmx, isMmx, zeroVector } from "./vectors.ts";
 
 define("movaps movapd movdqa movntps movntpd movntdq movntdqa", (e) => {

@@ -2,7 +2,7 @@
 import type { Emitter } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
 import { S } from "../state.ts";
-import { sseNotRounding } from "./steady.ts";
+import { sseNotRounding } from "../emit/steady.ts";
 import { beginMmx, beginSse, raiseSimdError } from "./fpu_checks.ts";
 
 /** Where a memory operand of a kernel is put: 16 bytes of S.KERNEL. */

@@ -7,7 +7,6 @@ import { add, type Computed, fromInteger, multiply, type Number80, toFloat, toIn
 import { define } from "./registry.ts";
 import {
   clearC1,
-  isEmpty,
   isFull,
   notePointers,
   numberResult,
@@ -57,12 +56,12 @@ const ARITHMETIC: Record<string, [number: number, kernel: string, ...args: numbe
  */
 function compute(
   e: Emitter,
-  registers: Value,
+  registers: readonly (Value | number)[],
   number: () => Computed,
   general: () => void,
   commit: (number: Value, result: Value) => void,
 ): void {
-  e.exceptionally(isEmpty(e, registers), general, () => {
+  e.exceptionally(e.someEmpty(...registers), general, () => {
     const { significand, result } = number();
     e.exceptionally(result.ltS(0), general, () => commit(significand, result));
   });
@@ -110,7 +109,7 @@ for (const [name, [number, kernel, ...last]] of Object.entries(ARITHMETIC)) {
       const inKernel = () => byKernel(e, kernel, a.signExponent, a.significand, b.signExponent, b.significand, ...args);
       return combine(e, name, a, b, inKernel);
     };
-    compute(e, tagMask(e, to).or(tagMask(e, from)), sum, general, (significand, result) => {
+    compute(e, [to, from], sum, general, (significand, result) => {
       notePointers(e);
       e.stackRegister(to).set(significand, result);
       setFlags(e, result);
@@ -133,7 +132,7 @@ for (const [name, [number, kernel, ...last]] of Object.entries(ARITHMETIC)) {
       const common = { ...b, signExponent: e.let(e.select(isNormal, b.signExponent, e.i32(0))) };
       return combine(e, name, a, common, inKernel);
     };
-    compute(e, tagMask(e, 0), sum, general, (significand, result) => {
+    compute(e, [0], sum, general, (significand, result) => {
       notePointers(e);
       e.stackRegister(0).set(significand, result);
       setFlags(e, result);
@@ -161,12 +160,12 @@ const CONDITION_CODES = 0x4700;
 /** Orders two numbers with a kernel that gives C3, C2 and C0, or −1 for `general` to do it. */
 function compare(
   e: Emitter,
-  registers: Value,
+  registers: readonly (Value | number)[],
   order: () => Value,
   general: () => void,
   commit: (codes: Value) => void,
 ) {
-  e.exceptionally(isEmpty(e, registers), general, () => {
+  e.exceptionally(e.someEmpty(...registers), general, () => {
     const codes = order();
     e.exceptionally(codes.ltS(0), general, () => commit(codes));
   });
@@ -190,8 +189,7 @@ function compareRegister(e: Emitter, i: Value, quiet: boolean, popCount: number)
     notePointers(e);
     e.kernel("x87_compare", e.base(), i, e.i32(quiet ? 1 : 0), e.i32(popCount));
   };
-  const registers = tagMask(e, i).or(1);
-  compare(e, registers, () => orderWith(e, i), general, (codes) => setCodes(e, codes, popCount));
+  compare(e, [0, i], () => orderWith(e, i), general, (codes) => setCodes(e, codes, popCount));
 }
 
 function compareMemory(e: Emitter, read: (e: Emitter) => MemoryNumber, popCount: number): void {
@@ -205,7 +203,7 @@ function compareMemory(e: Emitter, read: (e: Emitter) => MemoryNumber, popCount:
     const a = e.stackRegister(0);
     return e.kernel("x87_order_memory", a.signExponent, a.significand, kind, bits);
   };
-  compare(e, tagMask(e, 0), order, general, (codes) => setCodes(e, codes, popCount));
+  compare(e, [0], order, general, (codes) => setCodes(e, codes, popCount));
 }
 
 define("fcom fcomp", (e, mnemonic) => {
@@ -225,7 +223,7 @@ define("fcomi fcomip fucomi fucomip", (e, mnemonic) => {
     const image = e.kernel("x87_comi", e.base(), i, e.i32(quiet), e.i32(popCount));
     e.if(image.ne(-1), () => e.setArithmeticFlags(image));
   };
-  compare(e, tagMask(e, i).or(1), () => orderWith(e, i), general, (codes) => {
+  compare(e, [0, i], () => orderWith(e, i), general, (codes) => {
     notePointers(e);
     popRegisters(e, popCount);
     // C3, C2 and C0 lie as ZF, PF and CF do, 8 bits higher.
@@ -366,7 +364,7 @@ function copyTop(e: Emitter, popCount: number): void {
     notePointers(e);
     e.kernel("x87_store_register", e.base(), i, e.i32(popCount));
   };
-  e.exceptionally(isEmpty(e, tagMask(e, 0)), general, () => {
+  e.exceptionally(e.someEmpty(0), general, () => {
     const { significand, signExponent } = e.stackRegister(0);
     notePointers(e);
     e.stackRegister(i).set(significand, signExponent);
@@ -389,7 +387,7 @@ function storeNumber(
     const bits = e.kernel(general, e.base(), ...last);
     storeAndCommit(e, popCount, () => write(bits));
   };
-  compute(e, tagMask(e, 0), () => convert(read(e, 0)), otherwise, (bits, result) => {
+  compute(e, [0], () => convert(read(e, 0)), otherwise, (bits, result) => {
     write(bits);
     notePointers(e);
     setFlags(e, result);
@@ -413,7 +411,7 @@ define("fst fstp", (e, mnemonic) => {
     e.kernel("x87_to_wide", e.base());
     storeKernelWide(e);
   };
-  e.exceptionally(isEmpty(e, tagMask(e, 0)), general, () => {
+  e.exceptionally(e.someEmpty(0), general, () => {
     const { significand, signExponent } = e.stackRegister(0);
     storeWide(e, significand, signExponent);
     notePointers(e);
@@ -482,7 +480,7 @@ define("fchs fabs", (e, mnemonic) => {
     notePointers(e);
     e.kernel("x87_sign", e.base(), e.i32(change ? 0 : 1));
   };
-  e.exceptionally(isEmpty(e, tagMask(e, 0)), general, () => {
+  e.exceptionally(e.someEmpty(0), general, () => {
     const { significand, signExponent, set } = e.stackRegister(0);
     notePointers(e);
     set(significand, change ? signExponent.xor(0x8000) : signExponent.and(0x7fff));
@@ -497,7 +495,7 @@ define("fxch", (e) => {
     notePointers(e);
     e.kernel("x87_exchange", e.base(), i);
   };
-  e.exceptionally(isEmpty(e, tagMask(e, i).or(1)), general, () => {
+  e.exceptionally(e.someEmpty(0, i), general, () => {
     const top = e.stackRegister(0), other = e.stackRegister(i), { significand, signExponent } = top;
     notePointers(e);
     top.set(other.significand, other.signExponent);

@@ -5,7 +5,7 @@
 import type { Emitter } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
 import { S } from "../state.ts";
-import { x87NotCommon } from "./steady.ts";
+import { x87NotCommon } from "../emit/steady.ts";
 
 /** An x87 number. */
 export interface Number80 {

@@ -28,12 +28,6 @@ export function numberResult(e: Emitter): Value {
   return e.state(RESULT, "i32");
 }
 
-/** Not 0 if one of the registers of a mask is empty. */
-export function isEmpty(e: Emitter, mask: Value): Value {
-  const wanted = e.let(mask);
-  return e.state(S.FTW, "i32").and(wanted).ne(wanted);
-}
-
 /** Not 0 if there is no room for another register. */
 export function isFull(e: Emitter): Value {
   return e.state(S.FTW, "i32").and(0x80);

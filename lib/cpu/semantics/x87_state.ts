@@ -4,7 +4,7 @@ import type { Value } from "../emit/value.ts";
 import { CR0, Flag, S, Vector } from "../state.ts";
 import { checkAvailable, checkPendingError, settleError } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
-import { sseNotRounding, x87NotCommon } from "./steady.ts";
+import { sseNotRounding, x87NotCommon } from "../emit/steady.ts";
 
 /** Bits of FCW that exist; bit 6 always reads as one. */
 const FCW_MASK = 0x1f7f, FCW_ONES = 0x40;

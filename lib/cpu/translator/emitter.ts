@@ -68,6 +68,11 @@ export interface RegionContext {
   currentSite(): number;
 }
 
+/** The number of a stack register. */
+function numberOf(i: Value | number): number {
+  return typeof i === "number" ? i : Number(i.constant);
+}
+
 /** Writes the instructions of one region. */
 export class RegionEmitter extends EmitterBase implements Emitter {
   readonly code: Code;
@@ -135,7 +140,11 @@ export class RegionEmitter extends EmitterBase implements Emitter {
     if (inMemory) {
       x87.depth = depth;
       x87.load();
-    } else if (x87.depth !== depth) {
+      return;
+    }
+    // It may unmask an exception that is pending.
+    if (instruction.mnemonic === "fldcw") x87.mayRun = false;
+    if (x87.depth !== depth) {
       throw new Error(`${instruction.mnemonic} moves the top of the stack otherwise`);
     }
   }
@@ -159,7 +168,7 @@ export class RegionEmitter extends EmitterBase implements Emitter {
     this.#bailIf(condition);
   }
   override exceptionally(condition: Value, _then: () => void, otherwise: () => void): void {
-    this.#bailIf(condition);
+    if (condition.constant !== 0n) this.#bailIf(condition);
     otherwise();
   }
   override while(condition: () => Value, body: () => void): void {
@@ -328,10 +337,23 @@ export class RegionEmitter extends EmitterBase implements Emitter {
     value.emit(this.code);
     this.code.set(local);
   }
+  override x87Stopped(): Value {
+    const x87 = this.#x87;
+    if (x87?.mayRun) return Value.i32(0);
+    if (x87 && this.#depth === 0) x87.mayRun = true;
+    return super.x87Stopped();
+  }
+  override someEmpty(...registers: readonly (Value | number)[]): Value {
+    const x87 = this.#x87;
+    if (!x87) return super.someEmpty(...registers);
+    const unknown = registers.map(numberOf).filter((i) => !x87.isUsed(i));
+    if (this.#depth === 0) { for (const i of unknown) x87.setUsed(i, true); }
+    return unknown.length === 0 ? Value.i32(0) : super.someEmpty(...unknown);
+  }
   override stackRegister(i: Value | number): StackRegister {
     const x87 = this.#x87;
     if (!x87) return super.stackRegister(i);
-    const register = x87.register(typeof i === "number" ? i : Number(i.constant));
+    const number = numberOf(i), register = x87.register(number);
     if (!register) throw new NotTranslated();
     const { code } = this, copy = (value: Value) => this.let(new Value(value.type, value.emit));
     const significand = Value.local("i64", register.significand), exponent = Value.local("i32", register.signExponent);
@@ -347,12 +369,15 @@ export class RegionEmitter extends EmitterBase implements Emitter {
         newExponent.and(0xffff).emit(code);
         code.set(register.signExponent);
         code.set(register.significand);
+        x87.setUsed(number, this.#depth === 0);
       },
     };
   }
   override moveTop(by: 1 | -1): void {
     super.moveTop(by);
-    if (this.#x87) this.#x87.depth = (this.#x87.depth + by) & 7;
+    if (!this.#x87) return;
+    if (by > 0) this.#x87.setUsed(0, false);
+    this.#x87.depth = (this.#x87.depth + by) & 7;
   }
   override steady(value: Steady): Value {
     return this.#context.steady.value(value) ?? super.steady(value);

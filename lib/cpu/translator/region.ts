@@ -4,7 +4,7 @@ import type { Instruction } from "../decode/instruction.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { type Imported, LEFT } from "../interpreter/linkage.ts";
 import { CPU_BASE, Exit, HEADER } from "../interpreter/layout.ts";
-import { STEADY_SSE, STEADY_X87 } from "../semantics/steady.ts";
+import { STEADY_SSE, STEADY_X87 } from "../emit/steady.ts";
 import { IN_REGION, S, SEG, Seg } from "../state.ts";
 import type { Flow, RegionBlock, RegionCode, RegionInstruction } from "./discovery.ts";
 import { NotTranslated, type Outcome, RegionEmitter } from "./emitter.ts";

@@ -128,6 +128,10 @@ export class X87Locals {
   readonly #behind = new Map<Instruction, number>();
   /** Pops less pushes up to the instruction that is being written, modulo 8. */
   depth = 0;
+  /** It is known at this point that x87 instructions may run. */
+  mayRun = false;
+  /** Registers that are known to be in use at this point, as a mask. */
+  #used = 0;
 
   /** Null if the region gains nothing by it. Node i + 1 of the graph is block i. */
   static plan(code: Code, blocks: readonly RegionBlock[], graph: FlowGraph): X87Locals | null {
@@ -165,6 +169,7 @@ export class X87Locals {
   /** To be called where a node begins, or where what leads there is loaded. */
   enter(node: number): void {
     this.depth = this.#depths.before[node];
+    this.#forget();
   }
 
   /** What {@link depth} is behind an instruction. */
@@ -183,6 +188,25 @@ export class X87Locals {
       significand = this.#significands[register],
       exponent = this.#exponents[register];
     return significand === undefined || exponent === undefined ? null : { significand, signExponent: exponent };
+  }
+
+  #forget(): void {
+    this.mayRun = false;
+    this.#used = 0;
+  }
+
+  /** True if ST(i) is known to be in use. */
+  isUsed(i: number): boolean {
+    return (this.#used & this.#bit(i)) !== 0;
+  }
+
+  /** Notes whether ST(i) is known to be in use from here on. */
+  setUsed(i: number, used: boolean): void {
+    this.#used = used ? this.#used | this.#bit(i) : this.#used & ~this.#bit(i);
+  }
+
+  #bit(i: number): number {
+    return 1 << ((this.depth + i) & 7);
   }
 
   /** Runs `access` for each register, with its address less S.X87 in a local. */
@@ -206,6 +230,7 @@ export class X87Locals {
   /** Loads everything from the state block, for {@link depth}. */
   load(): void {
     const code = this.#code;
+    this.#forget();
     for (const [field, local] of this.#fields) {
       code.i32(0);
       code.memory(WIDE.includes(field) ? Op.I64_LOAD : Op.I32_LOAD, CPU_BASE + field);

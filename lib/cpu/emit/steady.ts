@@ -1,6 +1,6 @@
 /** Conditions of SSE and x87 instructions that hardly ever change. */
-import type { StateReader } from "../emit/emitter.ts";
-import type { Value } from "../emit/value.ts";
+import type { StateReader } from "./emitter.ts";
+import type { Value } from "./value.ts";
 import { CR0, CR4, S } from "../state.ts";
 
 /** Bits of MXCSR. Intel SDM vol. 1, section 10.2.3. */
