@@ -307,6 +307,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     const before = r.i32(S.BUDGET);
     // Interrupts and loads of SS take the single-step trap back.
     if ((flags & Flag.TF) !== 0) r.setI32(S.DEBUG_TRAP, r.i32(S.DEBUG_TRAP) | Dr6.BS);
+    // A region might want a larger budget and leave without having done anything: the shadow would be lost.
+    this.#interpretNext = true;
     this.#execute(1);
     if (r.i32(S.BUDGET) === before) {
       r.setI32(S.DEBUG_TRAP, r.i32(S.DEBUG_TRAP) & ~Dr6.BS);
