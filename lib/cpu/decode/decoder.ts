@@ -130,7 +130,7 @@ class Decoder {
     this.#opcode = opcode;
     const column = repeat === 0xf3 ? Column.F3 : repeat === 0xf2 ? Column.F2 : size66 ? Column.P66 : Column.NONE;
     const exchange = opcode === 0x90 && map === OpcodeMap.BASE && (this.#rex & REX.B) !== 0;
-    const node = table.nodes[map * 256 + (exchange ? 0x91 : opcode)];
+    const node = table.node(map, exchange ? 0x91 : opcode);
     const forms = node.forms(mode);
     let form: Form, memory: MemoryOperand | null = null, vex = false;
     if (node.modrm) {

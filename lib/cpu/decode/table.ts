@@ -97,19 +97,37 @@ export function formIndex(prefix: number, modrm: number): number {
   return prefix * SLOTS + (modrm < 0xc0 ? modrm >> 3 & 7 : 8 + (modrm & 0x3f));
 }
 
-/** The whole map. */
+/** The tables' texts, by {@link OpcodeMap}. */
+const TEXTS: readonly (readonly [map: number, text: string])[] = [
+  [OpcodeMap.BASE, BASE_OPCODES],
+  [OpcodeMap.BASE, X87_OPCODES],
+  [OpcodeMap.TWO_BYTE, TWO_BYTE_OPCODES],
+  [OpcodeMap.M0F38, OPCODES_0F38],
+  [OpcodeMap.M0F3A, OPCODES_0F3A],
+];
+
+/** The whole map. Each of the four is parsed when it is first looked at: a guest's start needs one. */
 export class OpcodeTable {
   /** Form 0 stands for every undefined encoding. */
   readonly forms: Form[] = [{ mnemonic: "ud", operands: [], flags: 0 }];
-  /** By `map * 256 + opcode`. */
-  readonly nodes: readonly OpcodeNode[] = Array.from({ length: 4 * 256 }, () => new OpcodeNode());
+  /** By `map * 256 + opcode`, as far as maps are parsed. */
+  readonly #nodes: OpcodeNode[] = [];
 
-  constructor() {
-    this.#parse(OpcodeMap.BASE, BASE_OPCODES);
-    this.#parse(OpcodeMap.BASE, X87_OPCODES);
-    this.#parse(OpcodeMap.TWO_BYTE, TWO_BYTE_OPCODES);
-    this.#parse(OpcodeMap.M0F38, OPCODES_0F38);
-    this.#parse(OpcodeMap.M0F3A, OPCODES_0F3A);
+  /** What an opcode of a map means. */
+  node(map: number, opcode: number): OpcodeNode {
+    return this.#nodes[map * 256 + opcode] ?? this.#load(map)[map * 256 + opcode];
+  }
+
+  /** The map with everything parsed. */
+  complete(): this {
+    for (const [map] of TEXTS) this.node(map, 0);
+    return this;
+  }
+
+  #load(map: number): readonly OpcodeNode[] {
+    for (let opcode = 0; opcode < 256; opcode++) this.#nodes[map * 256 + opcode] = new OpcodeNode();
+    for (const [of, text] of TEXTS) if (of === map) this.#parse(map, text);
+    return this.#nodes;
   }
 
   #parse(map: number, text: string): void {
@@ -155,7 +173,7 @@ export class OpcodeTable {
       flags |= attribute?.flag ?? 0;
       modes &= attribute?.modes ?? 0b111;
     }
-    const node = this.nodes[map * 256 + target.opcode];
+    const node = this.#nodes[map * 256 + target.opcode];
     const withModrm = target.digit >= 0 || target.modrm >= 0 ||
       operands.some((operand) => !WITHOUT_MODRM.includes(operand.method));
     node.modrm ||= withModrm;
@@ -194,5 +212,5 @@ export function opcodeTable(): OpcodeTable {
 
 /** Every mnemonic that the decoder can report, sorted. */
 export function listMnemonics(): string[] {
-  return [...new Set(opcodeTable().forms.map((form) => form.mnemonic)), "toolong"].sort();
+  return [...new Set(opcodeTable().complete().forms.map((form) => form.mnemonic)), "toolong"].sort();
 }

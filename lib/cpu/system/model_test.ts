@@ -147,7 +147,7 @@ Deno.test("decoderFor: nothing behind 0F runs on a 486 that it did not have", ()
   const seen = new Set<string>();
   for (let map = 1; map < 4; map++) {
     for (let opcode = 0; opcode < 256; opcode++) {
-      if (table.nodes[map * 256 + opcode].rules.length === 0) continue;
+      if (table.node(map, opcode).rules.length === 0) continue;
       for (const prefix of [[], [0x66], [0xf3], [0xf2]]) {
         for (let modrm = 0; modrm < 256; modrm++) {
           const bytes = new Uint8Array(15), escape = map === 1 ? [] : [map === 2 ? 0x38 : 0x3a];
