@@ -29,4 +29,6 @@ export function resetRegisters(r: Registers, signature: number): void {
   r.setNumber(S.MISC_ENABLE, 1);
   r.setI32(S.FCW, 0x40);
   r.setI32(S.MXCSR, 0x1f80);
+  // None of the pages that regions remember has a valid form now: all have to be forgotten.
+  r.setU64(S.REMEMBERS, 2n ** 64n - 1n);
 }

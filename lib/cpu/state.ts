@@ -59,15 +59,9 @@ export const S = {
   /** Not 0 if the run loop must have its turn before the next instruction: after a system function, i32. */
   LEAVE: 0x0f8,
   /** The interrupt line is high, i32 0 or 1. */
-  INTERRUPT_LINE: 0xa20,
+  INTERRUPT_LINE: 0xe10,
   /** Epochs of the mapping of the supervisor's and of the user's code, as the upper bits of {@link S.MODE} have them, i32 each. */
-  EPOCHS: 0xa24,
-  /**
-   * The pages that regions last accessed through SP and through BP: linear address (i64, odd if it does not count) and what to
-   * add to linear addresses to get host offsets (i32).
-   */
-  STACK_PAGE: 0xa00,
-  FRAME_PAGE: 0xa10,
+  EPOCHS: 0xe14,
   /** Segment registers, 8 × 64 bytes: ES CS SS DS FS GS LDTR TR; fields at SEG.*. */
   SEG: 0x100,
   /** Descriptor table registers: base i64, limit i32. */
@@ -126,6 +120,13 @@ export const S = {
   XMM: 0x600,
   /** Scratch space for the floating-point kernels. */
   KERNEL: 0x800,
+  /**
+   * The pages that regions last read and last wrote by each form of address, 32 × {@link PAGE.SIZE} bytes each; and which of
+   * these 64 there are, bits of an i64.
+   */
+  READ_PAGES: 0xa00,
+  WRITE_PAGES: 0xc00,
+  REMEMBERS: 0xe00,
   /** Size of the block. */
   SIZE: 0x1000,
 } as const;
@@ -165,6 +166,19 @@ export const SEG = {
   VALID: 44,
   SIZE: 64,
 } as const;
+
+/** Fields of a remembered page, byte offsets from `S.READ_PAGES + PAGE.SIZE * number` or S.WRITE_PAGES. */
+export const PAGE = {
+  /** Linear address, i64; {@link NO_PAGE} if there is none. */
+  TAG: 0,
+  /** Host offset, i32. */
+  HOST: 8,
+  /** Its size, i32; 0 if there is none. */
+  LIMIT: 12,
+  SIZE: 16,
+} as const;
+/** Is no page's address, and far from any that fits in 32 bits. */
+export const NO_PAGE = 2n ** 62n + 1n;
 
 /** General register numbers. */
 export const R = {

@@ -5,7 +5,7 @@
  */
 import { FrameFlag, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
 import { CPU_BASE, TLB } from "./interpreter/layout.ts";
-import { S } from "./state.ts";
+import { NO_PAGE, PAGE, S } from "./state.ts";
 
 /** What an entry allows; RAM marks frames that are plain memory and not ROM. */
 export const Permission = { READ: 1, WRITE: 2, EXECUTE: 4, RAM: 8 } as const;
@@ -18,6 +18,7 @@ const FIRST_UPPER = 0xc_0000;
 
 /** Entries of one table. */
 const N = TLB.ENTRIES;
+const NO_PAGE_LOW = Number(BigInt.asIntN(32, NO_PAGE)), NO_PAGE_HIGH = Number(NO_PAGE >> 32n);
 
 /** What entries depend on besides the page tables. */
 export interface TlbHost {
@@ -82,6 +83,7 @@ export class Tlb {
     this.#words = new Int32Array(state.buffer, 0, (TLB.USER + (N << TLB.ENTRY_SHIFT)) >> 2);
     this.#writers = new Uint16Array(memory.frameFlags.length);
     this.#lastWriter = new Int32Array(memory.frameFlags.length);
+    this.#words.fill(-1, (CPU_BASE + S.REMEMBERS) >> 2, ((CPU_BASE + S.REMEMBERS) >> 2) + 2);
     for (let i = 0; i < 2 * N; i++) this.setTags(i, false, false);
   }
 
@@ -130,8 +132,16 @@ export class Tlb {
 
   /** Makes regions look at the TLB again for the pages that they remember. */
   forgetRemembered(): void {
-    this.#words[(CPU_BASE + S.STACK_PAGE) >> 2] = 1;
-    this.#words[(CPU_BASE + S.FRAME_PAGE) >> 2] = 1;
+    const words = this.#words, first = (CPU_BASE + S.REMEMBERS) >> 2;
+    for (const half of [0, 1]) {
+      for (let left = words[first + half]; left !== 0; left &= left - 1) {
+        const page = 32 * half + 31 - Math.clz32(left & -left), at = CPU_BASE + S.READ_PAGES + PAGE.SIZE * page;
+        words[at >> 2] = NO_PAGE_LOW;
+        words[(at >> 2) + 1] = NO_PAGE_HIGH;
+        words[(at + PAGE.LIMIT) >> 2] = 0;
+      }
+      words[first + half] = 0;
+    }
   }
 
   /** True if compiled code may write through the entry, anywhere or beside code. */

@@ -63,6 +63,8 @@ export const ARENA_END = 0x500_0000;
 export const CODE_MARKS = { BASE: ARENA_END, FRAMES: 4095 } as const;
 /** Where guest memory begins; the processor's state lies before it. A host offset counts from here. */
 export const GUEST_BASE = 0x600_0000;
+/** Pages of 64 KiB in the smallest memory: one of the guest, so that V8 need not compare {@link GUEST_BASE} with the size. */
+export const MEMORY_PAGES = GUEST_BASE / 65536 + 1;
 
 /** A decoded instruction; 32 bytes. Register fields are byte offsets into the state block. */
 export const REC = {

@@ -3,7 +3,7 @@ import { Code, type Label, type ModuleBuilder, Op, type Signature, type ValueTyp
 import { Value } from "../emit/value.ts";
 import { S, SEG, Seg } from "../state.ts";
 import { emitEnter } from "./emitter.ts";
-import { Exit, GUEST_BASE, JUMP_CACHE } from "./layout.ts";
+import { Exit, JUMP_CACHE, MEMORY_PAGES } from "./layout.ts";
 
 /** An imported function. */
 export interface Imported {
@@ -62,7 +62,7 @@ function signature(f: { args: readonly ValueType[]; result: ValueType | null }):
 /** Writes the common imports and functions into a new module. Always the same order, so that bodies can be reused. */
 export function linkModule(module: ModuleBuilder, imports: ImportTable): Linkage {
   const handlerType = module.type(HANDLER_SIGNATURE), regionType = module.type(REGION_SIGNATURE);
-  module.importMemory("env", "memory", GUEST_BASE / 65536);
+  module.importMemory("env", "memory", MEMORY_PAGES);
   module.importTable("env", "handlers", 1);
   const helpers = new Map<string, Imported>(), kernels = new Map<string, Imported>();
   for (const [name, type] of imports.helpers) {

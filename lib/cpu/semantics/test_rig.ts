@@ -4,7 +4,7 @@ import { decode, newInstruction } from "../decode/mod.ts";
 import { Value } from "../emit/value.ts";
 import { fpuHelpers, kernelModule, kernelTable } from "../fpu/mod.ts";
 import { InterpreterEmitter } from "../interpreter/emitter.ts";
-import { CPU_BASE, GUEST_BASE } from "../interpreter/layout.ts";
+import { CPU_BASE, MEMORY_PAGES } from "../interpreter/layout.ts";
 import { HANDLER_SIGNATURE, type ImportTable, linkModule } from "../interpreter/linkage.ts";
 import { writeRecord } from "../interpreter/records.ts";
 import { slowPaths } from "../slow_paths.ts";
@@ -28,7 +28,7 @@ export type Run = () => number;
 
 /** A state block in memory. */
 export class DefinitionRig {
-  readonly memory = new WebAssembly.Memory({ initial: GUEST_BASE / 65536 });
+  readonly memory = new WebAssembly.Memory({ initial: MEMORY_PAGES });
   /** The state block, by the offsets of {@link S}. */
   readonly state = new DataView(this.memory.buffer, CPU_BASE, S.SIZE);
   readonly #records = new DataView(this.memory.buffer);

@@ -8,7 +8,7 @@ import { type Code, Op, OpSimd } from "../../wasm/mod.ts";
 import type { Place, Size } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE, GUEST_BASE, TLB } from "../interpreter/layout.ts";
-import type { S } from "../state.ts";
+import { PAGE, S } from "../state.ts";
 
 const LOAD: Record<Size, number> = { 8: Op.I32_LOAD8_U, 16: Op.I32_LOAD16_U, 32: Op.I32_LOAD, 64: Op.I64_LOAD };
 const STORE: Record<Size, number> = { 8: Op.I32_STORE8, 16: Op.I32_STORE16, 32: Op.I32_STORE, 64: Op.I64_STORE };
@@ -33,7 +33,7 @@ export interface AccessLinkage {
    */
   readonly fillRead: number;
   readonly fillWrite: number;
-  /** (linear address, bytes, write, field) → likewise, and lets the {@link RememberedPage} lead to the address. */
+  /** (linear address, bytes, write, address of a remembered page) → the address's offset in its page, which is now remembered; -1 if the region must be left. */
   readonly remember: number;
 }
 
@@ -53,10 +53,8 @@ function field(entry: Value, type: "i32" | "i64", offset: number): Value {
   });
 }
 
-/** Fields of the state block that remember a page: good for the stack, where one page serves most accesses. */
-export type RememberedPage = typeof S.STACK_PAGE | typeof S.FRAME_PAGE;
-/** Offset of what leads to the host offset, after the page's linear address. */
-export const PAGE_ADDEND = 8;
+/** The number of a remembered page, see {@link S.READ_PAGES}: that of the base register or one from 16 on; -1 for none. */
+export type PageNumber = number;
 
 /** Emits accesses to linear addresses (i32, or i64 in 64-bit code). */
 export class RegionAccesses {
@@ -67,17 +65,18 @@ export class RegionAccesses {
   }
 
   /** Host offset of a linear address, after making sure that `bytes` bytes there can be accessed. */
-  host(address: Value, bytes: number, write: boolean, page: RememberedPage | null = null): Value {
-    const e = this.#e, { code } = e, linear = e.let(address), wide = linear.type === "i64";
-    if (page === null) {
+  host(address: Value, bytes: number, write: boolean, number: PageNumber = -1): Value {
+    const e = this.#e, { code } = e, linear = e.let(address);
+    if (number < 0) {
       const entry = this.#entry(linear);
       this.#check(linear, entry, bytes, write);
       return linear.wrap().add(field(entry, "i32", TLB.ADDEND));
     }
-    // Both ends must lie in it: unlike an entry of the TLB, it has not been chosen by the first byte's page.
-    const remembered = stateField(wide ? "i64" : "i32", page), last = linear.add(bytes - 1).and(-4096);
-    const outside = linear.and(-4096).ne(remembered);
-    (bytes === 1 ? outside : outside.or(last.ne(remembered))).emit(code);
+    const page = (write ? S.WRITE_PAGES : S.READ_PAGES) + PAGE.SIZE * number;
+    const offset = code.local("i64"), inPage = Value.local("i64", offset);
+    linear.extendU().sub(stateField("i64", page + PAGE.TAG)).emit(code);
+    code.set(offset);
+    this.#isOutside(inPage, bytes, linear.type === "i64" ? page + PAGE.LIMIT : -1).emit(code);
     code.unlikely();
     code.if(() =>
       e.bailIfSo(() => {
@@ -86,9 +85,26 @@ export class RegionAccesses {
         code.i32(write ? 1 : 0);
         code.i32(CPU_BASE + page);
         code.call(e.linkage.remember);
+        code.tee(offset);
+        code.i64(0n);
+        code.op(Op.I64_LT_S);
       })
     );
-    return linear.wrap().add(stateField("i32", page + PAGE_ADDEND));
+    return inPage.wrap().add(stateField("i32", page + PAGE.HOST));
+  }
+
+  /**
+   * Does an access at a distance from a page's address not lie in the page? No address of 32 bits is near {@link NO_PAGE}; others
+   * can be: their code (`limit` is where to find the page's size) asks whether there is a page.
+   */
+  #isOutside(offset: Value, bytes: number, limit: number): Value {
+    if (limit < 0) return offset.gtU(4096 - bytes);
+    const both = bytes === 1 ? offset : offset.or(offset.add(bytes - 1));
+    const size = new Value("i64", (code) => {
+      code.i32(0);
+      code.memory(Op.I64_LOAD32_U, CPU_BASE + limit);
+    });
+    return both.geU(size);
   }
 
   /** Address of the TLB entry for a linear address. */
@@ -128,16 +144,16 @@ export class RegionAccesses {
     code.memory(STORE[size], GUEST_BASE);
   }
 
-  load(address: Value, size: Size, page: RememberedPage | null = null): Value {
-    return this.#read(this.host(address, size / 8, false, page), size);
+  load(address: Value, size: Size, number: PageNumber = -1): Value {
+    return this.#read(this.host(address, size / 8, false, number), size);
   }
 
-  store(address: Value, value: Value, size: Size, page: RememberedPage | null = null): void {
-    this.#write(this.host(address, size / 8, true, page), value, size);
+  store(address: Value, value: Value, size: Size, number: PageNumber = -1): void {
+    this.#write(this.host(address, size / 8, true, number), value, size);
   }
 
-  open(address: Value, size: Size, page: RememberedPage | null = null): Place {
-    const host = this.#e.let(this.host(address, size / 8, true, page));
+  open(address: Value, size: Size, number: PageNumber = -1): Place {
+    const host = this.#e.let(this.host(address, size / 8, true, number));
     return { value: this.#read(host, size), set: (value) => this.#write(host, value, size) };
   }
 

@@ -18,7 +18,7 @@ import { Value } from "../emit/value.ts";
 import { CPU_BASE } from "../interpreter/layout.ts";
 import { type Imported, LEFT } from "../interpreter/linkage.ts";
 import { R, S, SEG, Seg } from "../state.ts";
-import { type AccessLinkage, RegionAccesses, type RememberedPage } from "./accesses.ts";
+import { type AccessLinkage, type PageNumber, RegionAccesses } from "./accesses.ts";
 import type { RegionInstruction } from "./discovery.ts";
 import { FlagTracker } from "./flags.ts";
 import type { SteadyLocals } from "./steady_locals.ts";
@@ -96,6 +96,8 @@ export class RegionEmitter extends EmitterBase implements Emitter {
   calledHelper = false;
   /** True if the current instruction does without the system function that it stands for. */
   #inPlace = false;
+  /** Registers that hold something just loaded, see pointers.ts. */
+  loaded = 0;
   size: Size = 32;
 
   constructor(context: RegionContext) {
@@ -257,11 +259,16 @@ export class RegionEmitter extends EmitterBase implements Emitter {
     const data = this.let(value);
     this.memory.store(this.linear(index, size / 8, true), data, size, this.#pageOf(operand));
   }
-  /** The page that an operand is likely to be in. */
-  #pageOf(operand: Operand): RememberedPage | null {
-    if (operand.kind !== "mem" || operand.index >= 0 || !isFlatAccess(this.mode, operand.segment)) return null;
-    if (operand.base === R.SP) return S.STACK_PAGE;
-    return operand.base === R.BP ? S.FRAME_PAGE : null;
+  /** Which remembered page an operand is likely to be in: addresses of the same form share one. */
+  #pageOf(operand: Operand): PageNumber {
+    if (operand.kind !== "mem" || operand.base === 16 || !isFlatAccess(this.mode, operand.segment)) return -1;
+    const { base, index, disp } = operand, registers = (base < 0 ? 0 : 1 << base) | (index < 0 ? 0 : 1 << index);
+    if (base === R.SP) return base;
+    if ((this.loaded & registers) !== 0) return -1;
+    const far = (disp + 2048) >> 12;
+    return base >= 0 && index < 0 && far === 0
+      ? base
+      : 16 + (Math.imul(base + 17 * index + 257 * far, 0x9e3779b1) >>> 28);
   }
   open(index: number): Place {
     const operand = this.operand(index), size = this.generalSize(index);
@@ -463,11 +470,11 @@ export class RegionEmitter extends EmitterBase implements Emitter {
 
   override stackLoad(delta: number, size: Size): Value {
     const linear = this.translate({ which: Seg.SS }, this.stackOffset(delta), size / 8, false);
-    return this.memory.load(linear, size, S.STACK_PAGE);
+    return this.memory.load(linear, size, R.SP);
   }
   override stackStore(delta: number, value: Value, size: Size): void {
     const data = this.let(value), linear = this.translate({ which: Seg.SS }, this.stackOffset(delta), size / 8, true);
-    this.memory.store(linear, data, size, S.STACK_PAGE);
+    this.memory.store(linear, data, size, R.SP);
   }
 
   // ---- flags

@@ -1,21 +1,21 @@
 /** What region modules have in common, and the module of functions that all regions call. */
-import { Code, ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
+import { Code, type Label, ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
 import type { CodeMode } from "../emit/emitter.ts";
-import { CPU_BASE, GUEST_BASE, HEADER, TLB } from "../interpreter/layout.ts";
+import { CPU_BASE, HEADER, MEMORY_PAGES, TLB } from "../interpreter/layout.ts";
 import { emitFind, type Imported, type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
-import { type AccessLinkage, PAGE_ADDEND } from "./accesses.ts";
+import type { AccessLinkage } from "./accesses.ts";
 import { CARRY_SOURCES, FlagMath, type FlagSource, numberOf, STEP_SOURCES } from "./flag_kinds.ts";
 import { FLAG_STATE_TYPES, operandsIn } from "./flags.ts";
 import type { RegionLinkage } from "./region.ts";
-import { S } from "../state.ts";
+import { PAGE, S } from "../state.ts";
 
 const LOOKUP: Signature = { parameters: ["i32", "i64"], results: ["i32"] };
 const FILL: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
 const FILL_WIDE: Signature = { parameters: ["i64", "i32"], results: ["i32"] };
 const FILL_NUMBER: Signature = { parameters: ["f64", "i32"], results: ["i32"] };
-const REMEMBER: Signature = { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] };
-const REMEMBER_WIDE: Signature = { parameters: ["i64", "i32", "i32", "i32"], results: ["i32"] };
+const REMEMBER: Signature = { parameters: ["i32", "i32", "i32", "i32"], results: ["i64"] };
+const REMEMBER_WIDE: Signature = { parameters: ["i64", "i32", "i32", "i32"], results: ["i64"] };
 const RAW: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i64"] };
 const CARRY: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i32"] };
 
@@ -25,7 +25,7 @@ export function regionTemplate({ kernels, helpers }: ImportTable): {
   linkage: (mode: CodeMode) => RegionLinkage;
 } {
   const module = new ModuleBuilder();
-  module.importMemory("env", "memory", GUEST_BASE / 65536);
+  module.importMemory("env", "memory", MEMORY_PAGES);
   module.importTable("env", "handlers", 1);
   const lookups = {
     flat: module.importFunction("shared", "lookupFlat", LOOKUP),
@@ -74,7 +74,7 @@ export function regionTemplate({ kernels, helpers }: ImportTable): {
 /** The module of shared functions. */
 export function sharedModule(): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
-  module.importMemory("env", "memory", GUEST_BASE / 65536);
+  module.importMemory("env", "memory", MEMORY_PAGES);
   const fill = (name: string, signature: Signature) => module.importFunction("fill", name, signature);
   const read = fill("read", FILL), write = fill("write", FILL);
   const readNumber = fill("readNumber", FILL_NUMBER), writeNumber = fill("writeNumber", FILL_NUMBER);
@@ -102,10 +102,10 @@ function fillWideCode(fill: number): Code {
   return code;
 }
 
-/** (linear address, bytes, write, field) → 1 if the access is not possible; else the field remembers the page. */
+/** (linear address, bytes, write, address of a remembered page) → the offset in the page, which is remembered unless only this access is possible; -1 if it is not. */
 function rememberCode(read: number, write: number, wide: boolean): Code {
   const code = new Code(4), entry = code.local("i32"), LINEAR = 0, BYTES = 1, WRITES = 2, FIELD = 3;
-  const [load, store] = wide ? [Op.I64_LOAD, Op.I64_STORE] : [Op.I32_LOAD, Op.I32_STORE];
+  const load = wide ? Op.I64_LOAD : Op.I32_LOAD;
   const linear = Value.local(wide ? "i64" : "i32", LINEAR);
   linear.shrU(12 - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT).emit(code);
   code.i32(0);
@@ -123,22 +123,42 @@ function rememberCode(read: number, write: number, wide: boolean): Code {
       code.get(BYTES);
       code.call(fill);
       code.if(() => {
-        code.i32(1);
+        code.i64(-1n);
         code.op(Op.RETURN);
       });
     });
+    code.get(FIELD);
+    code.get(entry);
+    code.memory(Op.I64_LOAD, tag);
+    code.memory(Op.I64_STORE, PAGE.TAG);
   };
   code.get(WRITES);
   code.if(() => check(TLB.WRITE, write), () => check(TLB.READ, read));
   code.get(FIELD);
   code.get(entry);
-  code.memory(load, TLB.WRITE);
-  code.memory(store, 0);
-  code.get(FIELD);
-  code.get(entry);
   code.memory(Op.I32_LOAD, TLB.ADDEND);
-  code.memory(Op.I32_STORE, PAGE_ADDEND);
+  linear.wrap().and(-4096).emit(code);
+  code.op(Op.I32_ADD);
+  code.memory(Op.I32_STORE, PAGE.HOST);
+  // A write that is possible this once leaves an odd tag.
+  code.get(FIELD);
+  code.i32(4096);
+  code.get(FIELD);
+  code.memory(Op.I32_LOAD, PAGE.TAG);
+  code.i32(12);
+  code.op(Op.I32_SHL);
+  code.op(Op.I32_XOR);
+  code.i32(4096);
+  code.op(Op.I32_AND);
+  code.memory(Op.I32_STORE, PAGE.LIMIT);
+  const number = Value.local("i32", FIELD).sub(CPU_BASE + S.READ_PAGES).shrU(4).extendU();
   code.i32(0);
+  code.i32(0);
+  code.memory(Op.I64_LOAD, CPU_BASE + S.REMEMBERS);
+  Value.i64(1).shl(number).emit(code);
+  code.op(Op.I64_OR);
+  code.memory(Op.I64_STORE, CPU_BASE + S.REMEMBERS);
+  linear.extendU().and(4095).emit(code);
   return code;
 }
 
@@ -192,12 +212,22 @@ function stateWord(offset: number): Value {
   });
 }
 
-/** Runs `body` if the number in a local is a source's. */
-function ifSource(code: Code, number: number, source: FlagSource, body: () => void): void {
-  code.get(number);
-  code.i32(numberOf(source));
-  code.op(Op.I32_EQ);
-  code.if(() => code.scope(body));
+/** Runs the arm of the source whose number is in a local; every arm returns. */
+function bySource(code: Code, number: number, sources: readonly FlagSource[], arm: (source: FlagSource) => void): void {
+  const labels: Label[] = [];
+  const nest = (n: number, unknown: Label) => {
+    if (n < 0) {
+      code.get(number);
+      return code.brTable(Array.from(labels, (label) => label ?? unknown), unknown);
+    }
+    code.block((label) => {
+      labels[numberOf(sources[n])] = label;
+      nest(n - 1, unknown);
+    });
+    code.scope(() => arm(sources[n]));
+  };
+  code.block((unknown) => nest(sources.length - 1, unknown));
+  code.op(Op.UNREACHABLE);
 }
 
 function mathOf(code: Code, source: FlagSource, at: typeof MAIN, carry: () => Value): FlagMath {
@@ -210,13 +240,10 @@ function mathOf(code: Code, source: FlagSource, at: typeof MAIN, carry: () => Va
 /** CF of the older source. */
 function carryCode(): Code {
   const code = new Code(PARAMETERS);
-  for (const source of CARRY_SOURCES) {
-    ifSource(code, OLDER.number, source, () => {
-      mathOf(code, source, OLDER, () => Value.i32(0)).flag("CF").emit(code);
-      code.op(Op.RETURN);
-    });
-  }
-  code.op(Op.UNREACHABLE);
+  bySource(code, OLDER.number, CARRY_SOURCES, (source) => {
+    mathOf(code, source, OLDER, () => Value.i32(0)).flag("CF").emit(code);
+    code.op(Op.RETURN);
+  });
   return code;
 }
 
@@ -230,14 +257,11 @@ function rawCode(carry: number): Code {
     code.set(index);
     return Value.local(type, index);
   };
-  for (const source of [...CARRY_SOURCES, ...STEP_SOURCES]) {
-    ifSource(code, MAIN.number, source, () => {
-      const { res, aux } = mathOf(code, source, MAIN, older).raw();
-      const low = local(code, res), high = local(code, aux);
-      low.extendU().or(high.extendU().shl(32)).emit(code);
-      code.op(Op.RETURN);
-    });
-  }
-  code.op(Op.UNREACHABLE);
+  bySource(code, MAIN.number, [...CARRY_SOURCES, ...STEP_SOURCES], (source) => {
+    const { res, aux } = mathOf(code, source, MAIN, older).raw();
+    const low = local(code, res), high = local(code, aux);
+    low.extendU().or(high.extendU().shl(32)).emit(code);
+    code.op(Op.RETURN);
+  });
   return code;
 }

@@ -12,6 +12,7 @@ import { type FlagFunctions, FlagTracker } from "./flags.ts";
 import { type Edge, FlowGraph } from "./flow_graph.ts";
 import type { AccessLinkage } from "./accesses.ts";
 import { findDeadFlags } from "./dead_flags.ts";
+import { findLoaded, loadedAfter } from "./pointers.ts";
 import { perfectHash } from "./perfect_hash.ts";
 import { ALL_XMM, REGISTERS, registerUse, XMM0 } from "./register_use.ts";
 import { SteadyLocals } from "./steady_locals.ts";
@@ -82,6 +83,8 @@ export class RegionWriter implements NodeWriter {
   /** By node: registers that its code may change, and those whose locals may differ from the state block where it begins. */
   readonly #written: Int32Array;
   readonly #dirtyAt: Int32Array;
+  /** By node: registers that hold something just loaded where it begins. */
+  readonly #loadedAt: Int32Array;
   /** Registers whose locals may differ from the state block in the node that is being written. */
   #dirty = 0;
   readonly #tlb: number;
@@ -132,6 +135,7 @@ export class RegionWriter implements NodeWriter {
       ...this.#x87 ? STEADY_X87 : [],
     ]);
     const analysis = analyse(this.#graph);
+    this.#loadedAt = findLoaded(this.#graph, analysis, this.#blocks);
     this.#writer = new StructuredWriter(code, this.#graph, analysis, this);
     this.#checked = this.#findChecks(analysis.headers);
     this.#needs = this.#findNeeds(analysis.order);
@@ -415,6 +419,7 @@ export class RegionWriter implements NodeWriter {
     this.#getState(S.SEG + Seg.CS * SEG.SIZE + SEG.LIMIT);
     code.i32(last | 0);
     code.op(Op.I32_LT_U);
+    code.unlikely();
     code.if(() => this.#bailAt(this.#blocks[0].ip));
   }
 
@@ -484,6 +489,7 @@ export class RegionWriter implements NodeWriter {
     const code = this.#body;
     code.i32(this.#sites.push({ ip: next, done: true, unfinished: this.#unfinished }) - 1);
     this.#getState(S.LEAVE);
+    code.unlikely();
     code.brIf(this.#bail);
     code.op(Op.DROP);
   }
@@ -493,6 +499,7 @@ export class RegionWriter implements NodeWriter {
     const code = this.#body;
     if (this.#emitter.calledHelper) {
       this.#getState(S.LEAVE);
+      code.unlikely();
       code.if(() => {
         this.#setState(S.BUDGET, () => code.get(this.#budget));
         this.#setState(S.EXIT, () => code.i32(Exit.TRANSFER));
@@ -546,8 +553,11 @@ export class RegionWriter implements NodeWriter {
     const dead = findDeadFlags(block.instructions);
     this.#x87?.enter(number);
     this.#dirty = this.#dirtyAt[number] | this.#written[number];
+    let loaded = this.#loadedAt[number];
     for (const [i, current] of block.instructions.entries()) {
       if (current.flow === "interpret") return this.#leaveTo(current.ip);
+      this.#emitter.loaded = loaded;
+      loaded = loadedAfter(current.instruction, loaded);
       const outcome = this.#instruction(current, dead[i] !== 0);
       if (outcome === null) return;
       this.#unfinished--;
@@ -649,6 +659,7 @@ export class RegionWriter implements NodeWriter {
     code.memory(Op.I32_LOAD, pageCell(ip));
     code.get(this.#mode);
     code.op(Op.I32_NE);
+    code.unlikely();
     code.if(() => this.#leaveTo(ip));
   }
 
@@ -691,6 +702,7 @@ export class RegionWriter implements NodeWriter {
       code.get(DEPTH);
       code.i32(DEEPEST);
       code.op(Op.I32_GT_U);
+      code.unlikely();
       code.brIf(elsewhere);
       code.get(CPU);
       code.get(this.#next);

@@ -1,0 +1,72 @@
+/**
+ * Tells registers that walk through memory from those that were just loaded. What is accessed through the former is likely to be in
+ * the page of the access before; the latter may point anywhere. A guess: nothing but speed depends on it.
+ */
+import type { Instruction, MemoryOperand } from "../decode/instruction.ts";
+import { R } from "../state.ts";
+import type { RegionBlock } from "./discovery.ts";
+import type { Analysis } from "./structure.ts";
+import type { FlowGraph } from "./flow_graph.ts";
+import { registerUse } from "./register_use.ts";
+
+const GENERAL = 0xffff, STACK = (1 << R.SP) | (1 << R.BP), RESULT = 1 << R.AX;
+/** These move registers by little, or bring back what was saved. */
+const STEADY = new Set("inc dec push pop movs stos lods scas cmps".split(" "));
+
+function ofAddress({ base, index }: MemoryOperand): number {
+  return ((base < 0 || base > 15 ? 0 : 1 << base) | (index < 0 ? 0 : 1 << index)) & ~STACK;
+}
+
+/** Spilled variables and constants in memory are steadier than what lies behind other pointers. */
+function isVariable({ base, index }: MemoryOperand): boolean {
+  return index < 0 && (base === R.SP || base === R.BP || base < 0);
+}
+
+/** Which registers hold something just loaded or computed after an instruction, as a mask; `loaded` are those before it. */
+export function loadedAfter(instruction: Instruction, loaded: number): number {
+  const { mnemonic, operands } = instruction;
+  if (mnemonic === "call") return loaded | RESULT;
+  const written = registerUse(instruction).written & GENERAL & ~STACK;
+  if (written === 0 || STEADY.has(mnemonic)) return loaded;
+  const [to, from] = operands, kept = loaded & ~written;
+  if (to?.kind !== "reg" || to.file !== "gpr" || written !== 1 << to.reg || from === undefined) return loaded | written;
+  const of = () => {
+    if (from.kind === "imm") return 0;
+    if (from.kind === "reg") return from.file === "gpr" ? loaded & (1 << from.reg) : 1;
+    if (from.kind !== "mem") return 1;
+    return mnemonic === "lea" ? loaded & ofAddress(from) : isVariable(from) ? 0 : 1;
+  };
+  switch (mnemonic) {
+    case "mov":
+    case "lea":
+      return of() !== 0 ? kept | written : kept;
+    case "add":
+    case "sub":
+      return of() !== 0 ? loaded | written : loaded;
+    default:
+      return loaded | written;
+  }
+}
+
+/** By node: registers just loaded where it begins. Around a loop only what happens in it counts. */
+export function findLoaded(
+  graph: FlowGraph,
+  { order, position, headers }: Analysis,
+  blocks: readonly RegionBlock[],
+): Int32Array {
+  const loaded = new Int32Array(graph.successors.length), around = new Int32Array(graph.successors.length);
+  // Twice: the second time what comes back to the loop's header is known.
+  for (let pass = 0; pass < 2; pass++) {
+    loaded.set(around);
+    for (const node of order) {
+      let after = loaded[node];
+      const block = node > 0 && node <= blocks.length ? blocks[node - 1] : null;
+      for (const { instruction } of block?.instructions ?? []) after = loadedAfter(instruction, after);
+      for (const { target } of graph.successors[node]) {
+        if (position[target] <= position[node]) around[target] |= after;
+        else if (!headers.has(target)) loaded[target] |= after;
+      }
+    }
+  }
+  return loaded;
+}
