@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { type TestBoard, testBoard } from "./test_board.ts";
+import { TIERS } from "./options.ts";
 import { CR0, R, S, Seg } from "./state.ts";
 
 /** mov ecx,1000; L: add eax,3; xor ebx,eax; inc dword [0x2000]; dec ecx; jnz L; hlt */
@@ -300,4 +301,22 @@ Deno.test("stores across the end of a page with code are no matter for the first
   board.load(0x1000, 0xc7, 0x05, 0xfd, 0x1f, 0, 0, 1, 2, 3, 4, 0xf4);
   assertEquals(board.cpu.run(10), "halted");
   assertEquals(board.memory.read32(0x1ffd), 0x04030201);
+});
+
+Deno.test("the instruction after STI runs before a waiting interrupt, in every tier", () => {
+  for (const tier of TIERS) {
+    const { cpu, memory, load } = testBoard({ tier });
+    // L: cli; nop; sti; jmp M; nop; M: inc eax; jmp L. The handler: hlt.
+    load(0x1000, 0xfa, 0x90, 0xfb, 0xeb, 1, 0x90, 0x40, 0xeb, 0xf7);
+    load(0x1100, 0xf4);
+    load(0x2008, 0xff, 0xff, 0, 0, 0, 0x9b, 0xcf, 0);
+    load(0x3000 + 0x20 * 8, 0x00, 0x11, 0x08, 0, 0, 0x8e, 0, 0);
+    cpu.r.setNumber(S.GDTR_BASE, 0x2000);
+    cpu.r.setNumber(S.IDTR_BASE, 0x3000);
+    cpu.run(600);
+    cpu.run(1);
+    cpu.setInterruptLine(true);
+    assertEquals(cpu.run(100), "halted", tier);
+    assertEquals(memory.read32(0x8000 - 12), 0x1006, tier);
+  }
 });
