@@ -124,6 +124,9 @@ export abstract class EmitterBase {
   exceptionally(condition: Value, then: () => void, otherwise: () => void): void {
     this.if(this.#unlikely(condition), then, otherwise);
   }
+  leaveIf(_condition: Value): boolean {
+    return false;
+  }
   /** A condition that hardly ever holds, to be followed by its branch. */
   #unlikely(condition: Value): Value {
     return new Value(condition.type, (code) => {

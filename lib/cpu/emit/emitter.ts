@@ -77,6 +77,11 @@ export interface Emitter {
    * code before this instruction instead of writing `then`.
    */
   exceptionally(condition: Value, then: () => void, otherwise: () => void): void;
+  /**
+   * A translator leaves the running code before this instruction if the condition, which hardly ever does, holds, and gives true:
+   * behind this it does not hold. Otherwise nothing happens. Nothing may have been changed before.
+   */
+  leaveIf(condition: Value): boolean;
   /** The value as it is now. */
   steady(value: Steady): Value;
   /** What the value is computed from may have changed other than by a system function. */

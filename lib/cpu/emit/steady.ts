@@ -31,9 +31,9 @@ export function sseNotRounding(from: StateReader): Value {
 /** Bits of FCW: exception masks, precision control (64 bits) and rounding control (to nearest). Intel SDM vol. 1, section 8.1.5. */
 const FCW_BITS = 0xf3f, FCW_COMMON = 0x33f;
 
-/** Not 0 if FCW does not mask all exceptions, or does not round to nearest with 64 bits. */
-export function x87NotCommon(from: StateReader): Value {
-  return from.state(S.FCW, "i32").and(FCW_BITS).xor(FCW_COMMON);
+/** 1 if FCW masks all exceptions and rounds to nearest with 64 bits, else 0. */
+export function x87Rounds64(from: StateReader): Value {
+  return from.state(S.FCW, "i32").and(FCW_BITS).eq(FCW_COMMON);
 }
 
 /** Not 0 if x87 instructions raise #NM. */
@@ -42,4 +42,4 @@ export function x87Disabled(from: StateReader): Value {
 }
 
 /** What a translator keeps where SSE registers, and where the x87 stack is in use. */
-export const STEADY_SSE = [sseDisabled, sseNotRounding] as const, STEADY_X87 = [x87Disabled, x87NotCommon] as const;
+export const STEADY_SSE = [sseDisabled, sseNotRounding] as const, STEADY_X87 = [x87Disabled, x87Rounds64] as const;

@@ -62,8 +62,9 @@ function compute(
   commit: (number: Value, result: Value) => void,
 ): void {
   e.exceptionally(e.someEmpty(...registers), general, () => {
-    const { significand, result } = number();
-    e.exceptionally(result.ltS(0), general, () => commit(significand, result));
+    const { significand, result, settled } = number();
+    if (settled) commit(significand, result);
+    else e.exceptionally(result.ltS(0), general, () => commit(significand, result));
   });
 }
 
@@ -263,9 +264,13 @@ function pushMemory(e: Emitter, operand: MemoryNumber): void {
   };
   e.exceptionally(isFull(e), general, () => {
     const significand = e.variable(e.i64(0)), result = e.variable(e.i32(0));
+    // Integers raise nothing.
+    let isSettled = type === "integer";
     const widen = () => {
       significand.set(e.kernel(`x87_widen_${type}`, bits));
-      result.set(numberResult(e));
+      const left = numberResult(e);
+      isSettled = e.leaveIf(left.ltS(0));
+      result.set(left);
     };
     if (type === "integer") {
       const number = fromInteger(e, bits);
@@ -278,11 +283,13 @@ function pushMemory(e: Emitter, operand: MemoryNumber): void {
       e.rarely(isNormal.eqz(), widen);
     }
     const settled = e.let(result.value);
-    e.exceptionally(settled.ltS(0), general, () => {
+    const commit = () => {
       notePointers(e);
       setFlags(e, settled);
       pushNumber(e, e.let(significand.value), settled);
-    });
+    };
+    if (isSettled) commit();
+    else e.exceptionally(settled.ltS(0), general, commit);
   });
 }
 

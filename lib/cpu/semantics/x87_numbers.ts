@@ -5,7 +5,7 @@
 import type { Emitter } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
 import { S } from "../state.ts";
-import { x87NotCommon } from "../emit/steady.ts";
+import { x87Rounds64 } from "../emit/steady.ts";
 
 /** An x87 number. */
 export interface Number80 {
@@ -17,7 +17,10 @@ export interface Number80 {
 /** Result of a computation: the significand, and sign and exponent with flags and C1 as in FSW 16 bits higher. */
 export interface Computed {
   readonly significand: Value;
+  /** Negative if an exception is not masked … */
   readonly result: Value;
+  /** … unless this is true: then the instruction has been left in that case. */
+  readonly settled?: boolean;
 }
 
 /** What stands for a result that is not known yet. */
@@ -30,10 +33,10 @@ function middling(signExponent: Value): Value {
   return signExponent.add(0x2000);
 }
 
-/** Not 0 if the common case applies to two numbers. */
+/** 1 if the common case applies to two numbers, else 0. */
 function areCommon(e: Emitter, a: Number80, b: Number80): Value {
   const normal = a.significand.and(b.significand).shrU(63).wrap();
-  return middling(a.signExponent).and(middling(b.signExponent)).shrU(14).and(normal).and(e.steady(x87NotCommon).eqz());
+  return middling(a.signExponent).and(middling(b.signExponent)).shrU(14).and(normal).and(e.steady(x87Rounds64));
 }
 
 /** Runs `inPlace` where the condition holds; `kernel` computes what it does not give a result for. */
@@ -49,11 +52,13 @@ function computed(
     result.set(newResult);
   };
   e.if(condition, () => inPlace(set));
+  let settled = false;
   e.rarely(result.value.eq(UNKNOWN), () => {
     const exact = kernel();
+    settled = e.leaveIf(exact.result.ltS(0));
     set(exact.significand, exact.result);
   });
-  return { significand: e.let(significand.value), result: e.let(result.value) };
+  return { significand: e.let(significand.value), result: e.let(result.value), settled };
 }
 
 /** Not 0 if a number of which `lost` is cut off, the last bit being that of `kept`, is to be rounded up: above a half, or from a half to even. */
@@ -149,7 +154,7 @@ export function toFloat(
   const [fraction, bias] = size === 64 ? [52, 1023] : [23, 127], cut = 63 - fraction;
   const exponent = e.let(signExponent.and(0x7fff).sub(16383 - bias + 1));
   const normal = exponent.ltU(2 * bias - 1).and(significand.shrU(63).wrap());
-  return computed(e, normal.and(e.steady(x87NotCommon).eqz()), (set) => {
+  return computed(e, normal.and(e.steady(x87Rounds64)), (set) => {
     const kept = e.let(significand.shrU(cut)),
       lost = e.let(significand.shl(64 - cut)),
       up = e.let(roundsUp(kept, lost));

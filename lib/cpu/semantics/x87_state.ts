@@ -4,7 +4,7 @@ import type { Value } from "../emit/value.ts";
 import { CR0, Flag, S, Vector } from "../state.ts";
 import { checkAvailable, checkPendingError, settleError } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
-import { sseNotRounding, x87NotCommon } from "../emit/steady.ts";
+import { sseNotRounding, x87Rounds64 } from "../emit/steady.ts";
 
 /** Bits of FCW that exist; bit 6 always reads as one. */
 const FCW_MASK = 0x1f7f, FCW_ONES = 0x40;
@@ -30,7 +30,7 @@ define("fninit", (e) => {
 /** FNINIT's values, also after FNSAVE. */
 function initialise(e: Emitter): void {
   e.kernel("x87_initialise", e.base());
-  e.steadyChanged(x87NotCommon);
+  e.steadyChanged(x87Rounds64);
   for (const offset of [S.FOP, S.FCS, S.FDS]) e.setState(offset, "i32", e.i32(0));
   for (const offset of [S.FIP, S.FDP]) e.setState(offset, "i64", e.i64(0));
 }
@@ -55,7 +55,7 @@ function setControl(e: Emitter, value: Value): void {
   const control = e.let(value.and(FCW_MASK).or(FCW_ONES)), status = e.state(S.FSW, "i32").and(~SUMMARY);
   const pending = status.and(FLAGS).and(control.not());
   e.setState(S.FCW, "i32", control);
-  e.steadyChanged(x87NotCommon);
+  e.steadyChanged(x87Rounds64);
   e.setState(S.FSW, "i32", e.select(pending, status.or(SUMMARY), status));
 }
 
@@ -169,7 +169,7 @@ define("fnstenv", (e) => {
   settleError(e);
   storeEnvironment(e, image);
   e.setState(S.FCW, "i32", e.state(S.FCW, "i32").or(0x3f));
-  e.steadyChanged(x87NotCommon);
+  e.steadyChanged(x87Rounds64);
   e.kernel("x87_summary", e.base());
 });
 

@@ -173,6 +173,10 @@ export class RegionEmitter extends EmitterBase implements Emitter {
     if (condition.constant !== 0n) this.#bailIf(condition);
     otherwise();
   }
+  override leaveIf(condition: Value): boolean {
+    this.#bailIf(condition);
+    return true;
+  }
   override while(condition: () => Value, body: () => void): void {
     const before = this.#flags.known;
     this.#depth++;
