@@ -24,6 +24,8 @@ ASM is a piece of assembly in nasm's syntax, statements separated by ";": "mov e
   --reference T           the reference (default interpreter)
   --tlb N                 TLB entries of the compared machine
   --evict N               translated code of the compared machine is thrown away every N regions
+  --code-bytes N          room is made for translated code when there is more than N bytes
+  --record-bytes N        decoded blocks of the compared machine are forgotten at N bytes of records
   --compile-seed N        random thresholds in the compared machine
   --slices N,N…           the compared machine runs in slices
   --from N                the reference runs alone up to instruction N (default 0)
@@ -38,6 +40,8 @@ const OWN = [
   "reference",
   "tlb",
   "evict",
+  "code-bytes",
+  "record-bytes",
   "compile-seed",
   "slices",
   "from",
@@ -118,6 +122,8 @@ async function main(): Promise<number> {
   const stress = {
     tlbEntries: number(own, "tlb"),
     evictEvery: number(own, "evict"),
+    codeBytes: number(own, "code-bytes"),
+    recordBytes: number(own, "record-bytes"),
     compileSeed: number(own, "compile-seed"),
   };
   const slices = own.get("slices")?.split(",").map(Number);

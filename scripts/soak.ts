@@ -1,5 +1,5 @@
 /**
- * `deno run -A scripts/soak.ts [MINUTES] [SECONDS BETWEEN LINES]`: runs Debian's i386 kernel under a load of processes that
+ * `deno task soak [MINUTES] [SECONDS BETWEEN LINES]`: runs Debian's i386 kernel under a load of processes that
  * come and go and of programs that follow one another, as in a build, and says what that does to memory and pauses.
  *
  * Memory is the process's, without the guest's, beyond what it took at the prompt; the part that is executable is code of V8, and in the heap is

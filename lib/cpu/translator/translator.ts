@@ -87,7 +87,7 @@ const MOST_TARGETS = 96;
 /** Places of indirect jumps whose targets are remembered; at more, all are forgotten. */
 const MOST_JUMPS = 20_000;
 /** Bytes of live modules at which room is made. V8 needs about five times as much for them. */
-const MOST_BYTES = 24 << 20;
+const MOST_BYTES = 32 << 20;
 /** Which part of them may be left then. */
 const KEPT = 3 / 4;
 /** After which part of them in new modules all regions have to show again that they are in use. */
