@@ -7,6 +7,7 @@
 import { PAGE_SIZE, type PhysicalMemory } from "../../machine/memory.ts";
 import { type Instruction, MAX_LENGTH, newInstruction } from "../decode/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
+import { ModeBit } from "../mode.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
 import { definitionFor } from "../semantics/mod.ts";
 import { endingOf } from "../semantics/registry.ts";
@@ -93,8 +94,9 @@ function isIndirectJump({ mnemonic, operands }: Instruction): boolean {
   return mnemonic === "jmp" && operands[0].kind !== "rel";
 }
 
-function aliasKey(host: number, key: number, ip: number): string {
-  return `${host}:${key}:${ip}`;
+/** A number for a host offset and a mode key. */
+function placeOf(host: number, key: number): number {
+  return host * (ModeBit.BLOCK + 1) + key;
 }
 
 /** Decoded blocks of one processor. */
@@ -114,8 +116,8 @@ export class BlockCache {
   readonly #freeMarks: number[] = Array.from({ length: CODE_MARKS.FRAMES }, (_, i) => i);
   /** Regions with bytes in a frame. */
   readonly #regionsIn = new Map<number, Set<CodeRegion>>();
-  /** Blocks at places where another block starts a region that was translated for another mapping of the frame. */
-  readonly #aliases = new Map<string, Block>();
+  /** Blocks at places where another block starts a region that was translated for another mapping of the frame, by {@link placeOf} and offset in CS. */
+  readonly #aliases = new Map<number, Map<number, Block>>();
   /** Slots of the ways into regions by mode key. */
   readonly #regionSlots: number[] = [];
   /** How often writes have voided regions, by frame. */
@@ -168,7 +170,7 @@ export class BlockCache {
   /** The block at a host offset for a mode key, if it was decoded before, to be run at `ip`, an offset in CS. */
   find(host: number, key: number, ip: number): Block | undefined {
     const block = this.#byFrame[host >>> 12]?.get((host & (PAGE_SIZE - 1)) | (key << 12));
-    if (block?.region && block.region.ip !== ip) return this.#aliases.get(aliasKey(host, key, ip));
+    if (block?.region && block.region.ip !== ip) return this.#aliases.get(placeOf(host, key))?.get(ip);
     return block;
   }
 
@@ -286,7 +288,7 @@ export class BlockCache {
     let map = this.#byFrame[frame];
     if (!map) this.#byFrame[frame] = map = new Map();
     const place = (block.host & (PAGE_SIZE - 1)) | (block.key << 12);
-    if (map.has(place)) this.#aliases.set(aliasKey(block.host, block.key, ip), block);
+    if (map.has(place)) this.#addAlias(block, ip);
     else map.set(place, block);
     for (const f of new Set(block.secondFrame >= 0 ? [frame, block.secondFrame] : [frame])) {
       const list = this.#inFrame[f];
@@ -295,6 +297,19 @@ export class BlockCache {
       this.#markBytes(block, f);
       this.#watch(f);
     }
+  }
+
+  #addAlias(block: Block, ip: number): void {
+    const place = placeOf(block.host, block.key), aliases = this.#aliases.get(place);
+    if (aliases) aliases.set(ip, block);
+    else this.#aliases.set(place, new Map([[ip, block]]));
+  }
+
+  #removeAlias(block: Block): void {
+    const place = placeOf(block.host, block.key), aliases = this.#aliases.get(place);
+    if (!aliases) return;
+    for (const [ip, alias] of aliases) if (alias === block) aliases.delete(ip);
+    if (aliases.size === 0) this.#aliases.delete(place);
   }
 
   #markBytes(block: Block, frame: number): void {
@@ -441,7 +456,8 @@ export class BlockCache {
     for (const frame of new Set([block.host >>> 12, block.secondFrame])) {
       const list = this.#inFrame[frame];
       if (!list) continue;
-      list.splice(list.indexOf(block), 1);
+      const index = list.indexOf(block);
+      if (index >= 0) list.splice(index, 1);
       if (list.length === 0) this.#emptied(frame);
     }
     this.#void(block);
@@ -452,7 +468,7 @@ export class BlockCache {
     block.valid = false;
     const map = this.#byFrame[block.host >>> 12], place = (block.host & (PAGE_SIZE - 1)) | (block.key << 12);
     if (map?.get(place) === block) map.delete(place);
-    else for (const [key, alias] of this.#aliases) if (alias === block) this.#aliases.delete(key);
+    else this.#removeAlias(block);
     this.#view.setInt32(block.record + HEADER.REGION, 0, true);
     for (const field of block.incoming) this.#view.setInt32(field, 0, true);
     this.#voidRecords(block.record, block.count);
