@@ -1,0 +1,49 @@
+import { assert, assertEquals } from "@std/assert";
+import { TIERS } from "./options.ts";
+import { CR0, R, S } from "./state.ts";
+import { testBoard } from "./test_board.ts";
+
+/**
+ * mov ecx,100; L: mov eax,0x10000; mov cr3,eax; add bl,[0x5000]; mov eax,0x11000; mov cr3,eax; add bh,[0x5000]; dec ecx;
+ * jnz L; hlt
+ */
+const TURNS = [
+  ...[0xb9, 100, 0, 0, 0, 0xb8, 0, 0, 1, 0, 0x0f, 0x22, 0xd8, 0x02, 0x1d, 0, 0x50, 0, 0],
+  ...[0xb8, 0, 0x10, 1, 0, 0x0f, 0x22, 0xd8, 0x02, 0x3d, 0, 0x50, 0, 0, 0x49, 0x75, 0xe1, 0xf4],
+];
+
+/** Two address spaces with the same code; the page at 5000h is another one in the second. */
+function twoSpaces(tier: typeof TIERS[number]) {
+  const board = testBoard({ tier }), { cpu, memory } = board;
+  board.load(0x1000, ...TURNS);
+  board.load(0x5000, 1);
+  board.load(0x6000, 2);
+  for (const [directory, table] of [[0x1_0000, 0x1_2000], [0x1_1000, 0x1_3000]]) {
+    memory.write32(directory, table | 3);
+    for (let page = 0; page < 32; page++) memory.write32(table + page * 4, (page << 12) | 3);
+  }
+  memory.write32(0x1_3000 + 5 * 4, 0x6003);
+  cpu.r.setNumber(S.CR3, 0x1_0000);
+  cpu.r.setI32(S.CR0, cpu.r.i32(S.CR0) | CR0.PG);
+  cpu.flushTlb();
+  cpu.modeChanged();
+  return board;
+}
+
+Deno.test("page tables that take turns: each shows its own pages, and translations are looked up without a walk", () => {
+  for (const tier of TIERS) {
+    const { cpu } = twoSpaces(tier);
+    assertEquals(cpu.run(100_000), "halted", tier);
+    assertEquals([cpu.r.get8(R.BX), cpu.r.get8(R.BX, true)], [100, 200], tier);
+    assert(cpu.statistics["TLB misses"] < 20, `${tier}: ${cpu.statistics["TLB misses"]} misses`);
+  }
+});
+
+Deno.test("page tables that take turns: an entry without its accessed bit is walked, which sets the bit", () => {
+  const { cpu, memory } = twoSpaces("interpreter"), entry = 0x1_3000 + 5 * 4;
+  cpu.run(5 + 8);
+  memory.write32(entry, 0x6003);
+  assertEquals(cpu.run(100_000), "halted");
+  assertEquals(memory.read32(entry), 0x6023);
+  assertEquals([cpu.r.get8(R.BX), cpu.r.get8(R.BX, true)], [100, 200]);
+});
