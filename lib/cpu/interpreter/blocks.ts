@@ -419,12 +419,11 @@ export class BlockCache {
     region.voided();
   }
 
-  /** Lets a region run in place of a block: by its entry `entry`, where the block is at `ip`. */
-  enterRegion(block: Block, code: CodeRegion, slot: number, entry: number, ip: number, mode: CodeMode): void {
+  /** Lets a region run in place of a block that is at `ip`. */
+  enterRegion(block: Block, code: CodeRegion, slot: number, ip: number, mode: CodeMode): void {
     const { record } = block;
     if (!block.region) this.#view.setInt32(record + HEADER.HANDLER, this.#view.getInt32(record + REC.SLOT, true), true);
     this.#view.setInt32(record + HEADER.REGION, slot, true);
-    this.#view.setInt32(record + HEADER.ENTRY, entry, true);
     this.#view.setBigInt64(record + HEADER.IP, BigInt(ip), true);
     const way = this.#regionSlots[block.key] ??= this.#library.pseudoSlot(Pseudo.REGION, mode);
     this.#view.setInt32(record + REC.SLOT, way, true);

@@ -105,12 +105,10 @@ export const HEADER = {
   BYTES: -28,
   /** How often the block may still be entered before it is hot, i32. */
   HEAT: -24,
-  /** Table slot of the region that the block is an entry of, i32; 0 = none. */
+  /** Table slot of the region that the block leads to, i32; 0 = none. */
   REGION: -20,
-  /** The entry's number in that region, i32. */
-  ENTRY: -16,
   /** The handler that the first record had before it led to the region, i32. */
-  HANDLER: -12,
+  HANDLER: -16,
   /** The offset in CS for which the region was translated, i64. */
   IP: -8,
 } as const;

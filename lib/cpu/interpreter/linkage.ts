@@ -46,10 +46,10 @@ export interface ImportTable {
 /** Locals of a handler: the state block and the record. */
 export const CPU = 0, RECORD = 1;
 /**
- * A region's function: (state block, entry, depth of nested calls) → offset in CS where execution goes on, or {@link LEFT}.
+ * A region's function: (state block, depth of nested calls) → offset in CS where execution goes on, or {@link LEFT}.
  * All state is in the state block when it returns.
  */
-export const REGION_SIGNATURE: Signature = { parameters: ["i32", "i32", "i32"], results: ["i64"] };
+export const REGION_SIGNATURE: Signature = { parameters: ["i32", "i32"], results: ["i64"] };
 /** A region's result when it returns to the run loop: S.EXIT says why. */
 export const LEFT = -(2n ** 63n);
 export const HANDLER_SIGNATURE: Signature = { parameters: ["i32", "i32"], results: [] };

@@ -36,6 +36,7 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
     code.get(record);
     code.i32(-HEADER.REGION);
     code.op(Op.I32_SUB);
+    code.memory(Op.I32_LOAD, 0);
     code.set(region);
   };
   // The region takes from the budget itself what it executes.
@@ -55,11 +56,8 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
   enter(RECORD);
   code.loop((again) => {
     code.get(CPU);
-    code.get(region);
-    code.memory(Op.I32_LOAD, HEADER.ENTRY - HEADER.REGION);
     code.i32(0);
     code.get(region);
-    code.memory(Op.I32_LOAD, 0);
     code.callIndirect(linkage.regionType);
     code.tee(result);
     code.i64(LEFT);

@@ -162,7 +162,7 @@ function rememberCode(read: number, write: number, wide: boolean): Code {
   return code;
 }
 
-/** Finds the region entry for an offset in CS. */
+/** (state block, offset in CS) → slot of the region there, 0 if none is known. */
 function lookupCode(flat: boolean): Code {
   const code = new Code(2), record = code.local("i32");
   emitFind(code, flat, 1, record, () => {
@@ -178,9 +178,7 @@ function lookupCode(flat: boolean): Code {
       code.get(1);
       code.op(Op.I64_EQ);
       code.if(() => {
-        code.get(record);
-        code.i32(-HEADER.REGION);
-        code.op(Op.I32_SUB);
+        header(HEADER.REGION, Op.I32_LOAD);
         code.op(Op.RETURN);
       });
     });

@@ -3,7 +3,7 @@ import { Code, type Label, Op, OpSimd } from "../../wasm/mod.ts";
 import type { Instruction } from "../decode/instruction.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { type Imported, LEFT } from "../interpreter/linkage.ts";
-import { CPU_BASE, Exit, HEADER } from "../interpreter/layout.ts";
+import { CPU_BASE, Exit } from "../interpreter/layout.ts";
 import { STEADY_SSE, STEADY_X87 } from "../emit/steady.ts";
 import { IN_REGION, S, SEG, Seg } from "../state.ts";
 import type { Flow, RegionBlock, RegionCode, RegionInstruction } from "./discovery.ts";
@@ -22,13 +22,13 @@ import { analyse, type NodeWriter, StructuredWriter } from "./structure.ts";
 /** Deepest nesting of calls between regions; what goes deeper gives up the way back. */
 const DEEPEST = 100;
 
-const CPU = 0, DEPTH = 2;
+const CPU = 0, DEPTH = 1;
 
 /** Functions that regions call. */
 export interface RegionLinkage {
   /** Type index of a region's function. */
   readonly regionType: number;
-  /** (state block, offset in CS i64) → address of the {@link HEADER.REGION} field of the entry there, 0 if none is known. */
+  /** (state block, offset in CS i64) → table slot of the region there, 0 if none is known. */
   readonly lookup: number;
   readonly accesses: AccessLinkage;
   readonly flags: FlagFunctions;
@@ -72,7 +72,7 @@ export interface WrittenRegion {
 /** Writes one region. Throws UnexpectedRegister if it has to be written again. */
 export class RegionWriter implements NodeWriter {
   readonly #plan: RegionPlan;
-  readonly #body = new Code(3);
+  readonly #body = new Code(2);
   readonly #graph = new FlowGraph();
   readonly #flags: FlagTracker;
   readonly #registers: number[] = [];
@@ -447,11 +447,8 @@ export class RegionWriter implements NodeWriter {
     code.tee(region);
     code.if(() => {
       code.get(CPU);
-      code.get(region);
-      code.memory(Op.I32_LOAD, HEADER.ENTRY - HEADER.REGION);
       code.get(DEPTH);
       code.get(region);
-      code.memory(Op.I32_LOAD, 0);
       code.returnCallIndirect(linkage.regionType);
     });
   }
@@ -711,13 +708,10 @@ export class RegionWriter implements NodeWriter {
       code.op(Op.I32_EQZ);
       code.brIf(elsewhere);
       code.get(CPU);
-      code.get(region);
-      code.memory(Op.I32_LOAD, HEADER.ENTRY - HEADER.REGION);
       code.get(DEPTH);
       code.i32(1);
       code.op(Op.I32_ADD);
       code.get(region);
-      code.memory(Op.I32_LOAD, 0);
       code.callIndirect(linkage.regionType);
       code.tee(result);
       code.i64(BigInt(last.next));

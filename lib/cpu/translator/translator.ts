@@ -408,7 +408,7 @@ export class Translator {
   #open(region: Region, mode: CodeMode): void {
     const { host, key, ip, slot } = region, block = this.#blocks.find(host, key, ip);
     if (!block || !block.valid || block.region) return;
-    this.#blocks.enterRegion(block, region, slot, 0, ip, mode);
+    this.#blocks.enterRegion(block, region, slot, ip, mode);
     region.patched = block;
     if (region.module) region.module.used = true;
   }
