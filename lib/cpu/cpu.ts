@@ -6,7 +6,8 @@ import { decode, MAX_LENGTH, newInstruction } from "./decode/mod.ts";
 import { DebugUnit } from "./debug_unit.ts";
 import type { CodeMode } from "./emit/emitter.ts";
 import { CpuFault, FROZEN } from "./fault.ts";
-import { type Block, BlockCache } from "./interpreter/blocks.ts";
+import type { Block } from "./interpreter/block.ts";
+import { BlockCache } from "./interpreter/blocks.ts";
 import { HandlerRuntime } from "./interpreter/runtime.ts";
 import { ARENA_BASE, COUNTERS, CPU_BASE, Exit, GUEST_BASE, HEADER, REC, TLB } from "./interpreter/layout.ts";
 import { JumpCache } from "./interpreter/jump_cache.ts";
@@ -384,7 +385,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
           link !== 0 && flushes === this.#blocks.flushes && block.secondFrame < 0 &&
           Math.floor(linear / PAGE_SIZE) === this.#linkPage
         ) {
-          this.#blocks.link(link, block);
+          this.#blocks.records.link(link, block);
         }
       }
       return block;

@@ -11,8 +11,12 @@ import { ModeBit } from "../mode.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
 import { definitionFor } from "../semantics/mod.ts";
 import { endingOf } from "../semantics/registry.ts";
-import { type HandlerLibrary, Pseudo } from "./handlers.ts";
-import { ARENA_BASE, ARENA_END, CODE_MARKS, HEADER, REC } from "./layout.ts";
+import { type Block, bytesIn, type CodeRegion, framesOf, overlaps } from "./block.ts";
+import { BlockRecords } from "./block_records.ts";
+import { CodeMarks } from "./code_marks.ts";
+import { CodeRegions } from "./code_regions.ts";
+import type { HandlerLibrary } from "./handlers.ts";
+import { ARENA_BASE, ARENA_END, REC } from "./layout.ts";
 import { writeRecord } from "./records.ts";
 
 /** Most instructions in a block. */
@@ -31,63 +35,12 @@ const LARGEST_BLOCK = (MAX_BLOCK + 3) * REC.SIZE;
 /** Room at the start of the arena for the part of a block that a short budget covers. */
 const PARTIAL_BYTES = LARGEST_BLOCK;
 
-/** A decoded block. */
-export interface Block {
-  /** Address of the first record. */
-  readonly record: number;
-  /** Instructions. */
-  readonly count: number;
-  /** Bytes of code. */
-  readonly bytes: number;
-  /** Host offset of the first byte. */
-  readonly host: number;
-  /** Host frame that the last instruction continues in, or -1. */
-  readonly secondFrame: number;
-  readonly key: number;
-  /** Addresses of link fields that lead here. */
-  readonly incoming: number[];
-  /** Offset from the block's start of the indirect jump that ends it, -1 if another instruction does. */
-  readonly indirectJump: number;
-  /** The first instruction does no more than go on with the next one: it is no transfer and hands no flags to a handler. */
-  readonly startsPlainly: boolean;
-  /** False once its bytes have changed. */
-  valid: boolean;
-  /** The region that runs in place of the block, and for which offset in CS it was translated. */
-  region: { readonly code: CodeRegion; readonly ip: number } | null;
-}
-
-/** Translated code. */
-export interface CodeRegion {
-  /** Host offsets of its bytes: from `start` to before `end`, within a frame. */
-  readonly ranges: readonly { readonly start: number; readonly end: number }[];
-  /** Its bytes have changed: it must not be entered any more. It is in no list any more when this is called. */
-  voided(): void;
-  /** All blocks were forgotten: none leads into it any more. */
-  closed(): void;
-}
-
 /** Where code is fetched from. */
 export interface CodeSource {
   /**
    * Host offset of the linear page after the one that is being decoded, or -1 if it is not plain memory. May raise #PF.
    */
   nextPage(): number;
-}
-
-/** True if one of `length` bytes from `offset` is marked. */
-function holdsCode(bytes: Uint8Array, offset: number, length: number): boolean {
-  for (let i = offset; i < offset + length; i++) if (bytes[i] !== 0) return true;
-  return false;
-}
-
-/**
- * The bytes of a block that lie in a frame, as offsets there: from `start` to `end`, and those of an instruction across
- * pages from 0 to `tail`. The two pages of such an instruction may be any two frames, or the same.
- */
-function bytesIn({ host, bytes, secondFrame }: Block, frame: number): { start: number; end: number; tail: number } {
-  const offset = host & (PAGE_SIZE - 1), after = offset + bytes, tail = frame === secondFrame ? after - PAGE_SIZE : 0;
-  if (frame !== host >>> 12) return { start: 0, end: 0, tail };
-  return { start: offset, end: Math.min(after, PAGE_SIZE), tail };
 }
 
 function isIndirectJump({ mnemonic, operands }: Instruction): boolean {
@@ -101,32 +54,24 @@ function placeOf(host: number, key: number): number {
 
 /** Decoded blocks of one processor. */
 export class BlockCache {
+  /** The blocks' records in state memory. */
+  readonly records: BlockRecords;
   readonly #library: HandlerLibrary;
   readonly #decode: ModelDecoder;
   readonly #memory: PhysicalMemory;
   readonly #view: DataView;
-  readonly #state: Uint8Array;
   /** Blocks by host frame of the first byte, then by offset and mode. */
   readonly #byFrame: (Map<number, Block> | undefined)[] = [];
   /** All blocks with bytes in a frame. */
   readonly #inFrame: (Block[] | undefined)[] = [];
-  /** By frame: 1 for each byte that belongs to a block, so that writes to data beside code cost little. */
-  readonly #codeBytes: (Uint8Array | undefined)[] = [];
-  /** Numbers of {@link CODE_MARKS} entries that are free. */
-  readonly #freeMarks: number[] = Array.from({ length: CODE_MARKS.FRAMES }, (_, i) => i);
-  /** Regions with bytes in a frame. */
-  readonly #regionsIn = new Map<number, Set<CodeRegion>>();
+  readonly #marks: CodeMarks;
+  readonly #regions: CodeRegions;
   /** Blocks at places where another block starts a region that was translated for another mapping of the frame, by {@link placeOf} and offset in CS. */
   readonly #aliases = new Map<number, Map<number, Block>>();
-  /** Slots of the ways into regions by mode key. */
-  readonly #regionSlots: number[] = [];
   /** How often writes have voided regions, by frame. */
   readonly #rewritten = new Map<number, number>();
   /** How often writes have hit code, by frame. */
   readonly #rewrites = new Map<number, number>();
-  readonly #leaveSlot: number;
-  /** Slots of the stops by mode key. */
-  readonly #stopSlots: number[] = [];
   readonly #instruction: Instruction = newInstruction();
   readonly #straddle = new Uint8Array(32);
   #next = ARENA_BASE + PARTIAL_BYTES;
@@ -161,8 +106,9 @@ export class BlockCache {
     this.#decode = decode;
     this.#memory = memory;
     this.#view = new DataView(state.buffer);
-    this.#state = new Uint8Array(state.buffer);
-    this.#leaveSlot = library.pseudoSlot(Pseudo.LEAVE, { code: 32, stack: 32, flat: true });
+    this.records = new BlockRecords(library, state);
+    this.#marks = new CodeMarks(state);
+    this.#regions = new CodeRegions(this.#marks);
     this.#watch = watch;
     this.#unwatch = unwatch;
   }
@@ -194,16 +140,17 @@ export class BlockCache {
     this.#aliases.clear();
     this.#byFrame.length = 0;
     this.#inFrame.length = 0;
-    this.#codeBytes.forEach((bytes, frame) => {
-      if (!bytes) return;
-      const regions = this.#regionsIn.get(frame);
-      if (!regions) return this.#emptied(frame);
-      bytes.fill(0);
-      for (const region of regions) {
-        this.#markRegion(region, frame);
+    for (const frame of this.#marks.frames) {
+      if (!this.#regions.has(frame)) {
+        this.#emptied(frame);
+        continue;
+      }
+      this.#marks.wipe(frame);
+      for (const region of this.#regions.in(frame)) {
+        this.#regions.mark(region, frame);
         region.closed();
       }
-    });
+    }
     this.forgive();
     this.#next = ARENA_BASE + PARTIAL_BYTES;
     this.#partialOf = null;
@@ -245,10 +192,10 @@ export class BlockCache {
     }
     if (count === 0) return null;
     if (!ended) {
-      this.#writePseudo(at, this.#library.pseudoSlot(Pseudo.FALL_THROUGH, mode), offset - host, count);
+      this.records.writeFallThrough(at, mode, offset - host, count);
       at += REC.SIZE;
     }
-    this.#writeHeader(first, count, offset - host, frame);
+    this.records.writeHeader(first, count, offset - host, this.#heatIn(frame));
     const block: Block = {
       record: first,
       count,
@@ -268,13 +215,6 @@ export class BlockCache {
     return block;
   }
 
-  #writePseudo(at: number, slot: number, next: number, position: number): void {
-    for (let i = 0; i < REC.SIZE; i += 8) this.#view.setBigUint64(at + i, 0n, true);
-    this.#view.setInt32(at + REC.SLOT, slot, true);
-    this.#view.setUint16(at + REC.NEXT, next, true);
-    this.#view.setUint16(at + REC.INDEX_IN_BLOCK, position, true);
-  }
-
   #decodeStraddling(offset: number, frameEnd: number, mode: CodeMode, source: CodeSource): number {
     const head = frameEnd - offset, next = source.nextPage();
     if (next < 0) return -1;
@@ -290,11 +230,11 @@ export class BlockCache {
     const place = (block.host & (PAGE_SIZE - 1)) | (block.key << 12);
     if (map.has(place)) this.#addAlias(block, ip);
     else map.set(place, block);
-    for (const f of new Set(block.secondFrame >= 0 ? [frame, block.secondFrame] : [frame])) {
+    for (const f of framesOf(block)) {
       const list = this.#inFrame[f];
       if (list) list.push(block);
       else this.#inFrame[f] = [block];
-      this.#markBytes(block, f);
+      this.#mark(block, f);
       this.#watch(f);
     }
   }
@@ -312,32 +252,21 @@ export class BlockCache {
     if (aliases.size === 0) this.#aliases.delete(place);
   }
 
-  #markBytes(block: Block, frame: number): void {
-    const bytes = this.#codeBytes[frame] ??= this.#newMarks();
+  #mark(block: Block, frame: number): void {
     const { start, end, tail } = bytesIn(block, frame);
-    bytes.fill(1, start, end).fill(1, 0, tail);
-  }
-
-  /** Marks in state memory, where compiled code can look at them; when those are used up, others. */
-  #newMarks(): Uint8Array {
-    const index = this.#freeMarks.pop();
-    if (index === undefined) return new Uint8Array(PAGE_SIZE);
-    const at = CODE_MARKS.BASE + index * PAGE_SIZE;
-    return this.#state.subarray(at, at + PAGE_SIZE).fill(0);
+    this.#marks.mark(frame, start, end);
+    if (tail > 0) this.#marks.mark(frame, 0, tail);
   }
 
   /** Address in state memory of the marks of a frame's code bytes, 0 if compiled code cannot look at them. */
   marksAddress(frame: number): number {
-    const bytes = this.#codeBytes[frame];
-    return bytes !== undefined && bytes.buffer === this.#state.buffer ? bytes.byteOffset : 0;
+    return this.#marks.address(frame);
   }
 
   #emptied(frame: number): void {
-    if (this.#regionsIn.has(frame)) return;
-    const address = this.marksAddress(frame);
-    if (address !== 0) this.#freeMarks.push((address - CODE_MARKS.BASE) / PAGE_SIZE);
+    if (this.#regions.has(frame)) return;
+    this.#marks.release(frame);
     this.#inFrame[frame] = undefined;
-    this.#codeBytes[frame] = undefined;
     this.#unwatch(frame);
   }
 
@@ -347,35 +276,28 @@ export class BlockCache {
     this.#rewritten.clear();
   }
 
-  /** Lets the link field at `field` lead to `block`. */
-  link(field: number, block: Block): void {
-    this.#view.setInt32(field, block.record, true);
-    block.incoming.push(field);
-  }
-
   /** True if one of `length` bytes of a frame from `offset` belongs to a block. */
   holdsCode(frame: number, offset: number, length: number): boolean {
-    const bytes = this.#codeBytes[frame];
-    return bytes !== undefined && holdsCode(bytes, offset, length);
+    return this.#marks.holds(frame, offset, length);
   }
 
   /** Bytes of a frame have changed: blocks that contain them are void. */
   invalidate(frame: number, offset: number, length: number): void {
-    const bytes = this.#codeBytes[frame], blocks = this.#inFrame[frame] ??= [];
-    if (!bytes || !holdsCode(bytes, offset, length)) return;
+    if (!this.#marks.holds(frame, offset, length)) return;
+    const blocks = this.#inFrame[frame] ??= [];
     const from = frame * PAGE_SIZE + offset, to = from + length;
     this.#rewrites.set(frame, (this.#rewrites.get(frame) ?? 0) + 1);
     let kept = 0;
-    bytes.fill(0);
+    this.#marks.wipe(frame);
     this.#invalidateRegions(frame, from, to);
     for (const block of blocks) {
       if (!block.valid) continue;
-      if (this.#overlaps(block, frame, from, to)) {
+      if (overlaps(block, frame, from, to)) {
         this.#rewrittenBlocks++;
         this.#void(block);
       } else {
         blocks[kept++] = block;
-        this.#markBytes(block, frame);
+        this.#mark(block, frame);
       }
     }
     blocks.length = kept;
@@ -383,76 +305,32 @@ export class BlockCache {
   }
 
   #invalidateRegions(frame: number, from: number, to: number): void {
-    for (const region of this.#regionsIn.get(frame) ?? []) {
+    for (const region of this.#regions.in(frame)) {
       if (region.ranges.some(({ start, end }) => from < end && to > start)) {
         this.#rewrittenRegions++;
         this.#rewritten.set(frame, Math.min((this.#rewritten.get(frame) ?? 0) + 1, MOST_PATIENCE));
         this.removeRegion(region);
-      } else this.#markRegion(region, frame);
+      } else this.#regions.mark(region, frame);
     }
-  }
-
-  #markRegion({ ranges }: CodeRegion, frame: number): void {
-    const base = frame * PAGE_SIZE, bytes = this.#codeBytes[frame] ??= this.#newMarks();
-    for (const { start, end } of ranges) if (start >>> 12 === frame) bytes.fill(1, start - base, end - base);
   }
 
   /** Watches over the bytes of a region. */
   addRegion(region: CodeRegion): void {
-    for (const frame of new Set(region.ranges.map(({ start }) => start >>> 12))) {
-      const list = this.#regionsIn.get(frame);
-      if (list) list.add(region);
-      else this.#regionsIn.set(frame, new Set([region]));
-      this.#markRegion(region, frame);
-      this.#watch(frame);
-    }
+    for (const frame of this.#regions.add(region)) this.#watch(frame);
   }
 
   /** Forgets a region. */
   removeRegion(region: CodeRegion): void {
-    for (const frame of new Set(region.ranges.map(({ start }) => start >>> 12))) {
-      const list = this.#regionsIn.get(frame);
-      if (!list?.delete(region) || list.size > 0) continue;
-      this.#regionsIn.delete(frame);
+    for (const frame of this.#regions.remove(region)) {
       if ((this.#inFrame[frame]?.length ?? 0) === 0) this.#emptied(frame);
     }
     region.voided();
   }
 
-  /** Lets a region run in place of a block that is at `ip`. */
-  enterRegion(block: Block, code: CodeRegion, slot: number, ip: number, mode: CodeMode): void {
-    const { record } = block;
-    if (!block.region) this.#view.setInt32(record + HEADER.HANDLER, this.#view.getInt32(record + REC.SLOT, true), true);
-    this.#view.setInt32(record + HEADER.REGION, slot, true);
-    this.#view.setBigInt64(record + HEADER.IP, BigInt(ip), true);
-    const way = this.#regionSlots[block.key] ??= this.#library.pseudoSlot(Pseudo.REGION, mode);
-    this.#view.setInt32(record + REC.SLOT, way, true);
-    block.region = { code, ip };
-  }
-
-  /** Lets a block run again in place of its region. */
-  leaveRegion(block: Block): void {
-    if (!block.region) return;
-    block.region = null;
-    this.#view.setInt32(block.record + HEADER.REGION, 0, true);
-    if (!block.valid) return;
-    this.#view.setInt32(block.record + REC.SLOT, this.#view.getInt32(block.record + HEADER.HANDLER, true), true);
-  }
-
-  /** Sets after how many entries a block is hot; 0 for never. */
-  setHeat(block: Block, heat: number): void {
-    this.#view.setInt32(block.record + HEADER.HEAT, heat, true);
-  }
-
-  #overlaps(block: Block, frame: number, from: number, to: number): boolean {
-    const { start, end, tail } = bytesIn(block, frame), base = frame * PAGE_SIZE;
-    return (from < base + end && to > base + start) || from < base + tail;
-  }
-
   /** Forgets one block. Its records are voided, in case something still leads there. */
   discard(block: Block): void {
     if (!block.valid) return;
-    for (const frame of new Set([block.host >>> 12, block.secondFrame])) {
+    for (const frame of framesOf(block)) {
       const list = this.#inFrame[frame];
       if (!list) continue;
       const index = list.indexOf(block);
@@ -468,19 +346,8 @@ export class BlockCache {
     const map = this.#byFrame[block.host >>> 12], place = (block.host & (PAGE_SIZE - 1)) | (block.key << 12);
     if (map?.get(place) === block) map.delete(place);
     else this.#removeAlias(block);
-    this.#view.setInt32(block.record + HEADER.REGION, 0, true);
-    for (const field of block.incoming) this.#view.setInt32(field, 0, true);
-    this.#voidRecords(block.record, block.count);
-    if (this.#partialOf === block) this.#voidRecords(this.partialRecord, block.count);
-  }
-
-  #voidRecords(first: number, count: number): void {
-    for (let i = 0; i <= count; i++) {
-      const at = first + i * REC.SIZE;
-      if (this.#view.getUint16(at + REC.INDEX_IN_BLOCK, true) === i) {
-        this.#view.setInt32(at + REC.SLOT, this.#leaveSlot, true);
-      }
-    }
+    this.records.void(block);
+    if (this.#partialOf === block) this.records.voidFrom(this.partialRecord, block.count);
   }
 
   /** Link fields below this address belong to the partial block, whose records do not last. */
@@ -491,18 +358,9 @@ export class BlockCache {
 
   /** Copies the first `count` instructions of a block, followed by a stop; returns the first record. */
   partial(block: Block, count: number, mode: CodeMode): number {
-    const first = this.partialRecord, end = first + count * REC.SIZE;
-    this.#state.copyWithin(first, block.record, block.record + count * REC.SIZE);
-    if (block.region) {
-      this.#view.setInt32(first + REC.SLOT, this.#view.getInt32(block.record + HEADER.HANDLER, true), true);
-    }
-    this.#writeHeader(first, count, block.bytes, -1);
-    this.#writePseudo(
-      end,
-      this.#stopSlot(block.key, mode),
-      this.#view.getUint16(end - REC.SIZE + REC.NEXT, true),
-      count,
-    );
+    const first = this.partialRecord, bytes = this.records.copy(block, count, first);
+    this.records.writeHeader(first, count, block.bytes, this.#heatIn(-1));
+    this.records.writeStop(first + count * REC.SIZE, block.key, mode, bytes, count);
     this.#partialOf = block;
     return first;
   }
@@ -517,8 +375,8 @@ export class BlockCache {
     const { length } = instruction;
     if (length > room) return null;
     writeRecord(this.#view, record, this.#library.slotFor(instruction, mode), instruction, length, 0);
-    this.#writeHeader(record, 1, length, -1);
-    this.#writePseudo(record + REC.SIZE, this.#stopSlot(key, mode), length, 1);
+    this.records.writeHeader(record, 1, length, this.#heatIn(-1));
+    this.records.writeStop(record + REC.SIZE, key, mode, length, 1);
     this.#partialOf = null;
     return {
       record,
@@ -535,15 +393,8 @@ export class BlockCache {
     };
   }
 
-  /** Nothing old may stay in a header: whoever looks behind a block's last record must not take it for one more. */
-  #writeHeader(record: number, count: number, bytes: number, frame: number): void {
-    for (let i = 1; i <= REC.SIZE / 8; i++) this.#view.setBigUint64(record - i * 8, 0n, true);
-    this.#view.setInt32(record + HEADER.COUNT, count, true);
-    this.#view.setInt32(record + HEADER.HEAT, this.#heat() << (this.#rewritten.get(frame) ?? 0), true);
-    this.#view.setInt32(record + HEADER.BYTES, bytes, true);
-  }
-
-  #stopSlot(key: number, mode: CodeMode): number {
-    return this.#stopSlots[key] ??= this.#library.pseudoSlot(Pseudo.STOP, mode);
+  /** After how many entries a new block of a frame is hot, -1 for one that does not last; 0 for never. */
+  #heatIn(frame: number): number {
+    return this.#heat() << (this.#rewritten.get(frame) ?? 0);
   }
 }

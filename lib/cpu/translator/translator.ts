@@ -2,7 +2,8 @@
 import type { PhysicalMemory } from "../../machine/memory.ts";
 import type { Instruction } from "../decode/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
-import type { Block, BlockCache, CodeRegion } from "../interpreter/blocks.ts";
+import type { Block, CodeRegion } from "../interpreter/block.ts";
+import type { BlockCache } from "../interpreter/blocks.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
 import { type CompileObserver, type CpuOptions, DEFAULT_TIER, type StressOptions, type Tier } from "../options.ts";
 import { CompileBudget } from "./compile_budget.ts";
@@ -230,7 +231,7 @@ export class Translator {
     const unlimited = this.eager || this.#stress.compileSeed !== undefined;
     if (!unlimited && !this.#budget.allows(this.#host.instructions())) {
       this.#statistics.postponed++;
-      return this.#blocks.setHeat(block, POSTPONED_HEAT);
+      return this.#blocks.records.setHeat(block, POSTPONED_HEAT);
     }
     this.#observer?.begin();
     this.#translate(block, ip, mode);
@@ -261,7 +262,7 @@ export class Translator {
     }
     if (!extended) return false;
     // Whoever comes here in spite of that comes from elsewhere.
-    this.#blocks.setHeat(block, 4 * HOT);
+    this.#blocks.records.setHeat(block, 4 * HOT);
     if (this.#pending.length >= BATCH) this.compile();
     return true;
   }
@@ -408,7 +409,7 @@ export class Translator {
   #open(region: Region, mode: CodeMode): void {
     const { host, key, ip, slot } = region, block = this.#blocks.find(host, key, ip);
     if (!block || !block.valid || block.region) return;
-    this.#blocks.enterRegion(block, region, slot, ip, mode);
+    this.#blocks.records.enterRegion(block, region, slot, ip, mode);
     region.patched = block;
     if (region.module) region.module.used = true;
   }
@@ -428,8 +429,8 @@ export class Translator {
     const { patched } = region;
     region.patched = null;
     if (!patched) return;
-    this.#blocks.leaveRegion(patched);
-    if (patched.valid) this.#blocks.setHeat(patched, PROBE_HEAT);
+    this.#blocks.records.leaveRegion(patched);
+    if (patched.valid) this.#blocks.records.setHeat(patched, PROBE_HEAT);
   }
 
   /** Drops modules that are not in use, then others, the oldest first, until enough room is left. */
@@ -448,7 +449,7 @@ export class Translator {
   // ---- the end of regions
 
   #voided(region: Region): void {
-    if (region.patched) this.#blocks.leaveRegion(region.patched);
+    if (region.patched) this.#blocks.records.leaveRegion(region.patched);
     for (const cell of region.cells) this.#cells.release(cell);
     this.#leaveModule(region);
     this.#regions.delete(region.slot);

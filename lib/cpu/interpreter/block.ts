@@ -1,0 +1,61 @@
+/** Decoded and translated code as the block cache knows it. */
+import { PAGE_SIZE } from "../../machine/memory.ts";
+
+/** A decoded block. */
+export interface Block {
+  /** Address of the first record. */
+  readonly record: number;
+  /** Instructions. */
+  readonly count: number;
+  /** Bytes of code. */
+  readonly bytes: number;
+  /** Host offset of the first byte. */
+  readonly host: number;
+  /** Host frame that the last instruction continues in, or -1. */
+  readonly secondFrame: number;
+  readonly key: number;
+  /** Addresses of link fields that lead here. */
+  readonly incoming: number[];
+  /** Offset from the block's start of the indirect jump that ends it, -1 if another instruction does. */
+  readonly indirectJump: number;
+  /** The first instruction does no more than go on with the next one: it is no transfer and hands no flags to a handler. */
+  readonly startsPlainly: boolean;
+  /** False once its bytes have changed. */
+  valid: boolean;
+  /** The region that runs in place of the block, and for which offset in CS it was translated. */
+  region: { readonly code: CodeRegion; readonly ip: number } | null;
+}
+
+/** Translated code. */
+export interface CodeRegion {
+  /** Host offsets of its bytes: from `start` to before `end`, within a frame. */
+  readonly ranges: readonly { readonly start: number; readonly end: number }[];
+  /** Its bytes have changed: it must not be entered any more. It is in no list any more when this is called. */
+  voided(): void;
+  /** All blocks were forgotten: none leads into it any more. */
+  closed(): void;
+}
+
+/**
+ * The bytes of a block that lie in a frame, as offsets there: from `start` to `end`, and those of an instruction across
+ * pages from 0 to `tail`. The two pages of such an instruction may be any two frames, or the same.
+ */
+export function bytesIn(
+  { host, bytes, secondFrame }: Block,
+  frame: number,
+): { start: number; end: number; tail: number } {
+  const offset = host & (PAGE_SIZE - 1), after = offset + bytes, tail = frame === secondFrame ? after - PAGE_SIZE : 0;
+  if (frame !== host >>> 12) return { start: 0, end: 0, tail };
+  return { start: offset, end: Math.min(after, PAGE_SIZE), tail };
+}
+
+/** True if a block has bytes in a frame between the host offsets `from` and `to`, which lie there. */
+export function overlaps(block: Block, frame: number, from: number, to: number): boolean {
+  const { start, end, tail } = bytesIn(block, frame), base = frame * PAGE_SIZE;
+  return (from < base + end && to > base + start) || from < base + tail;
+}
+
+/** The frames that a block has bytes in. */
+export function framesOf({ host, secondFrame }: Block): ReadonlySet<number> {
+  return new Set(secondFrame >= 0 ? [host >>> 12, secondFrame] : [host >>> 12]);
+}

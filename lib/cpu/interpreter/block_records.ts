@@ -1,0 +1,110 @@
+/** The records of decoded blocks in state memory, as compiled code runs them. */
+import type { CodeMode } from "../emit/emitter.ts";
+import type { Block, CodeRegion } from "./block.ts";
+import { type HandlerLibrary, Pseudo } from "./handlers.ts";
+import { HEADER, REC } from "./layout.ts";
+
+/** Writes headers and ends of blocks, and changes where their records lead. */
+export class BlockRecords {
+  readonly #library: HandlerLibrary;
+  readonly #view: DataView;
+  readonly #state: Uint8Array;
+  readonly #leaveSlot: number;
+  /** Slots of the ways into regions by mode key. */
+  readonly #regionSlots: number[] = [];
+  /** Slots of the stops by mode key. */
+  readonly #stopSlots: number[] = [];
+
+  constructor(library: HandlerLibrary, state: WebAssembly.Memory) {
+    this.#library = library;
+    this.#view = new DataView(state.buffer);
+    this.#state = new Uint8Array(state.buffer);
+    this.#leaveSlot = library.pseudoSlot(Pseudo.LEAVE, { code: 32, stack: 32, flat: true });
+  }
+
+  /**
+   * Writes the header of a block that is hot after `heat` entries; 0 for never. Nothing old may stay there: whoever looks
+   * behind a block's last record must not take it for one more.
+   */
+  writeHeader(record: number, count: number, bytes: number, heat: number): void {
+    for (let i = 1; i <= REC.SIZE / 8; i++) this.#view.setBigUint64(record - i * 8, 0n, true);
+    this.#view.setInt32(record + HEADER.COUNT, count, true);
+    this.#view.setInt32(record + HEADER.HEAT, heat, true);
+    this.#view.setInt32(record + HEADER.BYTES, bytes, true);
+  }
+
+  /** Writes a record that goes on with the block `bytes` bytes further; it is at `position` in its own. */
+  writeFallThrough(at: number, mode: CodeMode, bytes: number, position: number): void {
+    this.#writePseudo(at, this.#library.pseudoSlot(Pseudo.FALL_THROUGH, mode), bytes, position);
+  }
+
+  /** Writes a record that ends the run, `bytes` bytes behind the start of the block, at `position` there. */
+  writeStop(at: number, key: number, mode: CodeMode, bytes: number, position: number): void {
+    const slot = this.#stopSlots[key] ??= this.#library.pseudoSlot(Pseudo.STOP, mode);
+    this.#writePseudo(at, slot, bytes, position);
+  }
+
+  #writePseudo(at: number, slot: number, next: number, position: number): void {
+    for (let i = 0; i < REC.SIZE; i += 8) this.#view.setBigUint64(at + i, 0n, true);
+    this.#view.setInt32(at + REC.SLOT, slot, true);
+    this.#view.setUint16(at + REC.NEXT, next, true);
+    this.#view.setUint16(at + REC.INDEX_IN_BLOCK, position, true);
+  }
+
+  /** Copies the first `count` records of a block to `first`, as they are without a region; returns the bytes of their code. */
+  copy(block: Block, count: number, first: number): number {
+    this.#state.copyWithin(first, block.record, block.record + count * REC.SIZE);
+    if (block.region) {
+      this.#view.setInt32(first + REC.SLOT, this.#view.getInt32(block.record + HEADER.HANDLER, true), true);
+    }
+    return this.#view.getUint16(first + (count - 1) * REC.SIZE + REC.NEXT, true);
+  }
+
+  /** Lets the link field at `field` lead to `block`. */
+  link(field: number, block: Block): void {
+    this.#view.setInt32(field, block.record, true);
+    block.incoming.push(field);
+  }
+
+  /** Sets after how many entries a block is hot; 0 for never. */
+  setHeat(block: Block, heat: number): void {
+    this.#view.setInt32(block.record + HEADER.HEAT, heat, true);
+  }
+
+  /** Lets a region run in place of a block that is at `ip`. */
+  enterRegion(block: Block, code: CodeRegion, slot: number, ip: number, mode: CodeMode): void {
+    const { record } = block;
+    if (!block.region) this.#view.setInt32(record + HEADER.HANDLER, this.#view.getInt32(record + REC.SLOT, true), true);
+    this.#view.setInt32(record + HEADER.REGION, slot, true);
+    this.#view.setBigInt64(record + HEADER.IP, BigInt(ip), true);
+    const way = this.#regionSlots[block.key] ??= this.#library.pseudoSlot(Pseudo.REGION, mode);
+    this.#view.setInt32(record + REC.SLOT, way, true);
+    block.region = { code, ip };
+  }
+
+  /** Lets a block run again in place of its region. */
+  leaveRegion(block: Block): void {
+    if (!block.region) return;
+    block.region = null;
+    this.#view.setInt32(block.record + HEADER.REGION, 0, true);
+    if (!block.valid) return;
+    this.#view.setInt32(block.record + REC.SLOT, this.#view.getInt32(block.record + HEADER.HANDLER, true), true);
+  }
+
+  /** Lets nothing lead to a block and its region any more, and what runs it leave before its next instruction. */
+  void(block: Block): void {
+    this.#view.setInt32(block.record + HEADER.REGION, 0, true);
+    for (const field of block.incoming) this.#view.setInt32(field, 0, true);
+    this.voidFrom(block.record, block.count);
+  }
+
+  /** Makes the `count` records from `first`, and the one behind them, leave before their instructions. */
+  voidFrom(first: number, count: number): void {
+    for (let i = 0; i <= count; i++) {
+      const at = first + i * REC.SIZE;
+      if (this.#view.getUint16(at + REC.INDEX_IN_BLOCK, true) === i) {
+        this.#view.setInt32(at + REC.SLOT, this.#leaveSlot, true);
+      }
+    }
+  }
+}

@@ -1,0 +1,58 @@
+/** Which regions have bytes in a frame. */
+import { PAGE_SIZE } from "../../machine/memory.ts";
+import type { CodeRegion } from "./block.ts";
+import type { CodeMarks } from "./code_marks.ts";
+
+function framesOf({ ranges }: CodeRegion): ReadonlySet<number> {
+  return new Set(ranges.map(({ start }) => start >>> 12));
+}
+
+/** The regions of one processor, by the frames of their bytes. */
+export class CodeRegions {
+  readonly #marks: CodeMarks;
+  readonly #inFrame = new Map<number, Set<CodeRegion>>();
+
+  constructor(marks: CodeMarks) {
+    this.#marks = marks;
+  }
+
+  /** True if a region has bytes in a frame. */
+  has(frame: number): boolean {
+    return this.#inFrame.has(frame);
+  }
+
+  /** The regions with bytes in a frame; they may be removed one by one. */
+  in(frame: number): Iterable<CodeRegion> {
+    return this.#inFrame.get(frame) ?? [];
+  }
+
+  /** Marks the bytes of a region in a frame. */
+  mark({ ranges }: CodeRegion, frame: number): void {
+    const base = frame * PAGE_SIZE;
+    for (const { start, end } of ranges) if (start >>> 12 === frame) this.#marks.mark(frame, start - base, end - base);
+  }
+
+  /** Adds a region, marks its bytes and returns its frames. */
+  add(region: CodeRegion): ReadonlySet<number> {
+    const frames = framesOf(region);
+    for (const frame of frames) {
+      const list = this.#inFrame.get(frame);
+      if (list) list.add(region);
+      else this.#inFrame.set(frame, new Set([region]));
+      this.mark(region, frame);
+    }
+    return frames;
+  }
+
+  /** Removes a region and returns the frames where no other one is. Their marks stay. */
+  remove(region: CodeRegion): number[] {
+    const empty: number[] = [];
+    for (const frame of framesOf(region)) {
+      const list = this.#inFrame.get(frame);
+      if (!list?.delete(region) || list.size > 0) continue;
+      this.#inFrame.delete(frame);
+      empty.push(frame);
+    }
+    return empty;
+  }
+}
