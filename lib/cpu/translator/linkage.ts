@@ -6,8 +6,7 @@ import { CPU_BASE, HEADER, MEMORY_PAGES, TLB } from "../interpreter/layout.ts";
 import { emitFind, type Imported, type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
 import type { AccessLinkage } from "./accesses.ts";
 import { CARRY_SOURCES, FlagMath, type FlagSource, numberOf, STEP_SOURCES } from "./flag_kinds.ts";
-import { FLAG_STATE_TYPES, operandsIn } from "./flags.ts";
-import type { RegionLinkage } from "./region.ts";
+import { FLAG_STATE_TYPES, type FlagFunctions, operandsIn } from "./flags.ts";
 import { PAGE, S } from "../state.ts";
 
 const LOOKUP: Signature = { parameters: ["i32", "i64"], results: ["i32"] };
@@ -18,6 +17,18 @@ const REMEMBER: Signature = { parameters: ["i32", "i32", "i32", "i32"], results:
 const REMEMBER_WIDE: Signature = { parameters: ["i64", "i32", "i32", "i32"], results: ["i64"] };
 const RAW: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i64"] };
 const CARRY: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i32"] };
+
+/** Functions that regions call. */
+export interface RegionLinkage {
+  /** Type index of a region's function. */
+  readonly regionType: number;
+  /** (state block, offset in CS i64) → table slot of the region there, 0 if none is known. */
+  readonly lookup: number;
+  readonly accesses: AccessLinkage;
+  readonly flags: FlagFunctions;
+  kernel(name: string): Imported;
+  helper(name: string): Imported;
+}
 
 /** The beginning of a region module, and what its regions call: kernels and helpers are imported when they are asked for. */
 export function regionTemplate({ kernels, helpers }: ImportTable): {

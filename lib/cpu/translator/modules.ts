@@ -2,8 +2,7 @@
 import type { Code } from "../../wasm/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
-import { regionTemplate, sharedModule } from "./linkage.ts";
-import type { RegionLinkage } from "./region.ts";
+import { type RegionLinkage, regionTemplate, sharedModule } from "./linkage.ts";
 
 /** Table slots of regions: behind those of handlers. */
 export const REGION_SLOTS = { FIRST: 0x8000, COUNT: 0x10000 } as const;

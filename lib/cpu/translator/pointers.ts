@@ -4,10 +4,9 @@
  */
 import type { Instruction, MemoryOperand } from "../decode/instruction.ts";
 import { R } from "../state.ts";
-import type { RegionBlock } from "./discovery.ts";
-import type { Analysis } from "./structure.ts";
-import type { FlowGraph } from "./flow_graph.ts";
-import { registerUse } from "./register_use.ts";
+import type { RegionGraph } from "./region_graph.ts";
+import type { RegisterFlow } from "./register_flow.ts";
+import type { RegisterUse } from "./register_use.ts";
 
 const GENERAL = 0xffff, STACK = (1 << R.SP) | (1 << R.BP), RESULT = 1 << R.AX;
 /** These move registers by little, or bring back what was saved. */
@@ -22,11 +21,13 @@ function isVariable({ base, index }: MemoryOperand): boolean {
   return index < 0 && (base === R.SP || base === R.BP || base < 0);
 }
 
-/** Which registers hold something just loaded or computed after an instruction, as a mask; `loaded` are those before it. */
-export function loadedAfter(instruction: Instruction, loaded: number): number {
-  const { mnemonic, operands } = instruction;
+/**
+ * Which registers hold something just loaded or computed after an instruction, as a mask; `loaded` are those before it, `use` those
+ * that it touches.
+ */
+export function loadedAfter({ mnemonic, operands }: Instruction, use: RegisterUse, loaded: number): number {
   if (mnemonic === "call") return loaded | RESULT;
-  const written = registerUse(instruction).written & GENERAL & ~STACK;
+  const written = use.written & GENERAL & ~STACK;
   if (written === 0 || STEADY.has(mnemonic)) return loaded;
   const [to, from] = operands, kept = loaded & ~written;
   if (to?.kind !== "reg" || to.file !== "gpr" || written !== 1 << to.reg || from === undefined) return loaded | written;
@@ -49,19 +50,17 @@ export function loadedAfter(instruction: Instruction, loaded: number): number {
 }
 
 /** By node: registers just loaded where it begins. Around a loop only what happens in it counts. */
-export function findLoaded(
-  graph: FlowGraph,
-  { order, position, headers }: Analysis,
-  blocks: readonly RegionBlock[],
-): Int32Array {
-  const loaded = new Int32Array(graph.successors.length), around = new Int32Array(graph.successors.length);
+export function findLoaded(region: RegionGraph, registers: RegisterFlow): Int32Array {
+  const { graph, analysis: { order, position, headers } } = region;
+  const loaded = new Int32Array(region.size), around = new Int32Array(region.size);
   // Twice: the second time what comes back to the loop's header is known.
   for (let pass = 0; pass < 2; pass++) {
     loaded.set(around);
     for (const node of order) {
       let after = loaded[node];
-      const block = node > 0 && node <= blocks.length ? blocks[node - 1] : null;
-      for (const { instruction } of block?.instructions ?? []) after = loadedAfter(instruction, after);
+      for (const current of region.block(node)?.instructions ?? []) {
+        after = loadedAfter(current.instruction, registers.use(current), after);
+      }
       for (const { target } of graph.successors[node]) {
         if (position[target] <= position[node]) around[target] |= after;
         else if (!headers.has(target)) loaded[target] |= after;

@@ -1,0 +1,85 @@
+/** The blocks of a region as a flow graph. */
+import type { RegionBlock } from "./discovery.ts";
+import { type Edge, FlowGraph } from "./flow_graph.ts";
+import { analyse, type Analysis } from "./structure.ts";
+
+/** Node 0 leads to the root, node i + 1 is block i; what follows are dispatch nodes. */
+export class RegionGraph {
+  readonly blocks: readonly RegionBlock[];
+  readonly graph = new FlowGraph();
+  readonly analysis: Analysis;
+  /** Node number by block address. */
+  readonly #nodes = new Map<number, number>();
+  /** By node: its edges by the offset in CS that they lead to. */
+  readonly #edges: Map<number, Edge>[] = [];
+
+  constructor(blocks: readonly RegionBlock[]) {
+    this.blocks = blocks;
+    const { graph } = this;
+    graph.add();
+    for (const { ip } of blocks) this.#nodes.set(ip, graph.add());
+    graph.connect(0, 1);
+    blocks.forEach((block, i) => this.#edges[i + 1] = this.#connect(block, i + 1));
+    graph.makeReducible();
+    this.analysis = analyse(graph);
+  }
+
+  #connect(block: RegionBlock, node: number): Map<number, Edge> {
+    const edges = new Map<number, Edge>();
+    for (const target of targetsOf(block)) {
+      const to = this.#nodes.get(target);
+      if (to === undefined) continue;
+      const edge = this.graph.successors[node][this.graph.connect(node, to)];
+      if (!edges.has(target)) edges.set(target, edge);
+    }
+    return edges;
+  }
+
+  /** Number of nodes. */
+  get size(): number {
+    return this.graph.successors.length;
+  }
+
+  /** The block that a node is; null for node 0 and dispatch nodes. */
+  block(node: number): RegionBlock | null {
+    return node > 0 && node <= this.blocks.length ? this.blocks[node - 1] : null;
+  }
+
+  /** The node of the block at an offset in CS; undefined if there is none. */
+  nodeAt(ip: number): number | undefined {
+    return this.#nodes.get(ip);
+  }
+
+  /** The edge of a block's node to an offset in CS; undefined if that is not in the region. */
+  edge(node: number, ip: number): Edge | undefined {
+    return this.#edges[node].get(ip);
+  }
+}
+
+/** Where control goes from the end of a block, as offsets in CS, in the order of the node's edges. */
+function targetsOf(block: RegionBlock): readonly number[] {
+  const last = block.instructions.at(-1);
+  if (!last) return [];
+  switch (last.flow) {
+    case "jump":
+      return [last.target];
+    case "branch":
+      return [last.target, last.next];
+    case "next":
+    case "stall":
+    case "exit":
+    case "transfer":
+    case "call":
+    case "callIndirect":
+      return [last.next];
+    case "indirect":
+      return last.targets;
+    default:
+      return [];
+  }
+}
+
+/** Instructions of a block that the region executes: all but one that is left to the interpreter. */
+export function countOf({ instructions }: RegionBlock): number {
+  return instructions.length - (instructions.at(-1)?.flow === "interpret" ? 1 : 0);
+}
