@@ -1,88 +1,59 @@
 /** The processor: state, memory management and the run loop around compiled code. */
 import type { Processor, ProcessorBus, RunResult } from "../machine/processor.ts";
-import { FrameFlag, PAGE_SIZE } from "../machine/memory.ts";
+import { FrameFlag } from "../machine/memory.ts";
 import type { CpuCore } from "./core.ts";
+import { CodeFinder } from "./code_finder.ts";
 import { decode, MAX_LENGTH, newInstruction } from "./decode/mod.ts";
 import { DebugUnit } from "./debug_unit.ts";
-import type { CodeMode } from "./emit/emitter.ts";
 import { CpuFault, FROZEN } from "./fault.ts";
 import type { Block } from "./interpreter/block.ts";
 import { BlockCache } from "./interpreter/blocks.ts";
+import { InstructionClock } from "./instruction_clock.ts";
 import { HandlerRuntime } from "./interpreter/runtime.ts";
-import { ARENA_BASE, COUNTERS, CPU_BASE, Exit, GUEST_BASE, HEADER, REC, TLB } from "./interpreter/layout.ts";
-import { JumpCache } from "./interpreter/jump_cache.ts";
+import { CPU_BASE, Exit, GUEST_BASE, TLB } from "./interpreter/layout.ts";
 import { decoderFor } from "./model_decoder.ts";
 import { Mmu, type MmuHost, type WalkResult } from "./mmu.ts";
-import { codeMode, ModeBit, modeKey } from "./mode.ts";
 import type { CpuOptions } from "./options.ts";
+import { ProcessorMode } from "./processor_mode.ts";
 import { Registers } from "./registers.ts";
 import { resetRegisters } from "./reset.ts";
+import { RunStatistics } from "./run_statistics.ts";
+import { RunningCode } from "./running_code.ts";
 import { loadRegisters, saveRegisters } from "./saved_state.ts";
-import { CR0, CR4, EFER, Flag, IN_REGION, R, S, SEG, Seg, Shadow, Vector } from "./state.ts";
+import { CR0, CR4, EFER, Flag, IN_REGION, R, S, Shadow, Vector } from "./state.ts";
 import { accessesStack } from "./system/canonical.ts";
 import { Dr6, noteDebug } from "./system/debug.ts";
 import { deliver } from "./system/interrupts.ts";
 import { type CpuModel, defaultCpuModel, flagsOf } from "./system/model.ts";
 import { peek, walk } from "./system/paging.ts";
+import { LEGACY_TABLE, LONG_TABLE, PAE_TABLE, type TopLevelTable } from "./top_level_tables.ts";
 import { Translator } from "./translator/translator.ts";
 
-/** Subtracted from the budget to leave compiled code at the next block. */
-const HOLD = 2 ** 30;
 /** Largest budget of one run. */
 const LARGEST_BUDGET = 2 ** 29;
-
-/** What the values of {@link Exit} mean to a reader. */
-const EXIT_NAMES = [
-  "exception",
-  "budget",
-  "unknown jump",
-  "run loop's turn",
-  "end of a slice",
-  "before an instruction",
-  "left to the interpreter",
-  "hot block",
-];
 
 /** One x86 processor. */
 export class Cpu implements Processor, CpuCore, MmuHost {
   readonly r: Registers;
   readonly model: CpuModel;
-  readonly #state: WebAssembly.Memory;
-  readonly #view: DataView;
+  readonly #mode: ProcessorMode;
+  readonly #running: RunningCode;
+  readonly #clock: InstructionClock;
+  readonly #statistics: RunStatistics;
   readonly #mmu: Mmu;
   readonly #blocks: BlockCache;
-  readonly #jumps: JumpCache;
+  readonly #finder: CodeFinder;
   readonly #runtime: HandlerRuntime;
   readonly #debug: DebugUnit;
   readonly #translator: Translator | null = null;
-  /** How often compiled code has returned, by {@link Exit}; 0 stands for exceptions. */
-  readonly #exits = new Array<number>(EXIT_NAMES.length).fill(0);
   #codeWrites = 0;
-  /** Instructions that regions have taken from the budget, but not executed. */
-  #notInRegions = 0;
-  /** Instructions before the state was loaded that others have executed. */
-  #elsewhere = 0;
   /** A region left an instruction, or the rest of the budget, to the interpreter. */
   #interpretNext = false;
   readonly #fault = new CpuFault();
   /** The region that is being left was about to make an access that raises {@link #fault}. */
   #regionFaulted = false;
-  #mode: CodeMode = codeMode(0);
-  #retired = 0;
-  #stalled = 0;
-  /** Budget at the start of the run; retired = #retired + #granted - budget left. */
-  #granted = 0;
-  #held = false;
   #breakRequested = false;
   #shutdown = false;
-  /** A record whose handler was replaced to leave before it, and the handler. */
-  #patched = 0;
-  #patchedSlot = 0;
-  /** Link field to fill at the next lookup, and the linear page it is in. */
-  #link = 0;
-  #linkPage = 0;
-  /** Bytes of an instruction in device memory. */
-  readonly #fetched = new Uint8Array(MAX_LENGTH);
   /** User code's accesses must be aligned. */
   #alignment = false;
   /** The exception being raised is due to a non-canonical address. */
@@ -93,17 +64,19 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     if (bus.memory.front !== GUEST_BASE) {
       throw new RangeError(`the processor needs ${GUEST_BASE} bytes in front of guest memory, not ${bus.memory.front}`);
     }
-    this.#state = bus.memory.memory;
-    this.#view = new DataView(this.#state.buffer);
-    this.r = new Registers(this.#state, CPU_BASE, flagsOf(this.model));
-    this.#mmu = new Mmu(this, this.#state, bus.memory, options.stress?.tlbEntries);
-    this.#jumps = new JumpCache(this.#state);
-    this.#runtime = new HandlerRuntime(this, this.#state);
+    const state = bus.memory.memory;
+    this.r = new Registers(state, CPU_BASE, flagsOf(this.model));
+    this.#mmu = new Mmu(this, state, bus.memory, options.stress?.tlbEntries);
+    this.#mode = new ProcessorMode(this.r);
+    this.#statistics = new RunStatistics(state);
+    this.#runtime = new HandlerRuntime(this, state);
+    this.#running = new RunningCode(this.r, state, this.#runtime.leaveSlot);
+    this.#clock = new InstructionClock(this.r, this.#running);
     this.#blocks = new BlockCache(
       this.#runtime.library,
       decoderFor(this.model),
       bus.memory,
-      this.#state,
+      state,
       (frame) => this.#mmu.watchFrame(frame, FrameFlag.CODE),
       (frame) => this.#mmu.unwatchFrame(frame, FrameFlag.CODE),
       () => this.#translator?.heat ?? 0,
@@ -114,16 +87,17 @@ export class Cpu implements Processor, CpuCore, MmuHost {
         {
           memory: bus.memory,
           decode: decoderFor(this.model),
-          knownCode: (linear) => this.#mmu.known(linear, this.#user),
-          linear: (ip) => this.#linear(ip),
+          knownCode: (linear) => this.#mmu.known(linear, this.#mode.user),
+          linear: (ip) => this.#mode.linear(ip),
           instructions: () => this.instructions,
         },
         this.#blocks,
         this.#runtime.regions,
-        this.#state,
+        state,
         options,
       );
     }
+    this.#finder = new CodeFinder(this, this.#mode, this.#mmu, this.#blocks, this.#translator, state);
     this.#debug = new DebugUnit(this.r);
     bus.memory.watcher = this.#mmu.watcher;
     this.r.setU64(S.RANDOM, BigInt(options.seed ?? 0));
@@ -152,11 +126,11 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   requestBreak(): void {
     this.#breakRequested = true;
-    this.#leaveAfterCurrent();
+    this.#running.leaveAfterCurrent();
   }
 
   reset(): void {
-    this.#leaveAfterCurrent();
+    this.#running.leaveAfterCurrent();
     const kept = [S.BUDGET, S.STALLED, S.CURRENT, S.EXIT, S.INTERRUPT_LINE, S.EPOCHS, S.EPOCHS + 4].map((
       field,
     ) => [field, this.r.i32(field)]);
@@ -173,38 +147,24 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   /** What happened in this processor since it was made, for who tunes it; no result depends on it. */
   get statistics(): Readonly<Record<string, number>> {
-    const inRegions = Number(this.#view.getBigInt64(COUNTERS.IN_REGIONS, true)) - this.#notInRegions;
-    const counts: Record<string, number> = {
-      "instructions interpreted": this.instructions - this.#elsewhere - inRegions,
-      "instructions in regions": inRegions,
+    return {
+      ...this.#statistics.executed(this.instructions),
       ...this.#translator?.statistics,
       ...this.#blocks.statistics,
       "writes to code": this.#codeWrites,
       "TLB misses": this.#mmu.misses,
+      ...this.#statistics.exits,
     };
-    this.#exits.forEach((count, exit) => counts[`exits: ${EXIT_NAMES[exit]}`] = count);
-    return counts;
   }
 
   // ---- time
 
   get instructions(): number {
-    const left = this.r.i32(S.BUDGET) + (this.#held ? HOLD : 0);
-    return this.#retired + this.#granted - left - this.#unfinished() - this.r.i32(S.STALLED);
+    return this.#clock.instructions;
   }
 
   get cycles(): number {
-    return this.instructions + this.#stalled + this.r.i32(S.STALLED);
-  }
-
-  /** Instructions of the running block that have been taken from the budget but not completed. */
-  #unfinished(): number {
-    const record = this.r.i32(S.CURRENT);
-    if (record === 0) return 0;
-    if (record === IN_REGION) return 1;
-    const position = this.#view.getUint16(record + REC.INDEX_IN_BLOCK, true);
-    const first = record - position * REC.SIZE;
-    return this.#view.getInt32(first + HEADER.COUNT, true) - position;
+    return this.#clock.cycles;
   }
 
   consume(count: number): void {
@@ -218,20 +178,13 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   // ---- the run loop
 
   run(budget: number): RunResult {
-    const granted = Math.min(budget, LARGEST_BUDGET);
-    this.#granted = granted;
-    this.r.setI32(S.BUDGET, granted);
+    this.#clock.start(Math.min(budget, LARGEST_BUDGET));
     this.#breakRequested = false;
     this.#translator?.compile();
     try {
       return this.#loop();
     } finally {
-      const stalled = this.r.i32(S.STALLED);
-      this.#retired += granted - this.r.i32(S.BUDGET) - stalled;
-      this.#stalled += stalled;
-      this.r.setI32(S.STALLED, 0);
-      this.#granted = 0;
-      this.r.setI32(S.BUDGET, 0);
+      this.#clock.finish();
     }
   }
 
@@ -248,7 +201,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       if ((r.i32(S.EFLAGS) & (Flag.TF | Flag.RF)) !== 0 || r.i32(S.SHADOW) !== 0 || this.#debug.watchesCode) {
         if (!this.#dropResumeFlag()) this.#step();
       } else {
-        if (this.#link === 0 && !this.#interpretNext && this.#resume()) continue;
+        if (!this.#finder.linking && !this.#interpretNext && this.#resume()) continue;
         this.#execute(r.i32(S.BUDGET));
       }
     }
@@ -269,7 +222,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   #resume(): boolean {
     const r = this.r, before = r.i32(S.BUDGET);
     r.setI32(S.EXIT, 0);
-    this.#runtime.resume(this.#mode.flat || this.#mode.code === 64);
+    this.#runtime.resume(this.#mode.codeMode.flat || this.#mode.wide);
     this.#leave();
     return r.i32(S.BUDGET) !== before;
   }
@@ -301,7 +254,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   #step(): void {
     const r = this.r, flags = r.i32(S.EFLAGS);
     const breaks = (flags & Flag.RF) === 0 && r.i32(S.SHADOW) !== Shadow.STACK;
-    if (breaks && this.#debug.codeBreakpoint(this.#linear(r.ip))) {
+    if (breaks && this.#debug.codeBreakpoint(this.#mode.linear(r.ip))) {
       return this.#deliver(Vector.DB, -1, "exception");
     }
     r.setI32(S.SHADOW, 0);
@@ -340,16 +293,6 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     if (!deliver(this, Vector.DB, -1, "exception")) this.#shutdown = true;
   }
 
-  /** Code runs with the user's privilege. */
-  get #user(): boolean {
-    return (this.r.i32(S.MODE) & ModeBit.USER) !== 0;
-  }
-
-  #linear(ip: number): number {
-    if (this.#mode.code === 64) return ip;
-    return (ip + this.r.segmentBase(Seg.CS)) % 2 ** 32;
-  }
-
   /** Runs compiled code from RIP for at most `budget` instructions. */
   #execute(budget: number, block = this.#find(this.r.ip)): void {
     if (!block) return;
@@ -358,37 +301,24 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     // What lies beyond `budget` is set aside while the code runs.
     r.setI32(S.BUDGET, Math.max(0, budget - block.count));
     const aside = total - budget;
-    this.#granted -= aside;
+    this.#clock.setAside(aside);
     const whole = block.count <= budget && (block.region === null || !this.#interpretNext);
-    const record = whole ? block.record : this.#blocks.partial(block, Math.min(block.count, budget), this.#mode);
+    const record = whole
+      ? block.record
+      : this.#blocks.partial(block, Math.min(block.count, budget), this.#mode.codeMode);
     this.#interpretNext = false;
     r.setNumber(S.BLOCK_IP, ip);
     r.setI32(S.EXIT, 0);
     this.#runtime.enter(record);
     this.#leave();
     r.setI32(S.BUDGET, r.i32(S.BUDGET) + aside);
-    this.#granted += aside;
+    this.#clock.setAside(-aside);
   }
 
   /** Finds or decodes the block at RIP; null if an exception was delivered instead. */
   #find(ip: number): Block | null {
-    const link = this.#link;
-    this.#link = 0;
     try {
-      const linear = this.#linear(ip);
-      const flushes = this.#blocks.flushes;
-      const block = this.#blockAt(ip, linear);
-      if (this.#translator?.eager && block.valid) this.#translator.translate(block, ip, this.#mode);
-      if (block.valid) {
-        this.#jumps.set(linear, this.r.i32(S.MODE), block.record);
-        if (
-          link !== 0 && flushes === this.#blocks.flushes && block.secondFrame < 0 &&
-          Math.floor(linear / PAGE_SIZE) === this.#linkPage
-        ) {
-          this.#blocks.records.link(link, block);
-        }
-      }
-      return block;
+      return this.#finder.find(ip);
     } catch (fault) {
       if (fault !== this.#fault) throw fault;
       this.#deliver(this.#fault.vector, this.#fault.code, "exception", this.#fault.address);
@@ -396,79 +326,15 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     }
   }
 
-  #blockAt(ip: number, linear: number): Block {
-    const key = this.r.i32(S.MODE) & ModeBit.BLOCK;
-    const room = this.#mode.code === 64 ? 2 ** 31 : this.r.segmentLimit(Seg.CS) - ip + 1;
-    const host = this.#mmu.execute(linear, this.#user);
-    if (host < 0) return this.#deviceBlock(linear, key, room);
-    const next = (Math.floor(linear / PAGE_SIZE) + 1) * PAGE_SIZE;
-    const nextPage = () => this.#mmu.execute(this.#mmu.wrap(next), this.#user);
-    this.#translator?.arrived(linear, host, this.r.i32(S.MODE));
-    const known = this.#blocks.find(host, key, ip);
-    if (known) {
-      const sameTail = known.secondFrame < 0 || nextPage() >>> 12 === known.secondFrame;
-      if (sameTail && known.bytes <= room) return known;
-      this.#blocks.discard(known);
-    }
-    if (this.#blocks.full) this.#clearBlocks();
-    let device = false;
-    const block = this.#blocks.build(host, key, ip, this.#mode, room, {
-      nextPage: () => {
-        const second = nextPage();
-        device = second < 0;
-        return second;
-      },
-    });
-    if (block) {
-      this.#translator?.resume(block, ip, this.#mode);
-      return block;
-    }
-    if (device) return this.#deviceBlock(linear, key, room);
-    this.raise(Vector.GP, 0);
-  }
-
-  /** Code in device memory is fetched anew for every instruction, and no byte more than it may have is read. */
-  #deviceBlock(linear: number, key: number, room: number): Block {
-    const fetched = this.#fetched, first = Math.min(MAX_LENGTH, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
-    this.#readCode(linear, fetched.subarray(0, first));
-    let block = this.#blocks.transient(fetched.subarray(0, first), key, this.#mode, room);
-    if (block === "truncated") {
-      this.#readCode(this.#mmu.wrap(linear + first), fetched.subarray(first));
-      block = this.#blocks.transient(fetched, key, this.#mode, room);
-    }
-    if (block === null || block === "truncated") this.raise(Vector.GP, 0);
-    return block;
-  }
-
-  /** Reads instruction bytes that lie in one page. */
-  #readCode(linear: number, target: Uint8Array): void {
-    this.#mmu.execute(linear, this.#user);
-    this.bus.memory.read(this.#mmu.executePhysical, target);
-  }
-
-  #clearBlocks(): void {
-    this.#blocks.clear();
-    this.#jumps.clear();
-  }
-
   /** After compiled code has returned: brings RIP, the budget and faults into order. */
   #leave(): void {
     const r = this.r;
-    if (this.#held) {
-      r.setI32(S.BUDGET, r.i32(S.BUDGET) + HOLD);
-      this.#held = false;
-    }
-    if (this.#patched !== 0) {
-      if (this.#view.getInt32(this.#patched, true) === this.#runtime.leaveSlot) {
-        this.#view.setInt32(this.#patched, this.#patchedSlot, true);
-      }
-      this.#patched = 0;
-    }
+    this.#running.returned();
     const fault = r.i32(S.FAULT), exit = r.i32(S.EXIT);
-    this.#exits[fault !== 0 ? 0 : exit]++;
+    this.#statistics.exited(fault !== 0 ? 0 : exit);
     if (fault !== 0) {
-      if (r.i32(S.CURRENT) === IN_REGION) this.#notInRegions++;
-      this.#abandonCurrent();
+      if (r.i32(S.CURRENT) === IN_REGION) this.#statistics.unfinishedInRegion(1);
+      this.#running.abandon(this.#mode.wide);
       r.setI32(S.FAULT, 0);
       // Delivery is no part of the instruction: a change of mode must not stop a run that has already come back.
       r.setI32(S.CURRENT, 0);
@@ -480,21 +346,15 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       if (site) {
         r.ip = site.ip;
         this.consume(-site.unfinished);
-        this.#notInRegions += site.unfinished;
+        this.#statistics.unfinishedInRegion(site.unfinished);
       }
       const faulted = this.#regionFaulted;
       this.#regionFaulted = false;
       this.#interpretNext = !site?.done && !faulted;
       if (faulted) this.#deliverFault(this.#fault.vector, this.#fault.code);
-    } else if (exit === Exit.HOT) this.#translateHot();
-    else if (exit === Exit.LOOKUP) {
-      const link = r.i32(S.NEXT);
-      if (link === 0) this.#noteJump();
-      if (link >= this.#blocks.firstLinkable) {
-        this.#link = link;
-        this.#linkPage = Math.floor(this.#linear(r.number(S.BLOCK_IP)) / PAGE_SIZE);
-      }
-    } else if (exit === Exit.STOP || exit === Exit.LEAVE) this.#abandonCurrent();
+    } else if (exit === Exit.HOT) this.#finder.translateHot();
+    else if (exit === Exit.LOOKUP) this.#finder.lookedUp(r.i32(S.NEXT));
+    else if (exit === Exit.STOP || exit === Exit.LEAVE) this.#running.abandon(this.#mode.wide);
     r.setI32(S.CURRENT, 0);
   }
 
@@ -504,26 +364,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#deliver(actual, code, "exception", this.#fault.address);
   }
 
-  /** An indirect jump, perhaps, at the end of the last block has led to RIP for the first time. */
-  #noteJump(): void {
-    if (!this.#translator) return;
-    const from = this.r.number(S.BLOCK_IP), host = this.#mmu.known(this.#linear(from), this.#user);
-    const block = host < 0 ? undefined : this.#blocks.find(host, this.r.i32(S.MODE) & ModeBit.BLOCK, from);
-    if (block && block.indirectJump >= 0) this.#translator.jumped(from + block.indirectJump, this.r.ip);
-  }
-
-  /** The block at RIP has become hot. */
-  #translateHot(): void {
-    const ip = this.r.ip, host = this.#mmu.known(this.#linear(ip), this.#user);
-    if (host < 0 || !this.#translator) return;
-    const block = this.#blocks.find(host, this.r.i32(S.MODE) & ModeBit.BLOCK, ip);
-    if (block) this.#translator.translate(block, ip, this.#mode);
-  }
-
   /** Makes the TLB entry for an access of translated code; false if the interpreter must make the access. */
   fill(linear: number, bytes: number, write: boolean): boolean {
     try {
-      return this.#mmu.fill(linear, bytes, write, this.#user);
+      return this.#mmu.fill(linear, bytes, write, this.#mode.user);
     } catch (fault) {
       if (fault !== this.#fault) throw fault;
       // The interpreter would see the same, unless it has something to find out about the access before.
@@ -548,35 +392,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       (r.i32(S.INTERRUPT_LINE) !== 0 && (flags & Flag.IF) !== 0) || this.#debug.watchesCode || r.i32(S.LEAVE) !== 0;
   }
 
-  /** The current record's instruction did not happen: RIP points to it and its count goes back. */
-  #abandonCurrent(): void {
-    const r = this.r;
-    r.ip = this.currentIp();
-    r.setI32(S.BUDGET, r.i32(S.BUDGET) + this.#unfinished());
-  }
-
   /** Offset of the instruction whose record is S.CURRENT. */
   currentIp(): number {
-    const record = this.r.i32(S.CURRENT);
-    if (record === IN_REGION) return this.r.ip;
-    const ip = this.r.number(S.BLOCK_IP) + this.#view.getUint16(record + REC.NEXT, true) -
-      this.#view.getUint8(record + REC.LENGTH);
-    return this.#mode.code === 64 ? ip : ip % 2 ** 32;
-  }
-
-  /** Makes compiled code return before the instruction after the current one. */
-  #leaveAfterCurrent(): void {
-    const record = this.r.i32(S.CURRENT);
-    this.r.setI32(S.LEAVE, 1);
-    if (record === 0 || record === IN_REGION || this.#held) return;
-    this.r.setI32(S.BUDGET, this.r.i32(S.BUDGET) - HOLD);
-    this.#held = true;
-    const next = record + REC.SIZE, position = this.#view.getUint16(record + REC.INDEX_IN_BLOCK, true);
-    if (next >= ARENA_BASE && this.#view.getUint16(next + REC.INDEX_IN_BLOCK, true) === position + 1) {
-      this.#patched = next;
-      this.#patchedSlot = this.#view.getInt32(next, true);
-      this.#view.setInt32(next, this.#runtime.leaveSlot, true);
-    }
+    return this.#running.ip(this.#mode.wide);
   }
 
   // ---- CpuCore
@@ -604,14 +422,14 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   /** The vector for an access to a non-canonical address by the instruction at RIP: #SS if it went through SS. */
   #nonCanonicalVector(): number {
-    const bytes = this.#fetched, instruction = newInstruction(), { address } = this.#fault;
+    const bytes = new Uint8Array(MAX_LENGTH), instruction = newInstruction(), { address } = this.#fault;
     try {
-      for (let i = 0; i < bytes.length; i++) this.#readCode(this.r.ip + i, bytes.subarray(i, i + 1));
+      for (let i = 0; i < bytes.length; i++) this.#finder.read(this.r.ip + i, bytes.subarray(i, i + 1));
     } catch (fault) {
       // What follows the instruction need not be there.
       if (fault !== this.#fault) throw fault;
     }
-    decode(bytes, 0, bytes.length, this.#mode.code, instruction);
+    decode(bytes, 0, bytes.length, this.#mode.codeMode.code, instruction);
     return accessesStack(instruction, address, this.r.number(S.GPR + R.SP * 8)) ? Vector.SS : Vector.GP;
   }
 
@@ -654,7 +472,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   /** With which rights an access is made. EFLAGS.AC does not hold for the processor's own look-ups: SMAP checks them here. */
   #rights(linear: number, bytes: number, write: boolean, user: boolean | undefined): boolean {
-    if (user === undefined) return this.#user;
+    if (user === undefined) return this.#mode.user;
     const { r } = this;
     if (!user && (r.i32(S.CR4) & CR4.SMAP) !== 0 && (r.i32(S.EFLAGS) & Flag.AC) !== 0) {
       const flags = r.i32(S.EFLAGS);
@@ -668,10 +486,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     }
     return user;
   }
-  hostRead(linear: number, user = this.#user): number {
+  hostRead(linear: number, user = this.#mode.user): number {
     return this.#mmu.hostRead(linear, user);
   }
-  hostWrite(linear: number, user = this.#user): number {
+  hostWrite(linear: number, user = this.#mode.user): number {
     return this.#mmu.hostWrite(linear, user);
   }
 
@@ -680,67 +498,32 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   }
   switchPageTables(old: number): void {
     if (!this.paging) return;
-    const next = this.r.number(S.CR3);
-    if (this.longMode) {
-      const table = (value: number) => Math.floor((value % 2 ** 52) / PAGE_SIZE) * PAGE_SIZE;
-      this.#mmu.switchTables(table(old), table(next), { bytes: 8, span: 2 ** 39, entries: 512 });
-    } else if ((this.r.i32(S.CR4) & CR4.PAE) !== 0) {
-      this.#mmu.switchTables((old & 0xffffffe0) >>> 0, (next & 0xffffffe0) >>> 0, {
-        bytes: 8,
-        span: 2 ** 30,
-        entries: 4,
-      });
-    } else {this.#mmu.switchTables((old & 0xfffff000) >>> 0, (next & 0xfffff000) >>> 0, {
-        bytes: 4,
-        span: 2 ** 22,
-        entries: 1024,
-      });}
+    const table = this.#topLevelTable;
+    this.#mmu.switchTables(table.address(old), table.address(this.r.number(S.CR3)), table);
   }
 
   modeChanged(): void {
     const r = this.r;
-    const user = r.cpl === 3;
-    const code = r.codeSize, stack = r.stackSize, flat = code === 64 || this.#isFlat();
-    const mode = modeKey(code, stack, flat, user);
-    r.setI32(S.TLB, user ? TLB.USER : TLB.SUPERVISOR);
+    r.setI32(S.TLB, r.cpl === 3 ? TLB.USER : TLB.SUPERVISOR);
     this.#mmu.forgetRemembered();
     if (this.#mmu.guardsOpen && (r.i32(S.EFLAGS) & Flag.AC) === 0) this.#mmu.closeGuards();
-    if ((r.i32(S.MODE) & ModeBit.BLOCK) !== (mode & ModeBit.BLOCK)) {
-      // Undefined after the switch (Intel SDM vol. 1, section 3.4.1.1): zero, so that narrower code need not look after it.
-      if (this.#mode.code === 64) { for (let n = 0; n < 8; n++) r.setI32(S.GPR + 8 * n + 4, 0); }
-      this.#mode = codeMode(mode);
-      this.#leaveAfterCurrent();
-    }
-    r.setI32(S.MODE, mode | r.i32(S.EPOCHS + (user ? 4 : 0)));
-  }
-
-  #isFlat(): boolean {
-    const r = this.r;
-    if (r.segmentBase(Seg.CS) !== 0 || r.segmentLimit(Seg.CS) !== 0xffff_ffff) return false;
-    for (const segment of [Seg.ES, Seg.SS, Seg.DS]) {
-      const at = S.SEG + segment * SEG.SIZE;
-      // Base and lowest offset 0, highest offsets FFFFFFFFh; the fields have 64 bits.
-      const nothing = r.i32(at + SEG.BASE) | r.i32(at + SEG.BASE + 4) | r.i32(at + SEG.LOW) | r.i32(at + SEG.LOW + 4) |
-        r.i32(at + SEG.HIGH_READ + 4) | r.i32(at + SEG.HIGH_WRITE + 4);
-      if (nothing !== 0 || (r.i32(at + SEG.HIGH_READ) & r.i32(at + SEG.HIGH_WRITE)) !== -1) return false;
-    }
-    return true;
+    if (this.#mode.update()) this.#running.leaveAfterCurrent();
   }
 
   shutdown(): void {
     this.#shutdown = true;
-    this.#leaveAfterCurrent();
+    this.#running.leaveAfterCurrent();
   }
 
   portAccessed(port: number, bytes: number): void {
     if (!this.#debug.watchesPorts || (this.r.i32(S.CR4) & CR4.DE) === 0) return;
-    if (this.#debug.portBreakpoint(port, bytes)) this.#leaveAfterCurrent();
+    if (this.#debug.portBreakpoint(port, bytes)) this.#running.leaveAfterCurrent();
   }
 
   debugRegistersChanged(): void {
     this.#debug.update();
     this.#mmu.refreshAll();
-    this.#leaveAfterCurrent();
+    this.#running.leaveAfterCurrent();
   }
 
   // ---- MmuHost
@@ -755,13 +538,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#codeWrites++;
     this.#blocks.invalidate(frame, offset, length);
     // A repeated string instruction that changes itself is fetched anew for its next iteration.
-    const current = this.r.i32(S.CURRENT);
-    if (
-      current === IN_REGION ||
-      (current !== 0 && this.#view.getInt32(current + REC.SLOT, true) === this.#runtime.leaveSlot)
-    ) {
-      this.#leaveAfterCurrent();
-    }
+    if (this.#running.mayBeVoid) this.#running.leaveAfterCurrent();
   }
   holdsCode(frame: number, offset: number, length: number): boolean {
     return this.#blocks.holdsCode(frame, offset, length);
@@ -770,34 +547,28 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     return this.#blocks.marksAddress(frame);
   }
   mappingChanged(user: boolean): void {
-    const field = S.EPOCHS + (user ? 4 : 0), first = 1 << ModeBit.EPOCH;
-    let epoch = (this.r.i32(field) + first) | 0;
-    if (epoch === 0) {
-      epoch = first;
-      this.#jumps.clear();
-      this.#translator?.forgetPages();
-    }
-    this.r.setI32(field, epoch);
-    if (user !== this.#user) return;
-    this.r.setI32(S.MODE, (this.r.i32(S.MODE) & 0xff) | epoch);
-    this.#leaveAfterCurrent();
+    if (!this.#mode.nextEpoch(user)) this.#finder.forgetPlaces();
+    if (user === this.#mode.user) this.#running.leaveAfterCurrent();
   }
   accessed(linear: number, bytes: number, write: boolean, user: boolean): void {
     if (this.#alignment && user && (linear & (bytes - 1)) !== 0) this.raise(Vector.AC, 0);
-    if (this.#debug.watchesData && this.#debug.dataBreakpoint(linear, bytes, write)) this.#leaveAfterCurrent();
+    if (this.#debug.watchesData && this.#debug.dataBreakpoint(linear, bytes, write)) this.#running.leaveAfterCurrent();
   }
   watchesPage(page: number, user: boolean): boolean {
     return (this.#alignment && user) || (this.#debug.watchesData && this.#debug.watchesPage(page));
   }
   get wrapsLinear(): boolean {
-    return this.#mode.code !== 64;
+    return !this.#mode.wide;
   }
   rootIndex(linear: number): number {
-    if (this.longMode) return Math.floor(linear / 2 ** 39) & 0x1ff;
-    return (this.r.i32(S.CR4) & CR4.PAE) !== 0 ? linear >>> 30 : linear >>> 22;
+    return this.#topLevelTable.index(linear);
   }
   get entryBytes(): number {
-    return (this.r.i32(S.CR4) & CR4.PAE) !== 0 ? 8 : 4;
+    return this.#topLevelTable.bytes;
+  }
+  get #topLevelTable(): TopLevelTable {
+    if (this.longMode) return LONG_TABLE;
+    return (this.r.i32(S.CR4) & CR4.PAE) !== 0 ? PAE_TABLE : LEGACY_TABLE;
   }
 
   // ---- snapshots
@@ -817,16 +588,13 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     if (typeof cycles !== "number") throw new TypeError("cpu.cycles: expected a number");
     if (typeof interruptLine !== "boolean") throw new TypeError("cpu.interruptLine: expected true or false");
     loadRegisters(this.r, state);
-    this.#elsewhere += instructions - this.instructions;
-    this.#retired = instructions;
-    this.#stalled = cycles - instructions;
+    this.#statistics.executedElsewhere(instructions - this.instructions);
+    this.#clock.set(instructions, cycles);
     this.r.setI32(S.INTERRUPT_LINE, interruptLine ? 1 : 0);
     this.#shutdown = false;
-    this.#link = 0;
     this.#debug.update();
     this.#blocks.forgive();
-    this.#jumps.clear();
-    this.#translator?.forgetPages();
+    this.#finder.forgetPlaces();
     this.#mmu.flush();
     this.modeChanged();
   }
@@ -834,7 +602,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   /** Forgets all code that was decoded or translated. No result depends on it. */
   forgetCode(): void {
     this.#translator?.clear();
-    this.#clearBlocks();
+    this.#finder.forgetBlocks();
   }
 
   /** True while paging is on. */

@@ -1,0 +1,158 @@
+/** Finds the code that runs next: blocks that are known, decoded anew, or fetched from device memory. */
+import { PAGE_SIZE } from "../machine/memory.ts";
+import type { CpuCore } from "./core.ts";
+import { MAX_LENGTH } from "./decode/mod.ts";
+import type { Block } from "./interpreter/block.ts";
+import type { BlockCache } from "./interpreter/blocks.ts";
+import { JumpCache } from "./interpreter/jump_cache.ts";
+import type { Mmu } from "./mmu.ts";
+import type { ProcessorMode } from "./processor_mode.ts";
+import { S, Seg, Vector } from "./state.ts";
+import type { Translator } from "./translator/translator.ts";
+
+/** The way from an offset in CS to the block there, for one processor. */
+export class CodeFinder {
+  readonly #core: CpuCore;
+  readonly #mode: ProcessorMode;
+  readonly #mmu: Mmu;
+  readonly #blocks: BlockCache;
+  readonly #translator: Translator | null;
+  readonly #jumps: JumpCache;
+  /** Link field to fill at the next lookup, and the linear page it is in. */
+  #link = 0;
+  #linkPage = 0;
+  /** Bytes of an instruction in device memory. */
+  readonly #fetched = new Uint8Array(MAX_LENGTH);
+
+  constructor(
+    core: CpuCore,
+    mode: ProcessorMode,
+    mmu: Mmu,
+    blocks: BlockCache,
+    translator: Translator | null,
+    state: WebAssembly.Memory,
+  ) {
+    this.#core = core;
+    this.#mode = mode;
+    this.#mmu = mmu;
+    this.#blocks = blocks;
+    this.#translator = translator;
+    this.#jumps = new JumpCache(state);
+  }
+
+  /** True if the next block that is found is to be linked to the one before it. */
+  get linking(): boolean {
+    return this.#link !== 0;
+  }
+
+  /** Nothing was known about the block at RIP when compiled code returned; `link` is a link field that leads there, or 0. */
+  lookedUp(link: number): void {
+    if (link === 0) this.#noteJump();
+    if (link < this.#blocks.firstLinkable) return;
+    this.#link = link;
+    this.#linkPage = Math.floor(this.#mode.linear(this.#core.r.number(S.BLOCK_IP)) / PAGE_SIZE);
+  }
+
+  /** An indirect jump, perhaps, at the end of the last block has led to RIP for the first time. */
+  #noteJump(): void {
+    if (!this.#translator) return;
+    const { r } = this.#core, from = r.number(S.BLOCK_IP), block = this.#knownBlock(from);
+    if (block && block.indirectJump >= 0) this.#translator.jumped(from + block.indirectJump, r.ip);
+  }
+
+  /** The block at an offset in CS, if it can be found without walking page tables. */
+  #knownBlock(ip: number): Block | undefined {
+    const host = this.#mmu.known(this.#mode.linear(ip), this.#mode.user);
+    return host < 0 ? undefined : this.#blocks.find(host, this.#mode.blockKey, ip);
+  }
+
+  /** The block at RIP has become hot. */
+  translateHot(): void {
+    if (!this.#translator) return;
+    const { ip } = this.#core.r, block = this.#knownBlock(ip);
+    if (block) this.#translator.translate(block, ip, this.#mode.codeMode);
+  }
+
+  /** Finds or decodes the block at an offset in CS. Raises what fetching its instructions raises. */
+  find(ip: number): Block {
+    const link = this.#link;
+    this.#link = 0;
+    const linear = this.#mode.linear(ip), flushes = this.#blocks.flushes;
+    const block = this.#blockAt(ip, linear);
+    if (this.#translator?.eager && block.valid) this.#translator.translate(block, ip, this.#mode.codeMode);
+    if (block.valid) {
+      this.#jumps.set(linear, this.#core.r.i32(S.MODE), block.record);
+      if (
+        link !== 0 && flushes === this.#blocks.flushes && block.secondFrame < 0 &&
+        Math.floor(linear / PAGE_SIZE) === this.#linkPage
+      ) {
+        this.#blocks.records.link(link, block);
+      }
+    }
+    return block;
+  }
+
+  #blockAt(ip: number, linear: number): Block {
+    const { r } = this.#core, key = this.#mode.blockKey, { codeMode, user } = this.#mode;
+    const room = codeMode.code === 64 ? 2 ** 31 : r.segmentLimit(Seg.CS) - ip + 1;
+    const host = this.#mmu.execute(linear, user);
+    if (host < 0) return this.#deviceBlock(linear, key, room);
+    const next = (Math.floor(linear / PAGE_SIZE) + 1) * PAGE_SIZE;
+    const nextPage = () => this.#mmu.execute(this.#mmu.wrap(next), user);
+    this.#translator?.arrived(linear, host, r.i32(S.MODE));
+    const known = this.#blocks.find(host, key, ip);
+    if (known) {
+      const sameTail = known.secondFrame < 0 || nextPage() >>> 12 === known.secondFrame;
+      if (sameTail && known.bytes <= room) return known;
+      this.#blocks.discard(known);
+    }
+    if (this.#blocks.full) this.forgetBlocks();
+    let device = false;
+    const block = this.#blocks.build(host, key, ip, codeMode, room, {
+      nextPage: () => {
+        const second = nextPage();
+        device = second < 0;
+        return second;
+      },
+    });
+    if (block) {
+      this.#translator?.resume(block, ip, codeMode);
+      return block;
+    }
+    if (device) return this.#deviceBlock(linear, key, room);
+    this.#core.raise(Vector.GP, 0);
+  }
+
+  /** Code in device memory is fetched anew for every instruction, and no byte more than it may have is read. */
+  #deviceBlock(linear: number, key: number, room: number): Block {
+    const fetched = this.#fetched, first = Math.min(MAX_LENGTH, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
+    const { codeMode } = this.#mode;
+    this.read(linear, fetched.subarray(0, first));
+    let block = this.#blocks.transient(fetched.subarray(0, first), key, codeMode, room);
+    if (block === "truncated") {
+      this.read(this.#mmu.wrap(linear + first), fetched.subarray(first));
+      block = this.#blocks.transient(fetched, key, codeMode, room);
+    }
+    if (block === null || block === "truncated") this.#core.raise(Vector.GP, 0);
+    return block;
+  }
+
+  /** Reads instruction bytes that lie in one page. Raises #PF. */
+  read(linear: number, target: Uint8Array): void {
+    this.#mmu.execute(linear, this.#mode.user);
+    this.#core.bus.memory.read(this.#mmu.executePhysical, target);
+  }
+
+  /** Forgets all blocks. */
+  forgetBlocks(): void {
+    this.#blocks.clear();
+    this.#jumps.clear();
+  }
+
+  /** Forgets where code was found: the mapping or the whole state is another one. */
+  forgetPlaces(): void {
+    this.#link = 0;
+    this.#jumps.clear();
+    this.#translator?.forgetPages();
+  }
+}
