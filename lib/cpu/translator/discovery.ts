@@ -200,3 +200,28 @@ export function discover(root: number, view: CodeView, limits: Limits): RegionCo
   const code = new Discovery(view, limits).run(root);
   return code !== null && code.blocks[0].instructions[0].flow !== "interpret" ? code : null;
 }
+
+/** Host ranges of a region's instructions, none across frames. */
+export function rangesOf(code: RegionCode): { start: number; end: number }[] {
+  const ranges: { start: number; end: number }[] = [];
+  for (const { instructions } of code.blocks) {
+    for (const { host, instruction } of instructions) {
+      const last = ranges.at(-1), end = host + instruction.length;
+      if (last?.end === host && last.start >>> 12 === host >>> 12) last.end = end;
+      else ranges.push({ start: host, end });
+    }
+  }
+  return ranges;
+}
+
+/** Offsets in CS to which direct ways lead out of a region. */
+export function exitsOf(code: RegionCode): number[] {
+  const inside = new Set(code.blocks.map((b) => b.ip)), exits = new Set<number>();
+  for (const { instructions } of code.blocks) {
+    const last = instructions.at(-1);
+    if (!last) continue;
+    const ways = last.flow === "branch" ? [last.target, last.next] : last.flow === "jump" ? [last.target] : [last.next];
+    for (const way of ways) if (!inside.has(way)) exits.add(way);
+  }
+  return [...exits];
+}

@@ -1,0 +1,125 @@
+/** The regions that are there: by slot, by the place of their root, and by the ways that lead out of them. */
+import type { Block, CodeRegion } from "../interpreter/block.ts";
+import type { LiveModule } from "./live_modules.ts";
+import { REGION_SLOTS } from "./modules.ts";
+import type { PageCell } from "./page_cells.ts";
+import type { Site } from "./region.ts";
+
+/** A translated region. There are thousands: it keeps little. */
+export interface Region extends CodeRegion {
+  readonly slot: number;
+  readonly ip: number;
+  readonly host: number;
+  readonly key: number;
+  readonly sites: Sites;
+  /** The block at its root, if that leads into it. */
+  patched: Block | null;
+  /** Offsets in CS of all its blocks, and those to which direct ways lead out of it. */
+  readonly blocks: readonly number[];
+  readonly exits: readonly number[];
+  readonly cells: readonly PageCell[];
+  readonly generation: number;
+  /** The module that it is compiled in; null while it waits for that. */
+  module: LiveModule | null;
+}
+
+/** The places where a region can be left, packed. */
+export class Sites {
+  readonly #ips: Float64Array;
+  readonly #rest: Uint16Array;
+
+  constructor(sites: readonly Site[]) {
+    this.#ips = Float64Array.from(sites, ({ ip }) => ip);
+    this.#rest = Uint16Array.from(sites, ({ done, unfinished }) => unfinished * 2 + (done ? 1 : 0));
+  }
+
+  at(index: number): Site {
+    const rest = this.#rest[index];
+    return { ip: this.#ips[index], done: (rest & 1) !== 0, unfinished: rest >> 1 };
+  }
+}
+
+function rootKey(host: number, key: number, ip: number): string {
+  return `${host}:${key}:${ip}`;
+}
+
+/** The regions of one processor. */
+export class RegionTable {
+  readonly #bySlot = new Map<number, Region>();
+  /** Regions by the place of their root, see {@link rootKey}. */
+  readonly #roots = new Map<string, Region>();
+  /** Regions with a way out to an offset in CS, by that offset. */
+  readonly #exits = new Map<number, Set<Region>>();
+  /** Regions that were removed since one was left or made: one that a system function wrote to is left only after that. */
+  readonly #removed = new Map<number, Region>();
+  readonly #freeSlots: number[] = [];
+  #nextSlot = REGION_SLOTS.FIRST;
+
+  get size(): number {
+    return this.#bySlot.size;
+  }
+
+  /** All regions, in a list of their own. */
+  get all(): Region[] {
+    return [...this.#bySlot.values()];
+  }
+
+  /** A slot for a new region; -1 if all are in use. */
+  takeSlot(): number {
+    this.#removed.clear();
+    const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
+    return slot < REGION_SLOTS.FIRST + REGION_SLOTS.COUNT ? slot : -1;
+  }
+
+  /** No region is to go to a slot that was taken. */
+  returnSlot(slot: number): void {
+    this.#freeSlots.push(slot);
+  }
+
+  add(region: Region): void {
+    this.#bySlot.set(region.slot, region);
+    this.#roots.set(rootKey(region.host, region.key, region.ip), region);
+    for (const exit of region.exits) {
+      const set = this.#exits.get(exit);
+      if (set) set.add(region);
+      else this.#exits.set(exit, new Set([region]));
+    }
+  }
+
+  /** Removes a region; its slot is free again. */
+  remove(region: Region): void {
+    this.#bySlot.delete(region.slot);
+    this.#removed.set(region.slot, region);
+    const root = rootKey(region.host, region.key, region.ip);
+    if (this.#roots.get(root) === region) this.#roots.delete(root);
+    for (const exit of region.exits) {
+      const set = this.#exits.get(exit);
+      set?.delete(region);
+      if (set?.size === 0) this.#exits.delete(exit);
+    }
+    this.#freeSlots.push(region.slot);
+  }
+
+  /** True if a region has not been removed. */
+  has(region: Region): boolean {
+    return this.#bySlot.get(region.slot) === region;
+  }
+
+  /** The region whose root is at a host offset, for a mode key and an offset in CS. */
+  rootedAt(host: number, key: number, ip: number): Region | undefined {
+    return this.#roots.get(rootKey(host, key, ip));
+  }
+
+  /** Regions with a direct way out to an offset in CS, in a list of their own. */
+  leadingTo(ip: number): Region[] {
+    return [...this.#exits.get(ip) ?? []];
+  }
+
+  /** The region in a slot that has just been left: it may have been removed while it ran. */
+  left(slot: number): Region {
+    const region = this.#bySlot.get(slot) ?? this.#removed.get(slot);
+    this.#removed.clear();
+    if (!region) throw new Error(`a region was left that is in no slot: ${slot}`);
+    return region;
+  }
+}
