@@ -35,9 +35,10 @@ const REGION_LIMITS: Limits = { instructions: 400, blocks: 100 };
 const SINGLE_LIMITS: Limits = { instructions: 1, blocks: 1 };
 /**
  * After how many entries a block is translated. Until an instruction has been compiled by us and twice by V8, the interpreter
- * executes it some ten thousand times: with 400, the boot of a kernel and processes that come and go take up to twice as long.
+ * executes it some ten thousand times: with 400, the boot of a kernel and processes that come and go take up to twice as long;
+ * with 6000, a sixth longer.
  */
-const HOT = 6000;
+const HOT = 15_000;
 /** The same where it is drawn at random. */
 const MOST_RANDOM_HEAT = 400;
 /** Regions are compiled together. */
