@@ -7,7 +7,7 @@ import type { ModelDecoder } from "../model_decoder.ts";
 import { type CompileObserver, type CpuOptions, DEFAULT_TIER, type StressOptions, type Tier } from "../options.ts";
 import { CompileBudget } from "./compile_budget.ts";
 import { type CodeView, discover, exitsOf, type Limits, rangesOf, type RegionCode } from "./discovery.ts";
-import { UnexpectedRegister } from "./emitter.ts";
+import { UnexpectedRegister } from "./region_context.ts";
 import { InterpretedForms } from "./interpreted_forms.ts";
 import { JumpTargets } from "./jump_targets.ts";
 import { LiveModules } from "./live_modules.ts";

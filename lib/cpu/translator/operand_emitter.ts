@@ -1,0 +1,142 @@
+/** Operands and addresses of the translator's emitter: all that is known of them goes into the code. */
+import type { Operand } from "../decode/instruction.ts";
+import { isFlatAccess } from "../emit/base.ts";
+import type { Place, SegmentRef, Size } from "../emit/emitter.ts";
+import { Value } from "../emit/value.ts";
+import { R, S, SEG, Seg } from "../state.ts";
+import type { PageNumber, RegionAccesses } from "./accesses.ts";
+import { RegisterEmitter } from "./register_emitter.ts";
+
+/** Operands of general sizes, and where in memory operands and the stack are. */
+export abstract class OperandEmitter extends RegisterEmitter {
+  protected abstract override readonly memory: RegionAccesses;
+  /** Offset in CS of the instruction behind the current one. */
+  protected abstract readonly next: number;
+  /** Registers that hold something just loaded, see pointers.ts. */
+  loaded = 0;
+
+  /** Leaves the region before the current instruction if a condition is not 0. */
+  protected abstract bailIf(condition: Value): void;
+
+  // ---- operands
+
+  read(index: number): Value {
+    const operand = this.operand(index), size = this.generalSize(index);
+    if (operand.kind === "imm") {
+      const value = BigInt.asUintN(size, operand.wide ?? BigInt(operand.value));
+      return size === 64 ? Value.i64(value) : Value.i32(Number(BigInt.asIntN(32, value)));
+    }
+    if (operand.kind === "reg") {
+      if (operand.file === "gpr" || operand.file === "gpr8h") {
+        return this.register(operand.reg, size, operand.file === "gpr8h");
+      }
+      return this.state(this.registerOffset(index), size === 64 ? "i64" : "i32");
+    }
+    if (operand.kind === "mem") {
+      return this.memory.load(this.linear(index, size / 8, false), size, this.#pageOf(operand));
+    }
+    throw new Error(`operand ${index} of ${this.instruction.mnemonic} cannot be read`);
+  }
+  readSigned(index: number, to: Size = this.size): Value {
+    const size = this.generalSize(index), value = this.read(index);
+    if (value.constant !== undefined) {
+      const wide = BigInt.asIntN(size, value.constant);
+      return this.constant(to < 32 ? BigInt.asUintN(to, wide) : wide, to);
+    }
+    const extended = value.signExtend(size);
+    return this.let(to === 64 ? extended.extendS() : extended.zeroExtend(to));
+  }
+  write(index: number, value: Value): void {
+    const operand = this.operand(index), size = this.generalSize(index);
+    if (operand.kind === "reg") {
+      if (operand.file === "gpr" || operand.file === "gpr8h") {
+        return this.setRegister(operand.reg, size, value, operand.file === "gpr8h");
+      }
+      return this.setState(this.registerOffset(index), size === 64 ? "i64" : "i32", value);
+    }
+    const data = this.let(value);
+    this.memory.store(this.linear(index, size / 8, true), data, size, this.#pageOf(operand));
+  }
+  /** Which remembered page an operand is likely to be in: addresses of the same form share one. */
+  #pageOf(operand: Operand): PageNumber {
+    if (operand.kind !== "mem" || operand.base === 16 || !isFlatAccess(this.mode, operand.segment)) return -1;
+    const { base, index, disp } = operand, registers = (base < 0 ? 0 : 1 << base) | (index < 0 ? 0 : 1 << index);
+    if (base === R.SP) return base;
+    if ((this.loaded & registers) !== 0) return -1;
+    const far = (disp + 2048) >> 12;
+    return base >= 0 && index < 0 && far === 0
+      ? base
+      : 16 + (Math.imul(base + 17 * index + 257 * far, 0x9e3779b1) >>> 28);
+  }
+  open(index: number): Place {
+    const operand = this.operand(index), size = this.generalSize(index);
+    if (operand.kind !== "reg") {
+      return this.memory.open(this.linear(index, size / 8, true), size, this.#pageOf(operand));
+    }
+    return { value: this.read(index), set: (value) => this.write(index, value) };
+  }
+  escapeOpcode(): Value {
+    return Value.i32(this.instruction.escape ?? 0);
+  }
+  far(index: number): { selector: Value; offset: Value } {
+    const operand = this.operand(index);
+    if (operand.kind !== "far") throw new Error(`operand ${index} of ${this.instruction.mnemonic} is no far pointer`);
+    return { selector: Value.i32(operand.selector), offset: Value.i32(operand.offset | 0) };
+  }
+  segment(index: number): SegmentRef {
+    return { which: this.memoryOperand(index).segment };
+  }
+  segmentNumber(): Value {
+    return Value.i32(this.operandSegment());
+  }
+
+  // ---- addresses
+
+  address(index: number): Value {
+    const { addressSize, base, index: indexRegister, scale, disp, disp64 } = this.memoryOperand(index);
+    const wide = addressSize === 64;
+    if (disp64 !== undefined) return Value.i64(disp64);
+    let offset: Value | null = null;
+    if (indexRegister >= 0) {
+      const register = this.register(indexRegister, addressSize);
+      offset = scale === 1 ? register : register.shl(31 - Math.clz32(scale));
+    }
+    if (base >= 0 && base < 16) {
+      const register = this.register(base, addressSize);
+      offset = offset ? register.add(offset) : register;
+    }
+    const fixed = base === 16 ? this.next + disp : disp;
+    const constant = wide ? Value.i64(fixed) : Value.i32(fixed % 2 ** 32 | 0);
+    offset = offset ? offset.add(constant) : constant;
+    if (addressSize === 16) offset = offset.and(0xffff);
+    if (this.mode.code === 64 && !wide) offset = offset.extendU();
+    return this.let(offset);
+  }
+  /** The segment "operand" is that of the memory operand, or of a string's source. */
+  protected translate({ which }: SegmentRef, offsetValue: Value, bytes: number, write: boolean): Value {
+    const number = which === "operand" ? this.operandSegment() : which;
+    if (isFlatAccess(this.mode, number)) return offsetValue;
+    const at = S.SEG + number * SEG.SIZE, offset = this.let(offsetValue);
+    const base = this.loadAt(this.base(), "i64", at + SEG.BASE);
+    if (this.mode.code === 64) return offset.add(base);
+    const first = this.let(offset.extendU());
+    const high = this.loadAt(this.base(), "i64", at + (write ? SEG.HIGH_WRITE : SEG.HIGH_READ));
+    const low = this.loadAt(this.base(), "i64", at + SEG.LOW);
+    this.bailIf(first.add(bytes - 1).gtS(high).or(first.ltS(low)));
+    return offset.add(base.wrap());
+  }
+  probe(segment: SegmentRef, offset: Value, bytes: number, write: boolean): void {
+    this.let(this.memory.host(this.translate(segment, offset, bytes, write), bytes, write));
+  }
+
+  // ---- stack
+
+  override stackLoad(delta: number, size: Size): Value {
+    const linear = this.translate({ which: Seg.SS }, this.stackOffset(delta), size / 8, false);
+    return this.memory.load(linear, size, R.SP);
+  }
+  override stackStore(delta: number, value: Value, size: Size): void {
+    const data = this.let(value), linear = this.translate({ which: Seg.SS }, this.stackOffset(delta), size / 8, true);
+    this.memory.store(linear, data, size, R.SP);
+  }
+}

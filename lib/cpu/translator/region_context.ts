@@ -1,0 +1,52 @@
+/** What the emitter of a region's instructions is given, and how it can end. */
+import type { Code, Label } from "../../wasm/mod.ts";
+import type { CodeMode } from "../emit/emitter.ts";
+import type { Value } from "../emit/value.ts";
+import type { Imported } from "../interpreter/linkage.ts";
+import type { AccessLinkage } from "./accesses.ts";
+import type { FlagTracker } from "./flags.ts";
+import type { SteadyLocals } from "./steady_locals.ts";
+import type { X87Locals } from "./x87_locals.ts";
+
+/** Thrown when an instruction turns out to need TypeScript: the interpreter has to execute it. */
+export class NotTranslated extends Error {}
+
+/** Thrown when an instruction touches a register that {@link RegisterUse} did not tell of: writing the region starts again. */
+export class UnexpectedRegister extends Error {}
+
+/** How an instruction's definition ended it. */
+export type Outcome =
+  | { readonly kind: "next" }
+  | { readonly kind: "jump" }
+  | { readonly kind: "branch"; readonly condition: Value }
+  | { readonly kind: "computed"; readonly target: Value }
+  | { readonly kind: "stall"; readonly cycles: number };
+
+/** What the emitter needs of the region that is being written. */
+export interface RegionContext {
+  readonly code: Code;
+  readonly mode: CodeMode;
+  readonly flags: FlagTracker;
+  /** Local of each register by its number in masks, -1 if the region does not touch it. */
+  readonly registers: readonly number[];
+  /** Locals of the x87 unit, if the region has such. */
+  readonly x87: X87Locals | null;
+  /** Locals of steady values. */
+  readonly steady: SteadyLocals;
+  /** Writes SSE registers to the state block, and reads those of a mask from it. */
+  storeVectors(): void;
+  loadVectors(mask: number): void;
+  /** Local: address of the TLB in use. */
+  readonly tlb: number;
+  readonly linkage: AccessLinkage;
+  /** The way out before the current instruction; takes the number of the place. */
+  readonly bailLabel: Label;
+  kernel(name: string): Imported;
+  helper(name: string): Imported;
+  /** Writes what a system function needs to find in the state block. */
+  beforeHelper(): void;
+  /** Writes what takes the state over again. */
+  afterHelper(): void;
+  /** The number of a place where the region may be left before the current instruction. */
+  currentSite(): number;
+}
