@@ -1,29 +1,25 @@
-/** The processor: state, memory management and the run loop around compiled code. */
+/** The processor: its parts, its pins, and what they ask of each other. */
 import type { Processor, ProcessorBus, RunResult } from "../machine/processor.ts";
 import { FrameFlag } from "../machine/memory.ts";
-import type { CpuCore } from "./core.ts";
 import { CodeFinder } from "./code_finder.ts";
-import { decode, MAX_LENGTH, newInstruction } from "./decode/mod.ts";
+import type { CpuCore } from "./core.ts";
 import { DebugUnit } from "./debug_unit.ts";
 import { CpuFault, FROZEN } from "./fault.ts";
-import type { Block } from "./interpreter/block.ts";
-import { BlockCache } from "./interpreter/blocks.ts";
 import { InstructionClock } from "./instruction_clock.ts";
+import { BlockCache } from "./interpreter/blocks.ts";
 import { HandlerRuntime } from "./interpreter/runtime.ts";
-import { CPU_BASE, Exit, GUEST_BASE, TLB } from "./interpreter/layout.ts";
+import { CPU_BASE, GUEST_BASE, TLB } from "./interpreter/layout.ts";
 import { decoderFor } from "./model_decoder.ts";
 import { Mmu, type MmuHost, type WalkResult } from "./mmu.ts";
 import type { CpuOptions } from "./options.ts";
 import { ProcessorMode } from "./processor_mode.ts";
 import { Registers } from "./registers.ts";
 import { resetRegisters } from "./reset.ts";
+import { RunLoop } from "./run_loop.ts";
 import { RunStatistics } from "./run_statistics.ts";
 import { RunningCode } from "./running_code.ts";
 import { loadRegisters, saveRegisters } from "./saved_state.ts";
-import { CR0, CR4, EFER, Flag, IN_REGION, R, S, Shadow, Vector } from "./state.ts";
-import { accessesStack } from "./system/canonical.ts";
-import { Dr6, noteDebug } from "./system/debug.ts";
-import { deliver } from "./system/interrupts.ts";
+import { CR0, CR4, EFER, Flag, S, Vector } from "./state.ts";
 import { type CpuModel, defaultCpuModel, flagsOf } from "./system/model.ts";
 import { peek, walk } from "./system/paging.ts";
 import { LEGACY_TABLE, LONG_TABLE, PAE_TABLE, type TopLevelTable } from "./top_level_tables.ts";
@@ -47,17 +43,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   readonly #debug: DebugUnit;
   readonly #translator: Translator | null = null;
   #codeWrites = 0;
-  /** A region left an instruction, or the rest of the budget, to the interpreter. */
-  #interpretNext = false;
   readonly #fault = new CpuFault();
-  /** The region that is being left was about to make an access that raises {@link #fault}. */
-  #regionFaulted = false;
-  #breakRequested = false;
-  #shutdown = false;
-  /** User code's accesses must be aligned. */
-  #alignment = false;
-  /** The exception being raised is due to a non-canonical address. */
-  #notCanonical = false;
+  readonly #loop: RunLoop;
 
   constructor(readonly bus: ProcessorBus, readonly options: CpuOptions = {}) {
     this.model = options.cpuModel ?? defaultCpuModel;
@@ -99,6 +86,19 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     }
     this.#finder = new CodeFinder(this, this.#mode, this.#mmu, this.#blocks, this.#translator, state);
     this.#debug = new DebugUnit(this.r);
+    this.#loop = new RunLoop(this, {
+      mode: this.#mode,
+      mmu: this.#mmu,
+      debug: this.#debug,
+      blocks: this.#blocks,
+      finder: this.#finder,
+      runtime: this.#runtime,
+      running: this.#running,
+      clock: this.#clock,
+      translator: this.#translator,
+      statistics: this.#statistics,
+      fault: this.#fault,
+    });
     bus.memory.watcher = this.#mmu.watcher;
     this.r.setU64(S.RANDOM, BigInt(options.seed ?? 0));
     this.reset();
@@ -125,7 +125,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   }
 
   requestBreak(): void {
-    this.#breakRequested = true;
+    this.#loop.breakRequested = true;
     this.#running.leaveAfterCurrent();
   }
 
@@ -138,7 +138,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     resetRegisters(this.r, this.model.signature);
     this.r.setU64(S.RANDOM, random);
     for (const [field, value] of kept) this.r.setI32(field, value);
-    this.#shutdown = false;
+    this.#loop.shutdown = false;
     this.#debug.update();
     this.#mmu.flush();
     this.r.setI32(S.MODE, -1); // the registers' reset cleared it: no mode, so that it counts as changed
@@ -172,196 +172,20 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   }
 
   get remaining(): number {
-    return this.#breakRequested ? 0 : Math.max(0, this.r.i32(S.BUDGET));
+    return this.#loop.breakRequested ? 0 : Math.max(0, this.r.i32(S.BUDGET));
   }
 
-  // ---- the run loop
+  // ---- running
 
   run(budget: number): RunResult {
     this.#clock.start(Math.min(budget, LARGEST_BUDGET));
-    this.#breakRequested = false;
+    this.#loop.breakRequested = false;
     this.#translator?.compile();
     try {
-      return this.#loop();
+      return this.#loop.run();
     } finally {
       this.#clock.finish();
     }
-  }
-
-  #loop(): RunResult {
-    const r = this.r;
-    for (;;) {
-      if (r.i32(S.DEBUG_TRAP) !== 0 && r.i32(S.SHADOW) !== Shadow.STACK) this.#debugTrap();
-      if (this.#shutdown) return "shutdown";
-      if (this.#breakRequested || r.i32(S.BUDGET) <= 0) return "budget";
-      if (r.i32(S.SHADOW) === 0 && this.#serviceInterrupts()) continue;
-      if (r.i32(S.HALTED) !== 0) return "halted";
-      this.#updateAlignment();
-      this.#endIdleShadow();
-      if ((r.i32(S.EFLAGS) & (Flag.TF | Flag.RF)) !== 0 || r.i32(S.SHADOW) !== 0 || this.#debug.watchesCode) {
-        if (!this.#dropResumeFlag()) this.#step();
-      } else {
-        if (!this.#finder.linking && !this.#interpretNext && this.#resume()) continue;
-        this.#execute(r.i32(S.BUDGET));
-      }
-    }
-  }
-
-  /** EFLAGS.AC with CR0.AM makes every unaligned access of user code fault: then none may pass unseen. */
-  #updateAlignment(): void {
-    const wanted = (this.r.i32(S.EFLAGS) & Flag.AC) !== 0 && (this.r.i32(S.CR0) & CR0.AM) !== 0;
-    if (wanted === this.#alignment) return;
-    this.#alignment = wanted;
-    this.#mmu.refreshAll();
-  }
-
-  /**
-   * Goes on at RIP through the jump cache; false if nothing ran, because TypeScript must find the block there or cut it to
-   * the budget.
-   */
-  #resume(): boolean {
-    const r = this.r, before = r.i32(S.BUDGET);
-    r.setI32(S.EXIT, 0);
-    this.#runtime.resume(this.#mode.codeMode.flat || this.#mode.wide);
-    this.#leave();
-    return r.i32(S.BUDGET) !== before;
-  }
-
-  /** Enters the handler of a waiting interrupt; false if none may be taken now. */
-  #serviceInterrupts(): boolean {
-    const r = this.r;
-    if (r.i32(S.NMI_PENDING) !== 0 && r.i32(S.NMI_BLOCKED) === 0) {
-      r.setI32(S.NMI_PENDING, 0);
-      r.setI32(S.NMI_BLOCKED, 1);
-      this.#deliver(Vector.NMI, -1, "hardware");
-    } else if (r.i32(S.INTERRUPT_LINE) !== 0 && (r.i32(S.EFLAGS) & Flag.IF) !== 0) {
-      this.#deliver(this.bus.acknowledge(), -1, "hardware");
-    } else return false;
-    return true;
-  }
-
-  /**
-   * Enters a handler. That counts as an instruction: a guest whose handler faults at once, for ever, must not stop time.
-   * At least one instruction is left in the budget here, the one that faulted or was about to start.
-   */
-  #deliver(vector: number, code: number, kind: "exception" | "hardware", address?: number): void {
-    if (deliver(this, vector, code, kind, address)) this.consume(1);
-    else this.#shutdown = true;
-    this.#notCanonical = false;
-  }
-
-  /** One instruction, with what only single-stepping can do: traps, breakpoints, RF, the interrupt shadow. */
-  #step(): void {
-    const r = this.r, flags = r.i32(S.EFLAGS);
-    const breaks = (flags & Flag.RF) === 0 && r.i32(S.SHADOW) !== Shadow.STACK;
-    if (breaks && this.#debug.codeBreakpoint(this.#mode.linear(r.ip))) {
-      return this.#deliver(Vector.DB, -1, "exception");
-    }
-    r.setI32(S.SHADOW, 0);
-    const before = r.i32(S.BUDGET);
-    // Interrupts and loads of SS take the single-step trap back.
-    if ((flags & Flag.TF) !== 0) r.setI32(S.DEBUG_TRAP, r.i32(S.DEBUG_TRAP) | Dr6.BS);
-    // A region might want a larger budget and leave without having done anything: the shadow would be lost.
-    this.#interpretNext = true;
-    this.#execute(1);
-    if (r.i32(S.BUDGET) === before) {
-      r.setI32(S.DEBUG_TRAP, r.i32(S.DEBUG_TRAP) & ~Dr6.BS);
-      return;
-    }
-    if ((flags & Flag.RF) !== 0) this.#debug.resumed(flags);
-  }
-
-  /**
-   * RF keeps code breakpoints from the next instruction, and goes with it. Where there are none, it goes before the instruction,
-   * if that cannot show the flag to anybody. Returns false if the instruction must be stepped.
-   */
-  #dropResumeFlag(): boolean {
-    const r = this.r, flags = r.i32(S.EFLAGS);
-    if ((flags & Flag.TF) !== 0 || r.i32(S.SHADOW) !== 0 || this.#debug.watchesCode) return false;
-    const block = this.#find(r.ip);
-    if (block === null) return true;
-    if (!block.startsPlainly) return false;
-    r.setI32(S.EFLAGS, flags & ~Flag.RF);
-    this.#execute(r.i32(S.BUDGET), block);
-    return true;
-  }
-
-  #debugTrap(): void {
-    noteDebug(this.r, this.r.i32(S.DEBUG_TRAP));
-    this.r.setI32(S.DEBUG_TRAP, 0);
-    // Not counted: the instruction before it has been, and the budget may be used up.
-    if (!deliver(this, Vector.DB, -1, "exception")) this.#shutdown = true;
-  }
-
-  /** Runs compiled code from RIP for at most `budget` instructions. */
-  #execute(budget: number, block = this.#find(this.r.ip)): void {
-    if (!block) return;
-    const r = this.r, ip = r.ip;
-    const total = r.i32(S.BUDGET);
-    // What lies beyond `budget` is set aside while the code runs.
-    r.setI32(S.BUDGET, Math.max(0, budget - block.count));
-    const aside = total - budget;
-    this.#clock.setAside(aside);
-    const whole = block.count <= budget && (block.region === null || !this.#interpretNext);
-    const record = whole
-      ? block.record
-      : this.#blocks.partial(block, Math.min(block.count, budget), this.#mode.codeMode);
-    this.#interpretNext = false;
-    r.setNumber(S.BLOCK_IP, ip);
-    r.setI32(S.EXIT, 0);
-    this.#runtime.enter(record);
-    this.#leave();
-    r.setI32(S.BUDGET, r.i32(S.BUDGET) + aside);
-    this.#clock.setAside(-aside);
-  }
-
-  /** Finds or decodes the block at RIP; null if an exception was delivered instead. */
-  #find(ip: number): Block | null {
-    try {
-      return this.#finder.find(ip);
-    } catch (fault) {
-      if (fault !== this.#fault) throw fault;
-      this.#deliver(this.#fault.vector, this.#fault.code, "exception", this.#fault.address);
-      return null;
-    }
-  }
-
-  /** After compiled code has returned: brings RIP, the budget and faults into order. */
-  #leave(): void {
-    const r = this.r;
-    this.#running.returned();
-    const fault = r.i32(S.FAULT), exit = r.i32(S.EXIT);
-    this.#statistics.exited(fault !== 0 ? 0 : exit);
-    if (fault !== 0) {
-      if (r.i32(S.CURRENT) === IN_REGION) this.#statistics.unfinishedInRegion(1);
-      this.#running.abandon(this.#mode.wide);
-      r.setI32(S.FAULT, 0);
-      // Delivery is no part of the instruction: a change of mode must not stop a run that has already come back.
-      r.setI32(S.CURRENT, 0);
-      if (fault === FROZEN + 1) return r.setI32(S.HALTED, 1);
-      this.#deliverFault(fault - 1, r.i32(S.FAULT_CODE));
-    } else if (exit === Exit.BAIL) {
-      const slot = r.i32(S.REGION);
-      const site = slot === 0 ? null : this.#translator!.left(slot, r.i32(S.SITE));
-      if (site) {
-        r.ip = site.ip;
-        this.consume(-site.unfinished);
-        this.#statistics.unfinishedInRegion(site.unfinished);
-      }
-      const faulted = this.#regionFaulted;
-      this.#regionFaulted = false;
-      this.#interpretNext = !site?.done && !faulted;
-      if (faulted) this.#deliverFault(this.#fault.vector, this.#fault.code);
-    } else if (exit === Exit.HOT) this.#finder.translateHot();
-    else if (exit === Exit.LOOKUP) this.#finder.lookedUp(r.i32(S.NEXT));
-    else if (exit === Exit.STOP || exit === Exit.LEAVE) this.#running.abandon(this.#mode.wide);
-    r.setI32(S.CURRENT, 0);
-  }
-
-  /** Delivers an exception of the instruction at RIP. */
-  #deliverFault(vector: number, code: number): void {
-    const actual = this.#notCanonical ? this.#nonCanonicalVector() : vector;
-    this.#deliver(actual, code, "exception", this.#fault.address);
   }
 
   /** Makes the TLB entry for an access of translated code; false if the interpreter must make the access. */
@@ -370,26 +194,14 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       return this.#mmu.fill(linear, bytes, write, this.#mode.user);
     } catch (fault) {
       if (fault !== this.#fault) throw fault;
-      // The interpreter would see the same, unless it has something to find out about the access before.
-      this.#regionFaulted = !this.#alignment && !this.#debug.watchesData;
+      this.#loop.noteRegionFault();
       return false;
     }
   }
 
-  /** The shadow matters only to what is waiting now: a later interrupt comes after the next instruction. */
-  #endIdleShadow(): void {
-    const r = this.r;
-    if (r.i32(S.SHADOW) === 0 || this.#debug.watchesCode) return;
-    if ((r.i32(S.INTERRUPT_LINE) | r.i32(S.NMI_PENDING) | r.i32(S.DEBUG_TRAP)) === 0) r.setI32(S.SHADOW, 0);
-  }
-
   /** After a system function: true if the run loop must look at something before the next instruction. */
   finishSystemFunction(): boolean {
-    const r = this.r, flags = r.i32(S.EFLAGS);
-    this.#endIdleShadow();
-    return (flags & (Flag.TF | Flag.RF | Flag.AC)) !== 0 || this.#alignment || this.#breakRequested || this.#shutdown ||
-      r.i32(S.SHADOW) !== 0 || r.i32(S.HALTED) !== 0 || r.i32(S.DEBUG_TRAP) !== 0 || r.i32(S.NMI_PENDING) !== 0 ||
-      (r.i32(S.INTERRUPT_LINE) !== 0 && (flags & Flag.IF) !== 0) || this.#debug.watchesCode || r.i32(S.LEAVE) !== 0;
+    return this.#loop.mustTurn();
   }
 
   /** Offset of the instruction whose record is S.CURRENT. */
@@ -416,21 +228,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   notCanonical(linear: number): never {
     this.#fault.address = linear;
-    this.#notCanonical = true;
+    this.#fault.notCanonical = true;
     this.raise(Vector.GP, 0);
-  }
-
-  /** The vector for an access to a non-canonical address by the instruction at RIP: #SS if it went through SS. */
-  #nonCanonicalVector(): number {
-    const bytes = new Uint8Array(MAX_LENGTH), instruction = newInstruction(), { address } = this.#fault;
-    try {
-      for (let i = 0; i < bytes.length; i++) this.#finder.read(this.r.ip + i, bytes.subarray(i, i + 1));
-    } catch (fault) {
-      // What follows the instruction need not be there.
-      if (fault !== this.#fault) throw fault;
-    }
-    decode(bytes, 0, bytes.length, this.#mode.codeMode.code, instruction);
-    return accessesStack(instruction, address, this.r.number(S.GPR + R.SP * 8)) ? Vector.SS : Vector.GP;
   }
 
   physicalAddress(address: number): number {
@@ -511,7 +310,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   }
 
   shutdown(): void {
-    this.#shutdown = true;
+    this.#loop.shutdown = true;
     this.#running.leaveAfterCurrent();
   }
 
@@ -551,11 +350,11 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     if (user === this.#mode.user) this.#running.leaveAfterCurrent();
   }
   accessed(linear: number, bytes: number, write: boolean, user: boolean): void {
-    if (this.#alignment && user && (linear & (bytes - 1)) !== 0) this.raise(Vector.AC, 0);
+    if (this.#loop.alignment && user && (linear & (bytes - 1)) !== 0) this.raise(Vector.AC, 0);
     if (this.#debug.watchesData && this.#debug.dataBreakpoint(linear, bytes, write)) this.#running.leaveAfterCurrent();
   }
   watchesPage(page: number, user: boolean): boolean {
-    return (this.#alignment && user) || (this.#debug.watchesData && this.#debug.watchesPage(page));
+    return (this.#loop.alignment && user) || (this.#debug.watchesData && this.#debug.watchesPage(page));
   }
   get wrapsLinear(): boolean {
     return !this.#mode.wide;
@@ -591,7 +390,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#statistics.executedElsewhere(instructions - this.instructions);
     this.#clock.set(instructions, cycles);
     this.r.setI32(S.INTERRUPT_LINE, interruptLine ? 1 : 0);
-    this.#shutdown = false;
+    this.#loop.shutdown = false;
     this.#debug.update();
     this.#blocks.forgive();
     this.#finder.forgetPlaces();

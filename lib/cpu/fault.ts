@@ -8,4 +8,6 @@ export class CpuFault {
   code = -1;
   /** For #PF: the linear address for CR2. */
   address = 0;
+  /** It is due to a non-canonical address. */
+  notCanonical = false;
 }
