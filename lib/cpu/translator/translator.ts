@@ -11,10 +11,10 @@ import { UnexpectedRegister } from "./region_context.ts";
 import { InterpretedForms } from "./interpreted_forms.ts";
 import { JumpTargets } from "./jump_targets.ts";
 import { LiveModules } from "./live_modules.ts";
-import { NO_CELL, type PageCell, PageCells } from "./page_cells.ts";
-import { type Region, RegionTable, Sites } from "./region_table.ts";
 import type { RegionFunction, RegionModules } from "./modules.ts";
+import { NO_CELL, type PageCell, PageCells } from "./page_cells.ts";
 import { RegionWriter, type Site, type WrittenRegion } from "./region.ts";
+import { type Region, RegionTable, Sites } from "./region_table.ts";
 
 const PAGE_SIZE = 4096;
 
