@@ -1,0 +1,54 @@
+import { assertEquals } from "@std/assert";
+import { decode } from "../decode/mod.ts";
+import { R } from "../state.ts";
+import { findBudgetChecks } from "./budget_checks.ts";
+import { discover } from "./discovery.ts";
+import { RegionGraph } from "./region_graph.ts";
+import { RegisterFlow } from "./register_flow.ts";
+
+const CODE = Uint8Array.fromHex([
+  "b903000000", //  0: mov ecx, 3
+  "49", //          5: dec ecx
+  "75fd", //        6: jnz 5
+  "e813000000", //  8: call 32
+  "40", //         13: inc eax
+  "c3", //         14: ret
+].join(""));
+
+function graphOf(bytes: Uint8Array): RegionGraph {
+  const code = discover(0, {
+    mode: { code: 32, stack: 32, flat: true },
+    decode,
+    bytes,
+    host: (ip) => ip < bytes.length ? ip : -1,
+    executed: () => true,
+    interpreted: () => false,
+    indirectTargets: () => [],
+  }, { instructions: 100, blocks: 100 });
+  return new RegionGraph(code!.blocks);
+}
+
+const at = (region: RegionGraph, ip: number) => region.nodeAt(ip)!;
+
+Deno.test("RegionGraph: edges lead to blocks of the region only", () => {
+  const region = graphOf(CODE), loop = at(region, 5);
+  assertEquals(region.block(loop)?.ip, 5);
+  assertEquals(region.block(0), null);
+  assertEquals(region.edge(loop, 5)?.target, loop);
+  assertEquals(region.edge(loop, 8)?.target, at(region, 8));
+  assertEquals(region.edge(at(region, 8), 32), undefined);
+  assertEquals(region.edge(at(region, 13), 0), undefined);
+});
+
+Deno.test("findBudgetChecks: entries, loops and returns of calls look as far as the next such place", () => {
+  const region = graphOf(CODE), { checked, needs } = findBudgetChecks(region);
+  const found = [0, 5, 8, 13].map((ip) => [checked[at(region, ip)], needs[at(region, ip)]]);
+  assertEquals(found, [[1, 1], [1, 3], [0, 1], [1, 2]]);
+});
+
+Deno.test("RegisterFlow: a call stores what was written before it", () => {
+  const region = graphOf(CODE), flow = new RegisterFlow(region);
+  const AX = 1 << R.AX, CX = 1 << R.CX, SP = 1 << R.SP;
+  assertEquals([0, 5, 8, 13].map((ip) => flow.dirty(at(region, ip))), [CX, CX, CX | SP, AX | SP]);
+  assertEquals(flow.written, AX | CX | SP);
+});
