@@ -98,10 +98,11 @@ export function multiply(e: Emitter, a: Number80, b: Number80, kernel: () => Com
     const high = e.let(a1.mul(b1).add(p10.shrU(32)).add(p01.shrU(32)));
     // 1 if the product has a leading zero.
     const left = e.let(high.shrU(63).xor(e.i64(1)));
-    const exponent = a.signExponent.and(0x7fff).add(b.signExponent.and(0x7fff)).sub(16382).sub(left.wrap());
+    const exponent = e.let(a.signExponent.and(0x7fff).add(b.signExponent.and(0x7fff)).sub(16382).sub(left.wrap()));
     const sign = a.signExponent.xor(b.signExponent).and(0x8000);
     const normalised = e.let(high.shl(left).or(low.shrU(63).and(left)));
-    round(e, sign, exponent, normalised, e.let(low.shl(left)), set);
+    // Two of the largest that are common overflow; rounding may add 1.
+    e.if(exponent.ltU(0x7ffe), () => round(e, sign, exponent, normalised, e.let(low.shl(left)), set));
   }, kernel);
 }
 
