@@ -1,4 +1,5 @@
 /** Breakpoints in the debug registers. Intel SDM vol. 3B, section 17.2. */
+import { PAGE_SIZE } from "../machine/memory.ts";
 import type { Registers } from "./registers.ts";
 import { Flag, S } from "./state.ts";
 import { noteDebug } from "./system/debug.ts";
@@ -84,7 +85,7 @@ export class DebugUnit {
 
   /** True if a data breakpoint lies in a linear page. */
   watchesPage(page: number): boolean {
-    return this.#data.some((b) => Math.floor(b.address / 4096) === page);
+    return this.#data.some((b) => Math.floor(b.address / PAGE_SIZE) === page);
   }
 
   /** An instruction that started with RF set has completed: RF goes, unless that instruction loaded it. */

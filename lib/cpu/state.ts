@@ -165,6 +165,8 @@ export const SEG = {
   /** 1 if the register holds a usable descriptor, 0 if null or invalid. */
   VALID: 44,
   SIZE: 64,
+  /** The size as a shift. */
+  SHIFT: 6,
 } as const;
 
 /** Fields of a remembered page, byte offsets from `S.READ_PAGES + PAGE.SIZE * number` or S.WRITE_PAGES. */
@@ -176,6 +178,8 @@ export const PAGE = {
   /** Its size, i32; 0 if there is none. */
   LIMIT: 12,
   SIZE: 16,
+  /** The size as a shift. */
+  SHIFT: 4,
 } as const;
 /** Is no page's address, and far from any that fits in 32 bits. */
 export const NO_PAGE = 2n ** 62n + 1n;

@@ -4,6 +4,7 @@
  *
  * Linear addresses are counted modulo 2^48 here, because one top-level table serves both halves of the canonical addresses.
  */
+import { PAGE_SIZE } from "../machine/memory.ts";
 import type { WalkResult } from "./page_table_watch.ts";
 
 const SPACE = 2 ** 48, GIGABYTE = 2 ** 30;
@@ -40,7 +41,7 @@ export class TableMap {
     entryBytes: number,
     isUsed: (frame: number, range: TableRange, base: number, end: number) => boolean,
   ): void {
-    const entries = 4096 / entryBytes, address = unsignedLinear(linear);
+    const entries = PAGE_SIZE / entryBytes, address = unsignedLinear(linear);
     let span = walk.pageSize;
     for (let i = walk.tableCount - 1; i >= 0; i--) {
       const frame = walk.tables[i], covered = span * entries;

@@ -1,4 +1,5 @@
 /** The formats of the page tables that CR3 points to. Intel SDM vol. 3A, sections 4.3 to 4.5. */
+import { PAGE_SIZE } from "../machine/memory.ts";
 import type { TableFormat } from "./mmu.ts";
 
 /** Where a table is, from a value of CR3, and which of its entries maps a linear address. */
@@ -30,6 +31,6 @@ export const LONG_TABLE: TopLevelTable = {
   bytes: 8,
   span: 2 ** 39,
   entries: 512,
-  address: (cr3) => Math.floor((cr3 % 2 ** 52) / 4096) * 4096,
+  address: (cr3) => Math.floor((cr3 % 2 ** 52) / PAGE_SIZE) * PAGE_SIZE,
   index: (linear) => Math.floor(linear / 2 ** 39) & 0x1ff,
 };

@@ -4,6 +4,7 @@
  * The tag compare includes the page-crossing test: the address of the last byte, rounded to its page, must equal the tag
  * of the first byte's page.
  */
+import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
 import { type Code, Op, OpSimd } from "../../wasm/mod.ts";
 import { GUEST_BASE, TLB } from "../interpreter/layout.ts";
 import { S } from "../state.ts";
@@ -38,13 +39,13 @@ export class MemoryAccess {
 
   /** Address of the TLB entry for a linear address. */
   #entry(linear: Value): Value {
-    const index = linear.shrU(12 - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT);
+    const index = linear.shrU(PAGE_SHIFT - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT);
     return this.#e.let(index.add(this.#e.state(S.TLB, "i32")));
   }
 
   /** Does the entry allow this access? i32. */
   #hit(linear: Value, entry: Value, bytes: number, tag: number): Value {
-    const page = linear.add(bytes - 1).and(-4096);
+    const page = linear.add(bytes - 1).and(-PAGE_SIZE);
     const wide = linear.type === "i64";
     const stored = new Value(wide ? "i64" : "i32", (code) => {
       entry.emit(code);
@@ -124,7 +125,7 @@ export class MemoryAccess {
       entry.emit(code);
       code.memory(Op.I32_LOAD, TLB.MARKS);
     });
-    const at = marks.add(linear.wrap().and(4095));
+    const at = marks.add(linear.wrap().and(PAGE_SIZE - 1));
     const marked = new Value(size === 64 ? "i64" : "i32", (code) => {
       at.emit(code);
       code.memory(LOAD[size], 0);

@@ -1,5 +1,5 @@
 /** Decoded and translated code as the block cache knows it. */
-import { PAGE_SIZE } from "../../machine/memory.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
 
 /** A decoded block. */
 export interface Block {
@@ -45,7 +45,7 @@ export function bytesIn(
   frame: number,
 ): { start: number; end: number; tail: number } {
   const offset = host & (PAGE_SIZE - 1), after = offset + bytes, tail = frame === secondFrame ? after - PAGE_SIZE : 0;
-  if (frame !== host >>> 12) return { start: 0, end: 0, tail };
+  if (frame !== host >>> PAGE_SHIFT) return { start: 0, end: 0, tail };
   return { start: offset, end: Math.min(after, PAGE_SIZE), tail };
 }
 
@@ -57,5 +57,5 @@ export function overlaps(block: Block, frame: number, from: number, to: number):
 
 /** The frames that a block has bytes in. */
 export function framesOf({ host, secondFrame }: Block): ReadonlySet<number> {
-  return new Set(secondFrame >= 0 ? [host >>> 12, secondFrame] : [host >>> 12]);
+  return new Set(secondFrame >= 0 ? [host >>> PAGE_SHIFT, secondFrame] : [host >>> PAGE_SHIFT]);
 }

@@ -4,7 +4,7 @@
  * Blocks never outlive a change of their bytes: the frames are watched, and a write to a block's bytes voids its records
  * at once, so that even the block that is running notices before its next instruction.
  */
-import { PAGE_SIZE, type PhysicalMemory } from "../../machine/memory.ts";
+import { PAGE_SHIFT, PAGE_SIZE, type PhysicalMemory } from "../../machine/memory.ts";
 import { type Instruction, MAX_LENGTH, newInstruction } from "../decode/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { ModeBit } from "../mode.ts";
@@ -115,7 +115,7 @@ export class BlockCache {
 
   /** The block at a host offset for a mode key, if it was decoded before, to be run at `ip`, an offset in CS. */
   find(host: number, key: number, ip: number): Block | undefined {
-    const block = this.#byFrame[host >>> 12]?.get((host & (PAGE_SIZE - 1)) | (key << 12));
+    const block = this.#byFrame[host >>> PAGE_SHIFT]?.get((host & (PAGE_SIZE - 1)) | (key << PAGE_SHIFT));
     if (block?.region && block.region.ip !== ip) return this.#aliases.get(placeOf(host, key))?.get(ip);
     return block;
   }
@@ -163,7 +163,7 @@ export class BlockCache {
    * reaches into a page that is not plain memory.
    */
   build(host: number, key: number, ip: number, mode: CodeMode, room: number, source: CodeSource): Block | null {
-    const frame = host >>> 12, frameEnd = (frame + 1) * PAGE_SIZE;
+    const frame = host >>> PAGE_SHIFT, frameEnd = (frame + 1) * PAGE_SIZE;
     const bytes = this.#memory.bytes, instruction = this.#instruction;
     const first = this.#next + REC.SIZE;
     let at = first, offset = host, count = 0, secondFrame = -1, ended = false, startsPlainly = false;
@@ -221,13 +221,13 @@ export class BlockCache {
     this.#straddle.set(this.#memory.bytes.subarray(offset, frameEnd));
     this.#straddle.set(this.#memory.bytes.subarray(next, next + MAX_LENGTH), head);
     this.#decode(this.#straddle, 0, head + MAX_LENGTH, mode.code, this.#instruction);
-    return next >>> 12;
+    return next >>> PAGE_SHIFT;
   }
 
   #remember(block: Block, frame: number, ip: number): void {
     let map = this.#byFrame[frame];
     if (!map) this.#byFrame[frame] = map = new Map();
-    const place = (block.host & (PAGE_SIZE - 1)) | (block.key << 12);
+    const place = (block.host & (PAGE_SIZE - 1)) | (block.key << PAGE_SHIFT);
     if (map.has(place)) this.#addAlias(block, ip);
     else map.set(place, block);
     for (const f of framesOf(block)) {
@@ -343,7 +343,8 @@ export class BlockCache {
   /** Forgets a block whose bytes have changed, even if it is running. */
   #void(block: Block): void {
     block.valid = false;
-    const map = this.#byFrame[block.host >>> 12], place = (block.host & (PAGE_SIZE - 1)) | (block.key << 12);
+    const map = this.#byFrame[block.host >>> PAGE_SHIFT],
+      place = (block.host & (PAGE_SIZE - 1)) | (block.key << PAGE_SHIFT);
     if (map?.get(place) === block) map.delete(place);
     else this.#removeAlias(block);
     this.records.void(block);

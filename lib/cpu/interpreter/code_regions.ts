@@ -1,10 +1,10 @@
 /** Which regions have bytes in a frame. */
-import { PAGE_SIZE } from "../../machine/memory.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
 import type { CodeRegion } from "./block.ts";
 import type { CodeMarks } from "./code_marks.ts";
 
 function framesOf({ ranges }: CodeRegion): ReadonlySet<number> {
-  return new Set(ranges.map(({ start }) => start >>> 12));
+  return new Set(ranges.map(({ start }) => start >>> PAGE_SHIFT));
 }
 
 /** The regions of one processor, by the frames of their bytes. */
@@ -29,7 +29,9 @@ export class CodeRegions {
   /** Marks the bytes of a region in a frame. */
   mark({ ranges }: CodeRegion, frame: number): void {
     const base = frame * PAGE_SIZE;
-    for (const { start, end } of ranges) if (start >>> 12 === frame) this.#marks.mark(frame, start - base, end - base);
+    for (const { start, end } of ranges) {
+      if (start >>> PAGE_SHIFT === frame) this.#marks.mark(frame, start - base, end - base);
+    }
   }
 
   /** Adds a region, marks its bytes and returns its frames. */

@@ -148,7 +148,7 @@ export class InterpreterEmitter extends EmitterBase implements Emitter {
     return { which: "operand" };
   }
   segmentNumber(): Value {
-    return this.let(this.#field(REC.SEGMENT, "u16").sub(S.SEG).shrU(6));
+    return this.let(this.#field(REC.SEGMENT, "u16").sub(S.SEG).shrU(SEG.SHIFT));
   }
 
   // ---- addresses

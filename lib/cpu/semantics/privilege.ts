@@ -102,7 +102,7 @@ function changeLevel(e: Emitter, selector: Value, stackSelector: Value, cpl: 0 |
 /** What regions remember of pages counts for one privilege level. */
 function forgetPages(e: Emitter): void {
   e.while(() => e.state(S.REMEMBERS, "i64").isTrue(), () => {
-    const left = e.let(e.state(S.REMEMBERS, "i64")), page = e.let(e.base().add(left.ctz().wrap().shl(4)));
+    const left = e.let(e.state(S.REMEMBERS, "i64")), page = e.let(e.base().add(left.ctz().wrap().shl(PAGE.SHIFT)));
     e.setStateAt(page, S.READ_PAGES + PAGE.TAG, "i64", e.i64(NO_PAGE));
     e.setStateAt(page, S.READ_PAGES + PAGE.LIMIT, "i32", e.i32(0));
     e.setState(S.REMEMBERS, "i64", left.and(left.sub(1)));

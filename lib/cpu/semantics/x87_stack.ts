@@ -60,7 +60,7 @@ export function notePointers(e: Emitter): void {
   e.setState(S.FDP, "i64", e.address(0).extendU());
   const number = e.segmentNumber(), at = S.SEG + SEG.SELECTOR;
   const selector = number.constant === undefined
-    ? e.stateAt(e.let(e.base().add(number.shl(6))), at, "i32")
+    ? e.stateAt(e.let(e.base().add(number.shl(SEG.SHIFT))), at, "i32")
     : e.state(at + Number(number.constant) * SEG.SIZE, "i32");
   e.setState(S.FDS, "i32", selector);
 }

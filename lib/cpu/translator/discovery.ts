@@ -1,4 +1,5 @@
 /** Finds the code of a region: from its root along direct jumps, as far as it is worth it. */
+import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
 import { type Instruction, newInstruction } from "../decode/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
@@ -165,7 +166,7 @@ class Discovery {
   #decode(ip: number): RegionInstruction | null {
     const { mode, bytes, decode } = this.#view, host = this.#view.host(ip);
     if (host < 0) return null;
-    const instruction = newInstruction(), frameEnd = (Math.floor(host / 4096) + 1) * 4096;
+    const instruction = newInstruction(), frameEnd = ((host >>> PAGE_SHIFT) + 1) * PAGE_SIZE;
     // What reaches into the next page is left to the interpreter.
     if (decode(bytes, host, frameEnd, mode.code, instruction) !== "ok") return null;
     const definition = definitionFor(instruction);
@@ -207,7 +208,7 @@ export function rangesOf(code: RegionCode): { start: number; end: number }[] {
   for (const { instructions } of code.blocks) {
     for (const { host, instruction } of instructions) {
       const last = ranges.at(-1), end = host + instruction.length;
-      if (last?.end === host && last.start >>> 12 === host >>> 12) last.end = end;
+      if (last?.end === host && last.start >>> PAGE_SHIFT === host >>> PAGE_SHIFT) last.end = end;
       else ranges.push({ start: host, end });
     }
   }

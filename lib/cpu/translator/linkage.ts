@@ -1,4 +1,5 @@
 /** What region modules have in common, and the module of functions that all regions call. */
+import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
 import { Code, type Label, ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
 import type { CodeMode } from "../emit/emitter.ts";
@@ -118,14 +119,14 @@ function rememberCode(read: number, write: number, wide: boolean): Code {
   const code = new Code(4), entry = code.local("i32"), LINEAR = 0, BYTES = 1, WRITES = 2, FIELD = 3;
   const load = wide ? Op.I64_LOAD : Op.I32_LOAD;
   const linear = Value.local(wide ? "i64" : "i32", LINEAR);
-  linear.shrU(12 - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT).emit(code);
+  linear.shrU(PAGE_SHIFT - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT).emit(code);
   code.i32(0);
   code.memory(Op.I32_LOAD, CPU_BASE + S.TLB);
   code.op(Op.I32_ADD);
   code.set(entry);
   const check = (tag: number, fill: number) => {
     const bytes = Value.local("i32", BYTES);
-    linear.add(wide ? bytes.extendU() : bytes).sub(1).and(-4096).emit(code);
+    linear.add(wide ? bytes.extendU() : bytes).sub(1).and(-PAGE_SIZE).emit(code);
     code.get(entry);
     code.memory(load, tag);
     code.op(wide ? Op.I64_NE : Op.I32_NE);
@@ -148,28 +149,28 @@ function rememberCode(read: number, write: number, wide: boolean): Code {
   code.get(FIELD);
   code.get(entry);
   code.memory(Op.I32_LOAD, TLB.ADDEND);
-  linear.wrap().and(-4096).emit(code);
+  linear.wrap().and(-PAGE_SIZE).emit(code);
   code.op(Op.I32_ADD);
   code.memory(Op.I32_STORE, PAGE.HOST);
   // A write that is possible this once leaves an odd tag.
   code.get(FIELD);
-  code.i32(4096);
+  code.i32(PAGE_SIZE);
   code.get(FIELD);
   code.memory(Op.I32_LOAD, PAGE.TAG);
-  code.i32(12);
+  code.i32(PAGE_SHIFT);
   code.op(Op.I32_SHL);
   code.op(Op.I32_XOR);
-  code.i32(4096);
+  code.i32(PAGE_SIZE);
   code.op(Op.I32_AND);
   code.memory(Op.I32_STORE, PAGE.LIMIT);
-  const number = Value.local("i32", FIELD).sub(CPU_BASE + S.READ_PAGES).shrU(4).extendU();
+  const number = Value.local("i32", FIELD).sub(CPU_BASE + S.READ_PAGES).shrU(PAGE.SHIFT).extendU();
   code.i32(0);
   code.i32(0);
   code.memory(Op.I64_LOAD, CPU_BASE + S.REMEMBERS);
   Value.i64(1).shl(number).emit(code);
   code.op(Op.I64_OR);
   code.memory(Op.I64_STORE, CPU_BASE + S.REMEMBERS);
-  linear.extendU().and(4095).emit(code);
+  linear.extendU().and(PAGE_SIZE - 1).emit(code);
   return code;
 }
 

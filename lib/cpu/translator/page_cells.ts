@@ -1,9 +1,13 @@
 /** The words by which regions see whether the code of another page still is where it was. */
+import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
 import { PAGE_CELLS } from "../interpreter/layout.ts";
 
-const PAGE_SIZE = 4096;
 /** No value of S.MODE. */
 const UNKNOWN = -1;
+/** The last cell belongs to no page. */
+const LAST = PAGE_CELLS.BASE + 4 * (PAGE_CELLS.COUNT - 1);
+/** The address of a cell that never says that a page is where it was. */
+export const NO_CELL = LAST;
 
 /** One word: for the code of a frame at a linear page. */
 export interface PageCell {
@@ -30,13 +34,13 @@ export class PageCells {
 
   /** The way to `linear`, in the frame of `host`, has been looked up and is good for `mode` (S.MODE). */
   arrived(linear: number, host: number, mode: number): void {
-    const cell = this.#cells.get(host >>> 12)?.get(Math.floor(linear / PAGE_SIZE));
+    const cell = this.#cells.get(host >>> PAGE_SHIFT)?.get(Math.floor(linear / PAGE_SIZE));
     if (cell) this.#words[(cell.address - PAGE_CELLS.BASE) >> 2] = mode;
   }
 
   /** The cell for the frame of `host` at `linear`; null if all are in use. It has no user by that. */
   find(linear: number, host: number): PageCell | null {
-    const frame = host >>> 12, page = Math.floor(linear / PAGE_SIZE), known = this.#cells.get(frame)?.get(page);
+    const frame = host >>> PAGE_SHIFT, page = Math.floor(linear / PAGE_SIZE), known = this.#cells.get(frame)?.get(page);
     if (known) return known;
     const address = this.#free.pop() ?? (this.#next < LAST ? (this.#next += 4) - 4 : -1);
     if (address < 0) return null;
@@ -61,7 +65,3 @@ export class PageCells {
     this.#words.fill(UNKNOWN);
   }
 }
-
-const LAST = PAGE_CELLS.BASE + 4 * (PAGE_CELLS.COUNT - 1);
-/** The address of a cell that never says that a page is where it was. */
-export const NO_CELL = LAST;

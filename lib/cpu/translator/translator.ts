@@ -1,5 +1,5 @@
 /** Decides what to translate and when, and keeps the regions in step with the code that they stand for. */
-import type { PhysicalMemory } from "../../machine/memory.ts";
+import { PAGE_SIZE, type PhysicalMemory } from "../../machine/memory.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import type { Block } from "../interpreter/block.ts";
 import type { BlockCache } from "../interpreter/blocks.ts";
@@ -15,8 +15,6 @@ import type { RegionFunction, RegionModules } from "./modules.ts";
 import { NO_CELL, type PageCell, PageCells } from "./page_cells.ts";
 import { RegionWriter, type Site, type WrittenRegion } from "./region.ts";
 import { type Region, RegionTable, Sites } from "./region_table.ts";
-
-const PAGE_SIZE = 4096;
 
 /** What the translator asks of the processor. */
 export interface TranslatorHost {
