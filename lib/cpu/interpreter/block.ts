@@ -1,5 +1,6 @@
 /** Decoded and translated code as the block cache knows it. */
 import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
+import { ModeBit } from "../mode.ts";
 
 /** A decoded block. */
 export interface Block {
@@ -34,6 +35,11 @@ export interface CodeRegion {
   voided(): void;
   /** All blocks were forgotten: none leads into it any more. */
   closed(): void;
+}
+
+/** A number for a host offset and a mode key. */
+export function placeOf(host: number, key: number): number {
+  return host * (ModeBit.BLOCK + 1) + key;
 }
 
 /**

@@ -7,11 +7,11 @@
 import { PAGE_SHIFT, PAGE_SIZE, type PhysicalMemory } from "../../machine/memory.ts";
 import { type Instruction, MAX_LENGTH, newInstruction } from "../decode/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
-import { ModeBit } from "../mode.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
+import { PairMap } from "../pair_map.ts";
 import { definitionFor } from "../semantics/mod.ts";
 import { endingOf } from "../semantics/registry.ts";
-import { type Block, bytesIn, type CodeRegion, framesOf, overlaps } from "./block.ts";
+import { type Block, bytesIn, type CodeRegion, framesOf, overlaps, placeOf } from "./block.ts";
 import { BlockRecords } from "./block_records.ts";
 import { CodeMarks } from "./code_marks.ts";
 import { CodeRegions } from "./code_regions.ts";
@@ -47,11 +47,6 @@ function isIndirectJump({ mnemonic, operands }: Instruction): boolean {
   return mnemonic === "jmp" && operands[0].kind !== "rel";
 }
 
-/** A number for a host offset and a mode key. */
-function placeOf(host: number, key: number): number {
-  return host * (ModeBit.BLOCK + 1) + key;
-}
-
 /** Decoded blocks of one processor. */
 export class BlockCache {
   /** The blocks' records in state memory. */
@@ -67,7 +62,7 @@ export class BlockCache {
   readonly #marks: CodeMarks;
   readonly #regions: CodeRegions;
   /** Blocks at places where another block starts a region that was translated for another mapping of the frame, by {@link placeOf} and offset in CS. */
-  readonly #aliases = new Map<number, Map<number, Block>>();
+  readonly #aliases = new PairMap<Block>();
   /** How often writes have voided regions, by frame. */
   readonly #rewritten = new Map<number, number>();
   /** How often writes have hit code, by frame. */
@@ -116,7 +111,7 @@ export class BlockCache {
   /** The block at a host offset for a mode key, if it was decoded before, to be run at `ip`, an offset in CS. */
   find(host: number, key: number, ip: number): Block | undefined {
     const block = this.#byFrame[host >>> PAGE_SHIFT]?.get((host & (PAGE_SIZE - 1)) | (key << PAGE_SHIFT));
-    if (block?.region && block.region.ip !== ip) return this.#aliases.get(placeOf(host, key))?.get(ip);
+    if (block?.region && block.region.ip !== ip) return this.#aliases.get(placeOf(host, key), ip);
     return block;
   }
 
@@ -228,7 +223,7 @@ export class BlockCache {
     let map = this.#byFrame[frame];
     if (!map) this.#byFrame[frame] = map = new Map();
     const place = (block.host & (PAGE_SIZE - 1)) | (block.key << PAGE_SHIFT);
-    if (map.has(place)) this.#addAlias(block, ip);
+    if (map.has(place)) this.#aliases.set(placeOf(block.host, block.key), ip, block);
     else map.set(place, block);
     for (const f of framesOf(block)) {
       const list = this.#inFrame[f];
@@ -239,17 +234,9 @@ export class BlockCache {
     }
   }
 
-  #addAlias(block: Block, ip: number): void {
-    const place = placeOf(block.host, block.key), aliases = this.#aliases.get(place);
-    if (aliases) aliases.set(ip, block);
-    else this.#aliases.set(place, new Map([[ip, block]]));
-  }
-
   #removeAlias(block: Block): void {
-    const place = placeOf(block.host, block.key), aliases = this.#aliases.get(place);
-    if (!aliases) return;
-    for (const [ip, alias] of aliases) if (alias === block) aliases.delete(ip);
-    if (aliases.size === 0) this.#aliases.delete(place);
+    const place = placeOf(block.host, block.key);
+    for (const [ip, alias] of this.#aliases.with(place)) if (alias === block) this.#aliases.delete(place, ip);
   }
 
   #mark(block: Block, frame: number): void {

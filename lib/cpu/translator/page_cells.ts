@@ -1,6 +1,7 @@
 /** The words by which regions see whether the code of another page still is where it was. */
 import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
 import { PAGE_CELLS } from "../interpreter/layout.ts";
+import { PairMap } from "../pair_map.ts";
 
 /** No value of S.MODE. */
 const UNKNOWN = -1;
@@ -22,7 +23,7 @@ export interface PageCell {
 export class PageCells {
   readonly #words: Int32Array;
   /** By frame and linear page. */
-  readonly #cells = new Map<number, Map<number, PageCell>>();
+  readonly #cells = new PairMap<PageCell>();
   readonly #free: number[] = [];
   #next: number = PAGE_CELLS.BASE;
 
@@ -34,29 +35,26 @@ export class PageCells {
 
   /** The way to `linear`, in the frame of `host`, has been looked up and is good for `mode` (S.MODE). */
   arrived(linear: number, host: number, mode: number): void {
-    const cell = this.#cells.get(host >>> PAGE_SHIFT)?.get(Math.floor(linear / PAGE_SIZE));
+    const cell = this.#cells.get(host >>> PAGE_SHIFT, Math.floor(linear / PAGE_SIZE));
     if (cell) this.#words[(cell.address - PAGE_CELLS.BASE) >> 2] = mode;
   }
 
   /** The cell for the frame of `host` at `linear`; null if all are in use. It has no user by that. */
   find(linear: number, host: number): PageCell | null {
-    const frame = host >>> PAGE_SHIFT, page = Math.floor(linear / PAGE_SIZE), known = this.#cells.get(frame)?.get(page);
+    const frame = host >>> PAGE_SHIFT, page = Math.floor(linear / PAGE_SIZE), known = this.#cells.get(frame, page);
     if (known) return known;
     const address = this.#free.pop() ?? (this.#next < LAST ? (this.#next += 4) - 4 : -1);
     if (address < 0) return null;
     this.#words[(address - PAGE_CELLS.BASE) >> 2] = UNKNOWN;
-    const cell = { address, frame, page, users: 0 }, pages = this.#cells.get(frame);
-    if (pages) pages.set(page, cell);
-    else this.#cells.set(frame, new Map([[page, cell]]));
+    const cell = { address, frame, page, users: 0 };
+    this.#cells.set(frame, page, cell);
     return cell;
   }
 
   /** One user less; without any the cell may serve another page. */
   release(cell: PageCell): void {
     if (--cell.users > 0) return;
-    const pages = this.#cells.get(cell.frame);
-    pages?.delete(cell.page);
-    if (pages?.size === 0) this.#cells.delete(cell.frame);
+    this.#cells.delete(cell.frame, cell.page);
     this.#free.push(cell.address);
   }
 

@@ -1,5 +1,6 @@
 /** The regions that are there: by slot, by the place of their root, and by the ways that lead out of them. */
-import type { Block, CodeRegion } from "../interpreter/block.ts";
+import { type Block, type CodeRegion, placeOf } from "../interpreter/block.ts";
+import { PairMap } from "../pair_map.ts";
 import type { LiveModule } from "./live_modules.ts";
 import { REGION_SLOTS } from "./modules.ts";
 import type { PageCell } from "./page_cells.ts";
@@ -39,15 +40,11 @@ export class Sites {
   }
 }
 
-function rootKey(host: number, key: number, ip: number): string {
-  return `${host}:${key}:${ip}`;
-}
-
 /** The regions of one processor. */
 export class RegionTable {
   readonly #bySlot = new Map<number, Region>();
-  /** Regions by the place of their root, see {@link rootKey}. */
-  readonly #roots = new Map<string, Region>();
+  /** Regions by their root: its place, see {@link placeOf}, and offset in CS. */
+  readonly #roots = new PairMap<Region>();
   /** Regions with a way out to an offset in CS, by that offset. */
   readonly #exits = new Map<number, Set<Region>>();
   /** Regions that were removed since one was left or made: one that a system function wrote to is left only after that. */
@@ -78,7 +75,7 @@ export class RegionTable {
 
   add(region: Region): void {
     this.#bySlot.set(region.slot, region);
-    this.#roots.set(rootKey(region.host, region.key, region.ip), region);
+    this.#roots.set(placeOf(region.host, region.key), region.ip, region);
     for (const exit of region.exits) {
       const set = this.#exits.get(exit);
       if (set) set.add(region);
@@ -90,8 +87,9 @@ export class RegionTable {
   remove(region: Region): void {
     this.#bySlot.delete(region.slot);
     this.#removed.set(region.slot, region);
-    const root = rootKey(region.host, region.key, region.ip);
-    if (this.#roots.get(root) === region) this.#roots.delete(root);
+    if (this.rootedAt(region.host, region.key, region.ip) === region) {
+      this.#roots.delete(placeOf(region.host, region.key), region.ip);
+    }
     for (const exit of region.exits) {
       const set = this.#exits.get(exit);
       set?.delete(region);
@@ -107,7 +105,7 @@ export class RegionTable {
 
   /** The region whose root is at a host offset, for a mode key and an offset in CS. */
   rootedAt(host: number, key: number, ip: number): Region | undefined {
-    return this.#roots.get(rootKey(host, key, ip));
+    return this.#roots.get(placeOf(host, key), ip);
   }
 
   /** Regions with a direct way out to an offset in CS, in a list of their own. */
