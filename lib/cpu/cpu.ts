@@ -25,6 +25,12 @@ import { peek, walk } from "./system/paging.ts";
 import { LEGACY_TABLE, LONG_TABLE, PAE_TABLE, type TopLevelTable } from "./top_level_tables.ts";
 import { Translator } from "./translator/translator.ts";
 
+/** Words of the state block that a reset leaves as they are: they belong to the run, not to the processor. */
+const KEPT_AT_RESET = [
+  ...[S.BUDGET, S.STALLED, S.CURRENT, S.EXIT, S.INTERRUPT_LINE, S.EPOCHS, S.EPOCHS + 4],
+  ...[S.TIME_CYCLES, S.TIME_SKIPPED, S.TIME_NS, S.TIME_INSTRUCTIONS].flatMap((field) => [field, field + 4]),
+];
+
 /** Largest budget of one run. */
 const LARGEST_BUDGET = 2 ** 29;
 
@@ -131,9 +137,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   reset(): void {
     this.#running.leaveAfterCurrent();
-    const kept = [S.BUDGET, S.STALLED, S.CURRENT, S.EXIT, S.INTERRUPT_LINE, S.EPOCHS, S.EPOCHS + 4].map((
-      field,
-    ) => [field, this.r.i32(field)]);
+    const kept = KEPT_AT_RESET.map((field) => [field, this.r.i32(field)]);
     const random = this.r.u64(S.RANDOM);
     resetRegisters(this.r, this.model.signature);
     this.r.setU64(S.RANDOM, random);
@@ -178,7 +182,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   // ---- running
 
   run(budget: number): RunResult {
-    this.#clock.start(Math.min(budget, LARGEST_BUDGET));
+    this.#clock.start(Math.min(budget, LARGEST_BUDGET), this.bus.timeScale);
     this.#loop.breakRequested = false;
     this.#translator?.compile();
     try {

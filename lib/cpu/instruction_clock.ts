@@ -1,4 +1,5 @@
 /** Counts instructions and cycles: the processor's time. */
+import type { TimeScale } from "../machine/processor.ts";
 import type { Registers } from "./registers.ts";
 import type { RunningCode } from "./running_code.ts";
 import { S } from "./state.ts";
@@ -30,9 +31,18 @@ export class InstructionClock {
   }
 
   /** Starts a run of at most `budget` instructions. */
-  start(budget: number): void {
+  start(budget: number, scale: TimeScale): void {
+    const r = this.#r;
+    r.setI32(S.BUDGET, budget);
+    r.setFloat(S.TIME_SKIPPED, scale.skipped);
+    r.setFloat(S.TIME_NS, scale.ns);
+    r.setFloat(S.TIME_INSTRUCTIONS, scale.instructions);
+    this.#grant(budget);
+  }
+
+  #grant(budget: number): void {
     this.#granted = budget;
-    this.#r.setI32(S.BUDGET, budget);
+    this.#r.setFloat(S.TIME_CYCLES, this.#retired + this.#stalled + budget);
   }
 
   /** Ends a run. */
@@ -47,7 +57,7 @@ export class InstructionClock {
 
   /** Takes `count` instructions from what was granted to the run; they are to be taken from the budget, too. */
   setAside(count: number): void {
-    this.#granted -= count;
+    this.#grant(this.#granted - count);
   }
 
   /** Sets the time between runs. */

@@ -68,6 +68,9 @@ export class Registers {
   setU64(offset: number, value: bigint): void {
     this.#view.setBigUint64(offset, value, true);
   }
+  setFloat(offset: number, value: number): void {
+    this.#view.setFloat64(offset, value, true);
+  }
   /** A 64-bit field as a signed number, exact up to 2^53 (addresses, offsets, bases). */
   number(offset: number): number {
     return this.#i32[(offset >> 2) + 1] * 2 ** 32 + (this.#i32[offset >> 2] >>> 0);

@@ -62,6 +62,14 @@ export const S = {
   INTERRUPT_LINE: 0xe10,
   /** Epochs of the mapping of the supervisor's and of the user's code, as the upper bits of {@link S.MODE} have them, i32 each. */
   EPOCHS: 0xe14,
+  /**
+   * Time during a run, as 64-bit floats: cycles since power-on at the run's end, if it uses up its budget, and what
+   * {@link TimeScale} says of them.
+   */
+  TIME_CYCLES: 0xe20,
+  TIME_SKIPPED: 0xe28,
+  TIME_NS: 0xe30,
+  TIME_INSTRUCTIONS: 0xe38,
   /** Segment registers, 8 × 64 bytes: ES CS SS DS FS GS LDTR TR; fields at SEG.*. */
   SEG: 0x100,
   /** Descriptor table registers: base i64, limit i32. */

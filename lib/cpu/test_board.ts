@@ -1,7 +1,7 @@
 /** A processor with nothing but memory and a few observable pins, for unit tests. */
 import { GUEST_BASE } from "./interpreter/layout.ts";
 import { PhysicalMemory } from "../machine/memory.ts";
-import type { ProcessorBus } from "../machine/processor.ts";
+import type { ProcessorBus, TimeScale } from "../machine/processor.ts";
 import { Cpu } from "./cpu.ts";
 import type { CpuOptions } from "./options.ts";
 import { Access } from "./registers.ts";
@@ -20,8 +20,11 @@ export interface TestBoard {
   load(address: number, ...bytes: number[]): void;
 }
 
+/** A cycle takes a nanosecond, as on a machine that is not configured otherwise. */
+const CYCLE_PER_NS: TimeScale = { skipped: 0, ns: 1, instructions: 1 };
+
 /** 4 MiB of RAM from address 0, a processor in flat 32-bit protected mode at privilege 0, IP 0x1000, stack at 0x8000. */
-export function testBoard(options: CpuOptions = {}): TestBoard {
+export function testBoard(options: CpuOptions = {}, timeScale = CYCLE_PER_NS): TestBoard {
   const memory = new PhysicalMemory({ ram: RAM, extra: 0x10000, front: GUEST_BASE });
   memory.mapRam(0, RAM, 0);
   const writes: [number, number, number][] = [];
@@ -30,7 +33,8 @@ export function testBoard(options: CpuOptions = {}): TestBoard {
     ioRead: (_port, size) => 2 ** (8 * size) - 1,
     ioWrite: (port, value) => writes.push([port, value, cpu.instructions]),
     acknowledge: () => 0x20,
-    timestamp: () => cpu.instructions,
+    timestamp: () => timeScale.skipped + Math.floor(cpu.cycles * timeScale.ns / timeScale.instructions),
+    timeScale,
     floatingPointError: () => false,
   };
   const cpu: Cpu = new Cpu(bus, options);

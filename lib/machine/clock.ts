@@ -92,6 +92,19 @@ export class MachineClock implements Clock {
     this.rate = rate;
   }
 
+  /** Time that passed without instructions, in ns. */
+  get skipped(): number {
+    return this.state.skipped;
+  }
+
+  get ns(): number {
+    return this.rate.ns;
+  }
+
+  get instructions(): number {
+    return this.rate.instructions;
+  }
+
   get now(): number {
     return this.state.skipped + Math.floor(this.#counter.cycles * this.rate.ns / this.rate.instructions);
   }

@@ -121,7 +121,7 @@ export class Pc {
       intr: (level) => this.localApic === null ? this.cpu.setInterruptLine(level) : this.localApic.setPic(level),
       input: (irq, level) => this.ioApic?.setInput(IO_APIC.inputOf(irq), level),
     });
-    const apic = () => this.localApic ?? undefined;
+    const apic = () => this.localApic ?? undefined, timeScale = () => this.clock;
     this.cpu = createProcessor({
       memory,
       get localApic() {
@@ -131,6 +131,9 @@ export class Pc {
       ioWrite: (port, value, size) => ports.write(port, value, size),
       acknowledge: () => (this.localApic ?? this.pic).acknowledge(),
       timestamp: () => this.clock.now,
+      get timeScale() {
+        return timeScale();
+      },
       floatingPointError: (pending) => this.isaBridge.floatingPointError(pending),
     });
     const clock = this.clock = new MachineClock(this.cpu, config.rate);

@@ -25,6 +25,13 @@ export interface ProcessorApic {
   setDeadline(value: bigint, at: number): void;
 }
 
+/** How guest time follows from a processor's cycles: `skipped` + ⌊cycles × `ns` ÷ `instructions`⌋. */
+export interface TimeScale {
+  readonly skipped: number;
+  readonly ns: number;
+  readonly instructions: number;
+}
+
 /** The board as a processor sees it. */
 export interface ProcessorBus {
   /** Absent if the processor has none. */
@@ -36,6 +43,8 @@ export interface ProcessorBus {
   acknowledge(): number;
   /** Guest time in nanoseconds is not visible here; RDTSC counts this: cycles since power-on, exact to the current instruction. */
   timestamp(): number;
+  /** How {@link timestamp} follows from {@link Processor.cycles}; does not change while {@link Processor.run} runs. */
+  readonly timeScale: TimeScale;
   /**
    * The FERR# pin: an x87 exception that is not masked holds up an instruction with CR0.NE clear, or no longer does. A PC
    * raises IRQ 13.

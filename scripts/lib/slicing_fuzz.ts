@@ -69,7 +69,8 @@ class Bench {
         this.cpu.setInterruptLine(false);
         return INTERRUPT_VECTOR;
       },
-      timestamp: () => this.cpu.instructions,
+      timestamp: () => this.cpu.cycles,
+      timeScale: { skipped: 0, ns: 1, instructions: 1 },
       floatingPointError: (pending) => {
         // Now it waits for an interrupt, now it goes on. How often a waiting processor asks is nobody's business.
         const { instructions } = this.cpu, asked = pending ? instructions : -1 - instructions;

@@ -119,6 +119,7 @@ class VectorMachine {
       ioWrite: () => {},
       acknowledge: () => 0,
       timestamp: () => 0,
+      timeScale: { skipped: 0, ns: 0, instructions: 1 },
       floatingPointError: () => false,
     };
     this.#cpu = new Cpu(bus, options);

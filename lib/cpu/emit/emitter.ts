@@ -230,6 +230,8 @@ export interface Emitter {
   nextIp(size: Size): Value;
   /** Offset of this instruction. */
   ip(size: Size): Value;
+  /** Cycles that the run had left before this instruction, i32. */
+  cyclesLeft(): Value;
 
   // ---- the rest
 

@@ -247,6 +247,13 @@ export class InterpreterEmitter extends EmitterBase implements Emitter {
   ip(size: Size): Value {
     return this.let(this.#fit(this.#nextWide().sub(this.#field(REC.LENGTH, "u8").extendU()), size));
   }
+  cyclesLeft(): Value {
+    // The block has taken all its instructions from the budget.
+    const position = this.let(this.#field(REC.INDEX_IN_BLOCK, "u16"));
+    const header = this.let(Value.local("i32", RECORD).sub(position.mul(REC.SIZE)).sub(-HEADER.COUNT));
+    const taken = this.loadAt(header, "i32");
+    return this.let(this.loadAt(this.base(), "i32", S.BUDGET).add(taken).sub(position));
+  }
   #relativeTarget(index: number): Value {
     const operand = this.operand(index);
     const target = this.#nextWide().add(this.#field(REC.IMM, "i32").extendS());

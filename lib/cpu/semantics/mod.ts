@@ -23,6 +23,7 @@ import "./sse_convert.ts";
 import "./stack.ts";
 import "./strings.ts";
 import "./system.ts";
+import "./time_stamp.ts";
 import "./transfer.ts";
 import "./vector_move.ts";
 import "./x87.ts";

@@ -181,12 +181,6 @@ define("rdmsr", (e) => {
 define("wrmsr", (e) => {
   e.helper("wrmsr");
 }, "exit");
-define("rdtsc", (e) => {
-  e.helper("rdtsc");
-});
-define("rdtscp", (e) => {
-  e.helper("rdtscp");
-});
 define("rdpmc", (e) => {
   e.helper("rdpmc");
 });

@@ -157,6 +157,9 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
   ip(size: Size): Value {
     return this.#offset(this.#current.ip, size);
   }
+  cyclesLeft(): Value {
+    return this.let(this.context.cyclesLeft());
+  }
   #offset(ip: number, size: Size): Value {
     const wide = BigInt.asUintN(size, BigInt(ip));
     return size === 64 ? Value.i64(wide) : Value.i32(Number(BigInt.asIntN(32, wide)));

@@ -2,6 +2,7 @@
 import { Code, type Label, Op } from "../../wasm/mod.ts";
 import type { Instruction } from "../decode/instruction.ts";
 import type { CodeMode } from "../emit/emitter.ts";
+import { Value } from "../emit/value.ts";
 import { Exit } from "../interpreter/layout.ts";
 import { LEFT } from "../interpreter/linkage.ts";
 import { S, SEG, Seg } from "../state.ts";
@@ -146,6 +147,7 @@ export class RegionWriter implements NodeWriter {
       helper: linkage.helper,
       storeVectors: () => locals.storeRegisters(locals.dirty & ALL_XMM),
       loadVectors: (mask) => locals.loadRegisters(mask & ALL_XMM),
+      cyclesLeft: () => Value.local("i32", locals.budget).add(this.#unfinished),
       beforeHelper: () => locals.beforeHelper(this.#current.ip, this.#unfinished),
       afterHelper: () => locals.afterHelper(this.#unfinished),
       currentSite: () => this.#siteOfCurrent(),

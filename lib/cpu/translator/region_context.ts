@@ -43,6 +43,8 @@ export interface RegionContext {
   readonly bailLabel: Label;
   kernel(name: string): Imported;
   helper(name: string): Imported;
+  /** Cycles that the run had left before the current instruction. */
+  cyclesLeft(): Value;
   /** Writes what a system function needs to find in the state block. */
   beforeHelper(): void;
   /** Writes what takes the state over again. */
