@@ -24,8 +24,10 @@ export interface CpuCore {
    * that it changes may have been changed before.
    */
   freeze(): never;
-  /** Raises #PF for linear address `address` with the given error code; CR2 is set on delivery. */
-  pageFault(address: number, code: number): never;
+  /** Takes note of a #PF for linear address `address` with the given error code; CR2 is set on delivery. */
+  notePageFault(address: number, code: number): void;
+  /** Raises the exception that was noted last: never returns. */
+  raiseNoted(): never;
   /** Raises #GP(0), or #SS(0) if the running instruction accesses `linear`, which is not canonical, through SS. */
   notCanonical(linear: number): never;
 

@@ -10,7 +10,7 @@ import { BlockCache } from "./interpreter/blocks.ts";
 import { HandlerRuntime } from "./interpreter/runtime.ts";
 import { CPU_BASE, GUEST_BASE, TLB } from "./interpreter/layout.ts";
 import { decoderFor } from "./model_decoder.ts";
-import { Mmu, type MmuHost, type WalkResult } from "./mmu.ts";
+import { Fill, Mmu, type MmuHost, type WalkResult } from "./mmu.ts";
 import type { CpuOptions } from "./options.ts";
 import { ProcessorMode } from "./processor_mode.ts";
 import { Registers } from "./registers.ts";
@@ -21,7 +21,7 @@ import { RunningCode } from "./running_code.ts";
 import { loadRegisters, saveRegisters } from "./saved_state.ts";
 import { CR0, CR4, EFER, Flag, S, Vector } from "./state.ts";
 import { type CpuModel, defaultCpuModel, flagsOf } from "./system/model.ts";
-import { peek, walk } from "./system/paging.ts";
+import { attempt, peek } from "./system/paging.ts";
 import { LEGACY_TABLE, LONG_TABLE, PAE_TABLE, type TopLevelTable } from "./top_level_tables.ts";
 import { Translator } from "./translator/translator.ts";
 
@@ -195,7 +195,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   /** Makes the TLB entry for an access of translated code; false if the interpreter must make the access. */
   fill(linear: number, bytes: number, write: boolean): boolean {
     try {
-      return this.#mmu.fill(linear, bytes, write, this.#mode.user);
+      const filled = this.#mmu.fill(linear, bytes, write, this.#mode.user);
+      if (filled === Fill.FAULT) this.#loop.noteRegionFault();
+      return filled === Fill.ALLOWED;
     } catch (fault) {
       if (fault !== this.#fault) throw fault;
       this.#loop.noteRegionFault();
@@ -225,9 +227,14 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.raise(FROZEN);
   }
 
-  pageFault(address: number, code: number): never {
+  notePageFault(address: number, code: number): void {
+    this.#fault.vector = Vector.PF;
+    this.#fault.code = code;
     this.#fault.address = address;
-    this.raise(Vector.PF, code);
+  }
+
+  raiseNoted(): never {
+    throw this.#fault;
   }
 
   notCanonical(linear: number): never {
@@ -331,8 +338,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   // ---- MmuHost
 
-  walk(linear: number, write: boolean, user: boolean, execute: boolean): WalkResult {
-    return walk(this, linear, write, user, execute);
+  walk(linear: number, write: boolean, user: boolean, execute: boolean): WalkResult | null {
+    return attempt(this, linear, write, user, execute);
   }
   peek(linear: number, user: boolean, execute: boolean): WalkResult | null {
     return peek(this, linear, user, execute);

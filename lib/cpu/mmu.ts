@@ -10,8 +10,9 @@ export type { WalkResult } from "./page_table_watch.ts";
 
 /** What the MMU asks of the processor. */
 export interface MmuHost extends TlbHost, Omit<WatchHost, "flush"> {
-  /** Translates a page; raises #PF. */
-  walk(linear: number, write: boolean, user: boolean, execute: boolean): WalkResult;
+  /** Translates a page; null if that raises #PF, which {@link raiseNoted} raises then. */
+  walk(linear: number, write: boolean, user: boolean, execute: boolean): WalkResult | null;
+  raiseNoted(): never;
   /** Translates a page for reading or executing; null if that raised anything or changed an entry of the page tables. */
   peek(linear: number, user: boolean, execute: boolean): WalkResult | null;
   /** Bytes of a frame that was decoded are being changed. */
@@ -23,6 +24,13 @@ export interface MmuHost extends TlbHost, Omit<WatchHost, "flush"> {
   /** True if linear addresses wrap at 4 GiB: outside 64-bit code. */
   readonly wrapsLinear: boolean;
 }
+
+/** What becomes of an attempt to {@link Mmu.fill} the TLB: compiled code may make the access, it may not, or that raises #PF. */
+export const Fill = { ALLOWED: 0, REFUSED: 1, FAULT: 2 } as const;
+export type Fill = typeof Fill[keyof typeof Fill];
+
+/** In place of an entry: there is none, because the access raises #PF. */
+const FAULT = -1;
 
 /** The formats of top-level page tables: bytes of an entry, how many bytes one maps, how many there are. */
 export interface TableFormat {
@@ -112,6 +120,12 @@ export class Mmu {
 
   /** The entry for an address, filled if necessary. Raises #PF. */
   #lookup(linear: number, permission: number, user: boolean): number {
+    const entry = this.#find(linear, permission, user);
+    return entry === FAULT ? this.#host.raiseNoted() : entry;
+  }
+
+  /** The entry for an address, filled if necessary, or {@link FAULT}. */
+  #find(linear: number, permission: number, user: boolean): number {
     const tlb = this.#tlb, page = Math.floor(linear / PAGE_SIZE), entry = tlb.entryOf(page, user);
     if (this.#momentary >= 0) this.#forgetMomentary();
     else if (tlb.page[entry] === page && (tlb.permission[entry] & permission) !== 0) return entry;
@@ -122,6 +136,7 @@ export class Mmu {
     const tlb = this.#tlb, write = permission === Permission.WRITE, execute = permission === Permission.EXECUTE;
     this.misses++;
     const walk = this.#host.walk(linear, write, user, execute);
+    if (walk === null) return FAULT;
     if (walk.guarded && walk.readable) this.#guarded.add(entry);
     if (walk.tableCount > 0) this.#watch.markTables(linear, walk);
     let executable = execute ? Permission.EXECUTE : 0;
@@ -144,8 +159,9 @@ export class Mmu {
     const permission = executable | (walk.readable ? Permission.READ : 0) |
       (walk.writable && walk.dirty ? Permission.WRITE : 0);
     const leaf = walk.tableCount > 1 ? walk.tables[walk.tableCount - 1] : -1;
+    const page = walk.physical - (walk.physical & (PAGE_SIZE - 1));
     tlb.close(entry);
-    tlb.set(entry, this.physicalAddress(walk.physical - (walk.physical % PAGE_SIZE)), permission, rootIndex, leaf);
+    tlb.set(entry, this.physicalAddress(page), permission, rootIndex, leaf);
   }
 
   /** Keeps to a TLB of few entries. */
@@ -224,15 +240,21 @@ export class Mmu {
   executePhysical = 0;
 
   /**
-   * Makes the TLB entry for an access that compiled code is about to make; false if it must not make it itself: at addresses
-   * that fault, lie in two pages or in device memory, or are watched. A write may be allowed once, without a tag for it.
+   * Makes the TLB entry for an access that compiled code is about to make. It must not make it itself at addresses that lie in
+   * two pages or in device memory, or are watched. A write may be allowed once, without a tag for it.
    */
-  fill(linear: number, bytes: number, write: boolean, user: boolean): boolean {
-    if (this.#crosses(linear, bytes)) return false;
-    const tlb = this.#tlb, entry = this.#lookup(linear, write ? Permission.WRITE : Permission.READ, user);
-    if (tlb.hasTag(entry, write ? TLB.WRITE : TLB.READ)) return true;
-    if (!write || !tlb.hasTag(entry, TLB.READ)) return false;
-    const frame = tlb.frame[entry], within = linear & (PAGE_SIZE - 1), granted = Permission.WRITE | Permission.RAM;
+  fill(linear: number, bytes: number, write: boolean, user: boolean): Fill {
+    if (this.#crosses(linear, bytes)) return Fill.REFUSED;
+    const tlb = this.#tlb, entry = this.#find(linear, write ? Permission.WRITE : Permission.READ, user);
+    if (entry === FAULT) return Fill.FAULT;
+    if (tlb.hasTag(entry, write ? TLB.WRITE : TLB.READ)) return Fill.ALLOWED;
+    if (!write || !tlb.hasTag(entry, TLB.READ)) return Fill.REFUSED;
+    return this.#allowsOnce(entry, linear & (PAGE_SIZE - 1), bytes) ? Fill.ALLOWED : Fill.REFUSED;
+  }
+
+  /** True if compiled code may write to a watched page once, at once. */
+  #allowsOnce(entry: number, within: number, bytes: number): boolean {
+    const tlb = this.#tlb, frame = tlb.frame[entry], granted = Permission.WRITE | Permission.RAM;
     if (tlb.hasTag(entry, TLB.BESIDE)) return !this.#host.holdsCode(frame, within, bytes);
     return (tlb.permission[entry] & granted) === granted && this.#watch.announceWrite(frame, within, bytes);
   }
@@ -318,9 +340,8 @@ export class Mmu {
     }
     this.#memory.writeSized(tlb.physical[entry] + (linear & (PAGE_SIZE - 1)), value, bytes);
     // The frame may have lost its last watch: later writes need not come here.
-    if (frame >= 0 && this.#memory.frameFlags[frame] === 0 && tlb.page[entry] !== EMPTY && this.#momentary < 0) {
-      tlb.refresh(entry);
-    }
+    const unwatched = frame >= 0 && this.#memory.frameFlags[frame] === 0 && tlb.page[entry] !== EMPTY;
+    if (unwatched && this.#momentary < 0 && !tlb.hasTag(entry, TLB.WRITE)) tlb.refresh(entry);
   }
 
   #put(offset: number, value: number, bytes: 1 | 2 | 4): void {

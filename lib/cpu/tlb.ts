@@ -114,15 +114,20 @@ export class Tlb {
 
   /** Lets compiled code use the entry for reading, writing, writing beside code, or none of that. */
   setTags(entry: number, read: boolean, write: boolean, beside = false): void {
-    this.forgetRemembered();
-    const word = this.#tagWord(entry), linear = this.page[entry] * PAGE_SIZE, words = this.#words;
-    const low = linear % 2 ** 32 | 0, high = Math.floor(linear / 2 ** 32);
-    words[word + (TLB.READ >> 2)] = read ? low : 1;
-    words[word + (TLB.READ >> 2) + 1] = read ? high : 1;
-    words[word + (TLB.WRITE >> 2)] = write ? low : 1;
-    words[word + (TLB.WRITE >> 2) + 1] = write ? high : 1;
-    words[word + (TLB.BESIDE >> 2)] = beside ? low : 1;
-    words[word + (TLB.BESIDE >> 2) + 1] = beside ? high : 1;
+    const word = this.#tagWord(entry), linear = this.page[entry] * PAGE_SIZE;
+    const low = linear | 0, high = Math.floor(linear / 2 ** 32);
+    const takesRead = this.#setTag(word + (TLB.READ >> 2), read, low, high);
+    const takesWrite = this.#setTag(word + (TLB.WRITE >> 2), write, low, high);
+    const takesBeside = this.#setTag(word + (TLB.BESIDE >> 2), beside, low, high);
+    if (takesRead || takesWrite || takesBeside) this.forgetRemembered();
+  }
+
+  /** Writes one tag; true if another one was there, which regions may go by. */
+  #setTag(word: number, given: boolean, low: number, high: number): boolean {
+    const words = this.#words, oldLow = words[word], oldHigh = words[word + 1];
+    words[word] = given ? low : 1;
+    words[word + 1] = given ? high : 1;
+    return oldLow !== 1 && !(given && oldLow === low && oldHigh === high);
   }
 
   /** True if compiled code may use the entry in one of the ways of {@link setTags}: `tag` is its field in {@link TLB}. */
@@ -151,8 +156,9 @@ export class Tlb {
 
   /** Takes compiled code's permissions away. */
   close(entry: number): void {
-    if (this.#isWriter(entry)) this.#writers[this.frame[entry]]--;
-    this.setTags(entry, false, false);
+    const writer = this.#isWriter(entry);
+    if (writer) this.#writers[this.frame[entry]]--;
+    if (writer || this.hasTag(entry, TLB.READ)) this.setTags(entry, false, false);
   }
 
   /** Empties an entry. */
@@ -184,7 +190,7 @@ export class Tlb {
     this.setTags(entry, plain && (permission & Permission.READ) !== 0, write, marks !== 0);
     const word = this.#tagWord(entry);
     this.#words[word + (TLB.MARKS >> 2)] = marks;
-    if (plain) this.#words[word + (TLB.ADDEND >> 2)] = (frame * PAGE_SIZE - page * PAGE_SIZE) % 2 ** 32 | 0;
+    if (plain) this.#words[word + (TLB.ADDEND >> 2)] = (frame * PAGE_SIZE - page * PAGE_SIZE) | 0;
   }
 
   /** Recomputes the entries through which a frame could be written, after a change of its flags. */

@@ -63,7 +63,7 @@ function enter(core: CpuCore, address: number): number {
   if (kind === PageKind.RAM || kind === PageKind.ROM) {
     const frame = memory.frame(page);
     result.tables[result.tableCount++] = frame;
-    if (kind === PageKind.RAM) host = frame * PAGE_SIZE + physical % PAGE_SIZE;
+    if (kind === PageKind.RAM) host = frame * PAGE_SIZE + (physical & (PAGE_SIZE - 1));
   }
   entryPhysical[level] = physical;
   entryHost[level] = host;
@@ -110,10 +110,23 @@ let quiet = false;
  * `linear` is 0 … 2^32-1, or a signed 64-bit address in long mode. Raises #PF, or what a non-canonical address raises.
  */
 export function walk(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean): Translation {
+  const found = attempt(core, linear, write, user, execute);
+  return found ?? core.raiseNoted();
+}
+
+/** Like {@link walk}, but null if that raises #PF, which the core has been told of then. */
+export function attempt(
+  core: CpuCore,
+  linear: number,
+  write: boolean,
+  user: boolean,
+  execute: boolean,
+): Translation | null {
   quiet = false;
   const cause = translate(core, linear, write, user, execute);
-  if (cause !== ALLOWED) fault(core, linear, write, user, execute, cause);
-  return result;
+  if (cause === ALLOWED) return result;
+  core.notePageFault(linear, cause | accessCode(core, write, user, execute));
+  return null;
 }
 
 /** Like a {@link walk} for reading (and fetching, for `execute`), but null if that would raise anything or set a bit. */
@@ -142,14 +155,12 @@ function translate(core: CpuCore, linear: number, write: boolean, user: boolean,
     : walkWide(core, linear, write, user, execute);
 }
 
-function fault(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean, cause: number): never {
+/** What the error code of a page fault says of the access. */
+function accessCode(core: CpuCore, write: boolean, user: boolean, execute: boolean): number {
   const cr4 = core.r.i32(S.CR4);
   const noExecute = (cr4 & CR4.PAE) !== 0 && (core.r.i32(S.EFER) & EFER.NXE) !== 0;
   const fetch = execute && (noExecute || (cr4 & CR4.SMEP) !== 0);
-  core.pageFault(
-    linear,
-    cause | (write ? PageFaultCode.W : 0) | (user ? PageFaultCode.U : 0) | (fetch ? PageFaultCode.I : 0),
-  );
+  return (write ? PageFaultCode.W : 0) | (user ? PageFaultCode.U : 0) | (fetch ? PageFaultCode.I : 0);
 }
 
 /** 32-bit paging. Section 4.3. */
@@ -264,7 +275,7 @@ function finish(
     if (!quiet) updateEntry(memory, i, bits);
     else if ((entryLow[i] & bits) !== bits) return PageFaultCode.P;
   }
-  result.physical = frame + (linear >>> 0) % size;
+  result.physical = frame + (size === PAGE_SIZE ? linear & (PAGE_SIZE - 1) : (linear >>> 0) % size);
   result.pageSize = size;
   result.readable = readable;
   result.guarded = guarded;

@@ -116,7 +116,7 @@ export class RegionTable {
   /** The region in a slot that has just been left: it may have been removed while it ran. */
   left(slot: number): Region {
     const region = this.#bySlot.get(slot) ?? this.#removed.get(slot);
-    this.#removed.clear();
+    if (this.#removed.size > 0) this.#removed.clear();
     if (!region) throw new Error(`a region was left that is in no slot: ${slot}`);
     return region;
   }
