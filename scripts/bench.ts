@@ -7,11 +7,11 @@
  * round. Times are the host's, between the marker lines on the serial line; the boot is timed from the start of the process.
  * Exit code 1 if a test fails, crashes or takes too long anywhere. Ctrl-C ends it with what has been measured so far.
  */
-import { parseArgs } from "@std/cli";
 import { type Contestant, contestant, CONTESTANTS, images } from "./lib/bench_contestants.ts";
 import { type Architecture, programs } from "./lib/bench_programs.ts";
 import { report, summarize } from "./lib/bench_report.ts";
 import { boot, type Conduct, type Outcome, runInGuest, runNatively, type TimeSource } from "./lib/bench_run.ts";
+import { parseCommandLine, runScript, UsageError, wholeNumber } from "./lib/command_line.ts";
 import { exists } from "./lib/files.ts";
 
 const USAGE = `usage: deno task bench -- [OPTION]...
@@ -26,11 +26,6 @@ const USAGE = `usage: deno task bench -- [OPTION]...
   --time SOURCE     host (default), or processor: the processor time of each process, for hosts that have other work, too
   --json FILE       write all results there, too`;
 
-/** The command line makes no sense, or what it needs is not there. */
-class UsageError extends Error {
-  override name = "UsageError";
-}
-
 interface Options {
   readonly tests: readonly string[];
   readonly boot: boolean;
@@ -43,14 +38,6 @@ interface Options {
   readonly json: string | null;
 }
 
-function whole(name: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) {
-    throw new UsageError(`--${name}: expected a whole number from 1, found ${text}`);
-  }
-  return value;
-}
-
 /** The names in a list; throws if one is not among those allowed. */
 function names(option: string, list: string, allowed: readonly string[]): string[] {
   const chosen = list.split(",");
@@ -61,8 +48,8 @@ function names(option: string, list: string, allowed: readonly string[]): string
 }
 
 function readOptions(args: readonly string[], signal: AbortSignal): Options {
-  const unknown: string[] = [];
-  const given = parseArgs(args.filter((arg) => arg !== "--"), {
+  const given = parseCommandLine(args, {
+    usage: USAGE,
     string: ["only", "peers", "arch", "runs", "repeat", "scale", "tier", "limit", "time", "json"],
     default: {
       peers: "native,ours,v86,qemu",
@@ -74,11 +61,7 @@ function readOptions(args: readonly string[], signal: AbortSignal): Options {
       limit: "120",
       time: "host",
     },
-    unknown: (argument) => {
-      unknown.push(argument);
-    },
   });
-  if (unknown.length > 0) throw new UsageError(`unknown argument ${unknown.join(" ")}\n${USAGE}`);
   const [architecture] = names("arch", String(given.arch), ["i386", "amd64"]) as Architecture[];
   const all = programs(architecture).map(({ name }) => name);
   const only = given.only === undefined ? ["boot", ...all] : names("only", String(given.only), ["boot", ...all]);
@@ -97,12 +80,12 @@ function readOptions(args: readonly string[], signal: AbortSignal): Options {
     native: peers.includes("native"),
     contestants,
     architecture,
-    runs: whole("runs", String(given.runs)),
-    repeat: whole("repeat", String(given.repeat)),
+    runs: wholeNumber("--runs", String(given.runs)),
+    repeat: wholeNumber("--repeat", String(given.repeat)),
     conduct: {
-      scale: whole("scale", String(given.scale)),
+      scale: wholeNumber("--scale", String(given.scale)),
       time,
-      limits: { boot: 400, test: whole("limit", String(given.limit)) },
+      limits: { boot: 400, test: wholeNumber("--limit", String(given.limit)) },
       signal,
     },
     json: given.json === undefined ? null : String(given.json),
@@ -162,10 +145,4 @@ async function main(): Promise<number> {
   return summary.problems.length === 0 && !interruption.signal.aborted ? 0 : 1;
 }
 
-try {
-  Deno.exit(await main());
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  console.error(error.message);
-  Deno.exit(2);
-}
+await runScript(main);

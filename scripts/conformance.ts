@@ -5,9 +5,9 @@
  * unsupported (the processor has no definition of the instruction). Exit code 0 if nothing failed, 1 if something did, 2 if the
  * arguments make no sense.
  */
-import { parseArgs } from "@std/cli";
 import { decode, disassemble, newInstruction } from "../lib/cpu/decode/mod.ts";
 import { DEFAULT_TIER, TIERS } from "../lib/cpu/options.ts";
+import { parseCommandLine, runScript, UsageError, wholeNumber } from "./lib/command_line.ts";
 import { compare } from "./lib/vector_compare.ts";
 import { newVectorTarget, type VectorTarget } from "./lib/vector_target.ts";
 import {
@@ -81,32 +81,21 @@ function runFile(target: VectorTarget, name: string, cases: VectorCase[], show: 
 }
 
 async function main(): Promise<number> {
-  const unknown: string[] = [];
-  const args = parseArgs(Deno.args.filter((argument) => argument !== "--"), {
-    string: ["tier", "only", "show"],
-    unknown: (argument) => {
-      if (argument.startsWith("-")) unknown.push(argument);
-    },
-  });
+  const args = parseCommandLine(Deno.args, { string: ["tier", "only", "show"], positional: true, usage: USAGE });
   const name = args.tier === undefined ? DEFAULT_TIER : String(args.tier), tier = TIERS.find((known) => known === name);
-  const show = { left: args.show === undefined ? 0 : Number(args.show) };
-  const complain = (message: string) => {
-    console.error(`${message}\n${USAGE}`);
-    return 2;
-  };
-  if (unknown.length > 0) return complain(`unknown option ${unknown.join(" ")}`);
-  if (args._.length === 0) return complain("no folder given");
-  if (!Number.isInteger(show.left) || show.left < 0) return complain(`--show takes a number, not ${args.show}`);
-  if (tier === undefined) return complain(`unknown tier ${name}`);
+  const show = { left: wholeNumber("--show", String(args.show ?? 0), 0) };
+  const complaint = (message: string) => new UsageError(`${message}\n${USAGE}`);
+  if (args._.length === 0) throw complaint("no folder given");
+  if (tier === undefined) throw complaint(`unknown tier ${name}`);
 
   let files = [];
   try {
     files = args._.flatMap((folder) => findVectorFiles(String(folder)));
   } catch (error) {
-    return complain(error instanceof Error ? error.message : String(error));
+    throw complaint(error instanceof Error ? error.message : String(error));
   }
   if (args.only !== undefined) files = files.filter((file) => selects(String(args.only), file));
-  if (files.length === 0) return complain("no vector file found");
+  if (files.length === 0) throw complaint("no vector file found");
 
   const target = newVectorTarget({ tier }), total = { passed: 0, failed: 0, unsupported: 0 };
   const started = performance.now();
@@ -123,4 +112,4 @@ async function main(): Promise<number> {
   return total.failed > 0 ? 1 : 0;
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) await runScript(main);

@@ -6,8 +6,8 @@
  * power-on in the usual tier, and in all the other ways over legs that begin at snapshots of the interpreter's run; short
  * ones are run in full. Where hashes differ, the first differing instruction and the state fields are printed.
  */
-import { parseArgs } from "@std/cli";
 import type { SnapshotContents } from "../lib/guest/snapshot.ts";
+import { parseCommandLine, runScript, UsageError } from "./lib/command_line.ts";
 import { exists } from "./lib/files.ts";
 import { GUEST_CASES, type GuestCase, type Stretch } from "./lib/guest_cases.ts";
 import { Subject } from "./lib/subject.ts";
@@ -22,11 +22,6 @@ const USAGE = `usage: deno run -A scripts/determinism.ts [OPTION]... [CASE]...
   --list            names of the ways
 
 Exit codes: 0 all hashes are equal, 1 there is a difference, 2 usage.`;
-
-/** The command line makes no sense. */
-class UsageError extends Error {
-  override name = "UsageError";
-}
 
 interface Options {
   readonly tests: readonly GuestCase[];
@@ -46,15 +41,12 @@ function shortened(test: GuestCase, part: number): GuestCase {
 }
 
 function readOptions(args: readonly string[]): Options {
-  const unknown: string[] = [];
-  const given = parseArgs([...args], {
-    string: ["only", "part", "continue", "until", "_"],
+  const given = parseCommandLine(args, {
+    string: ["only", "part", "continue", "until"],
     boolean: ["help", "list"],
-    unknown: (argument, key) => {
-      if (key !== undefined) unknown.push(argument);
-    },
+    positional: true,
+    usage: USAGE,
   });
-  if (unknown.length > 0) throw new UsageError(`unknown option ${unknown.join(" ")}\n${USAGE}`);
   const part = Number(given.part ?? 1), named = given._.map(String);
   if (!(part > 0 && part <= 1)) throw new UsageError(`--part: expected a number up to 1, found ${given.part}`);
   for (const name of named) {
@@ -177,10 +169,4 @@ async function main(): Promise<number> {
   return 0;
 }
 
-try {
-  Deno.exit(await main());
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  console.error(error.message);
-  Deno.exit(2);
-}
+await runScript(main);

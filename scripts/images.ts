@@ -10,10 +10,10 @@
  * is compiled (`fpu-digest-i386` …) and put into the others. apt works in a folder of its own there: the host's package lists
  * and its installed packages are neither used nor changed. Exit code 1 if something could not be obtained, with the reason.
  */
-import { parseArgs } from "@std/cli";
 import { fileURLToPath } from "node:url";
 import { buildBenchmarks, buildDigest, CompileError, compiler } from "./lib/bench_build.ts";
 import type { Architecture } from "./lib/bench_programs.ts";
+import { parseCommandLine, runScript } from "./lib/command_line.ts";
 import { benchmarkEntries, initramfs, initramfsEntries } from "./lib/initramfs.ts";
 
 const IMAGES = fileURLToPath(new URL("../.cache/images/", import.meta.url));
@@ -311,19 +311,12 @@ async function obtainAll(source: { mirror: string; suite: string }, refresh: boo
 }
 
 async function main(): Promise<number> {
-  const unknown: string[] = [];
-  const args = parseArgs(Deno.args.filter((argument) => argument !== "--"), {
+  const args = parseCommandLine(Deno.args, {
+    usage: USAGE,
     string: ["mirror", "suite"],
     boolean: ["refresh"],
     default: { mirror: DEFAULT_MIRROR, suite: DEFAULT_SUITE },
-    unknown: (argument) => {
-      unknown.push(argument);
-    },
   });
-  if (unknown.length > 0) {
-    console.error(`unknown argument ${unknown.join(" ")}\n${USAGE}`);
-    return 2;
-  }
   try {
     await obtainAll({ mirror: String(args.mirror), suite: String(args.suite) }, args.refresh === true);
     return 0;
@@ -334,4 +327,4 @@ async function main(): Promise<number> {
   }
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) await runScript(main);

@@ -2,14 +2,16 @@
  * `deno task soak [MINUTES] [SECONDS BETWEEN LINES]`: runs Debian's i386 kernel under a load of processes that
  * come and go and of programs that follow one another, as in a build, and says what that does to memory and pauses.
  *
- * Memory is the process's, without the guest's, beyond what it took at the prompt; the part that is executable is code of V8, and in the heap is
- * what is remembered about decoded and translated code. A step is the most that runs between two turns of the event loop:
- * its time is the main thread's on a processor where Linux tells it, and the host's elsewhere, as for compilations.
+ * Memory is the process's, without the guest's, beyond what it took at the prompt; the part that is executable is code of
+ * V8, and in the heap is what is remembered about decoded and translated code. A step is the most that runs between two
+ * turns of the event loop: its time is the main thread's on a processor where Linux tells it, and the host's elsewhere, as
+ * for compilations.
  *
- * Exit code 1 if the process takes over 300 MB more than at the shell's first prompt.
+ * Exit code 1 if the process takes over 300 MiB more than at the shell's first prompt.
  */
 import { fileURLToPath } from "node:url";
 import { Guest } from "../mod.ts";
+import { runScript, wholeNumber } from "./lib/command_line.ts";
 
 const IMAGES = fileURLToPath(new URL("../.cache/images/", import.meta.url));
 const MIB = 2 ** 20;
@@ -68,47 +70,79 @@ function memory(): Memory {
   return { own: rss - guests, code };
 }
 
-const minutes = Number(Deno.args[0] ?? 15), interval = Number(Deno.args[1] ?? 60) * 1000;
-await using guest = await Guest.boot({
-  kernel: `${IMAGES}vmlinuz-686`,
-  initrd: `${IMAGES}initramfs-i386.cpio.gz`,
-  append: "console=ttyS0 quiet cryptomgr.notests",
-  memory: RAM,
-  watchdog: (minutes + 10) * 60_000,
-});
-await guest.serial.waitFor(/login: $/, { timeout: "120s" });
-await guest.serial.write("root\r");
-await guest.serial.waitFor(/# $/);
-const mb = (bytes: number) => (bytes / MIB).toFixed(0).padStart(5);
-const before = memory().own, started = performance.now();
-console.log(`at the prompt: ${mb(before)} MiB, ${guest.statistics["regions"]} regions`);
-await guest.serial.write(`${LOAD}\r`);
+/** Headings of the columns, as wide as they are, and at least {@link WIDTH}. */
+const HEADINGS = [
+  "time s",
+  "10^6 instr.",
+  "more MiB",
+  "code MiB",
+  "heap MiB",
+  "wasm MiB",
+  "regions",
+  "made",
+  "evicted",
+  "step ms",
+  "compile s",
+  "longest ms",
+];
+const WIDTH = 6;
 
-let last = threadTime(), longest = 0, most = 0;
-guest.on("progress", () => {
-  const now = threadTime();
-  longest = Math.max(longest, now - last);
-  last = now;
-});
-console.log("   time  10^6 instr.   more MiB  code  heap  wasm  regions  made  evicted  step ms  compile s  longest");
-for (let line = 1; performance.now() - started < minutes * 60_000; line++) {
-  await guest.run({ until: () => performance.now() - started >= line * interval });
-  const { own, code } = memory(), more = own - before, { heapUsed } = Deno.memoryUsage(), of = guest.statistics;
-  most = Math.max(most, more);
-  console.log(
-    `${((performance.now() - started) / 1000).toFixed(0).padStart(5)} s ${
-      (guest.instructions / 1e6).toFixed(0).padStart(12)
-    } ${mb(more).padStart(10)} ${mb(code)} ${mb(heapUsed)} ${mb(of["bytes of WebAssembly at present"])} ${
-      String(of["regions at present"]).padStart(8)
-    } ${String(of["regions"]).padStart(5)} ${String(of["modules evicted"]).padStart(8)} ${
-      longest.toFixed(0).padStart(8)
-    } ${(of["compile time (ms)"] / 1000).toFixed(1).padStart(10)} ${
-      String(of["longest compilation (ms)"]).padStart(6)
-    } ms`,
-  );
-  longest = 0;
-  last = threadTime();
+function row(cells: readonly string[]): string {
+  return cells.map((cell, i) => cell.padStart(Math.max(HEADINGS[i].length, WIDTH))).join(" ");
 }
-console.log(JSON.stringify(guest.statistics));
-console.log(`at most ${mb(most).trim()} MiB more than at the prompt`);
-if (most > MOST_MEMORY) Deno.exit(1);
+
+function mebibytes(bytes: number): string {
+  return (bytes / MIB).toFixed(0);
+}
+
+async function main(): Promise<number> {
+  const minutes = wholeNumber("MINUTES", Deno.args[0] ?? "15");
+  const interval = wholeNumber("SECONDS BETWEEN LINES", Deno.args[1] ?? "60") * 1000;
+  await using guest = await Guest.boot({
+    kernel: `${IMAGES}vmlinuz-686`,
+    initrd: `${IMAGES}initramfs-i386.cpio.gz`,
+    append: "console=ttyS0 quiet cryptomgr.notests",
+    memory: RAM,
+    watchdog: (minutes + 10) * 60_000,
+  });
+  await guest.serial.waitFor(/login: $/, { timeout: "120s" });
+  await guest.serial.write("root\r");
+  await guest.serial.waitFor(/# $/);
+  const before = memory().own, started = performance.now(), elapsed = () => performance.now() - started;
+  console.log(`at the prompt: ${mebibytes(before)} MiB, ${guest.statistics["regions"]} regions`);
+  await guest.serial.write(`${LOAD}\r`);
+
+  let last = threadTime(), longest = 0, most = 0;
+  guest.on("progress", () => {
+    const now = threadTime();
+    longest = Math.max(longest, now - last);
+    last = now;
+  });
+  console.log(row(HEADINGS));
+  for (let line = 1; elapsed() < minutes * 60_000; line++) {
+    await guest.run({ until: () => elapsed() >= line * interval });
+    const { own, code } = memory(), more = own - before, of = guest.statistics;
+    most = Math.max(most, more);
+    console.log(row([
+      (elapsed() / 1000).toFixed(0),
+      (guest.instructions / 1e6).toFixed(0),
+      mebibytes(more),
+      mebibytes(code),
+      mebibytes(Deno.memoryUsage().heapUsed),
+      mebibytes(of["bytes of WebAssembly at present"]),
+      String(of["regions at present"]),
+      String(of["regions"]),
+      String(of["modules evicted"]),
+      longest.toFixed(0),
+      (of["compile time (ms)"] / 1000).toFixed(1),
+      of["longest compilation (ms)"].toFixed(0),
+    ]));
+    longest = 0;
+    last = threadTime();
+  }
+  console.log(JSON.stringify(guest.statistics));
+  console.log(`at most ${mebibytes(most)} MiB more than at the prompt`);
+  return most > MOST_MEMORY ? 1 : 0;
+}
+
+await runScript(main);
