@@ -130,8 +130,14 @@ export interface AcpiBoard {
   readonly hasApic: boolean;
 }
 
+/** Tables with their places. */
+export interface AcpiTables {
+  readonly tables: readonly PlacedTable[];
+  readonly root: RootTables;
+}
+
 /** All tables for the room at `base`, and the addresses of the root tables. */
-export function acpiTables(base: number, board: AcpiBoard): { tables: PlacedTable[]; root: RootTables } {
+export function acpiTables(base: number, board: AcpiBoard): AcpiTables {
   const tables: PlacedTable[] = [];
   let next = base;
   const place = (bytes: Uint8Array): number => {

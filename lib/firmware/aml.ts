@@ -3,15 +3,21 @@
 /** Encoded AML. */
 export type Aml = readonly number[];
 
-/** A nibble-packed package length, counting itself, in front of `body`. */
-function withLength(body: Aml): Aml {
+/** Terms one after the other. Spread arguments would be copied number by number, and tables are nested deeply. */
+export function sequence(...terms: readonly Aml[]): Aml {
+  return new Array<number>().concat(...terms);
+}
+
+/** `opcode`, then a nibble-packed package length that counts itself and all of `body`. */
+function sized(opcode: Aml, ...body: readonly Aml[]): Aml {
   const sizes = [[1, 0x3f], [2, 0xfff], [3, 0xfffff], [4, 0xfffffff]] as const;
+  const content = sequence(...body);
   for (const [bytes, limit] of sizes) {
-    const total = body.length + bytes;
+    const total = content.length + bytes;
     if (total > limit) continue;
-    if (bytes === 1) return [total, ...body];
+    if (bytes === 1) return sequence(opcode, [total], content);
     const rest = Array.from({ length: bytes - 1 }, (_, i) => (total >> (4 + 8 * i)) & 0xff);
-    return [(bytes - 1) << 6 | total & 0x0f, ...rest, ...body];
+    return sequence(opcode, [(bytes - 1) << 6 | total & 0x0f], rest, content);
   }
   throw new RangeError("an AML package is too long");
 }
@@ -44,32 +50,32 @@ export function integer(value: number): Aml {
 
 /** Name (`name`, `value`). */
 export function named(name: string, value: Aml): Aml {
-  return [0x08, ...path(name), ...value];
+  return sequence([0x08], path(name), value);
 }
 
 /** Scope (`name`) { … }. */
 export function scope(name: string, ...terms: Aml[]): Aml {
-  return [0x10, ...withLength([...path(name), ...terms.flat()])];
+  return sized([0x10], path(name), ...terms);
 }
 
 /** Device (`name`) { … }. */
 export function device(name: string, ...terms: Aml[]): Aml {
-  return [0x5b, 0x82, ...withLength([...path(name), ...terms.flat()])];
+  return sized([0x5b, 0x82], path(name), ...terms);
 }
 
 /** Method (`name`, `argumentCount`) { … }. */
 export function method(name: string, argumentCount: number, ...terms: Aml[]): Aml {
-  return [0x14, ...withLength([...path(name), argumentCount, ...terms.flat()])];
+  return sized([0x14], path(name), [argumentCount], ...terms);
 }
 
 /** Package () { … }. */
 export function packageOf(...elements: Aml[]): Aml {
-  return [0x12, ...withLength([elements.length, ...elements.flat()])];
+  return sized([0x12], [elements.length], ...elements);
 }
 
 /** Buffer () { … }. */
 export function buffer(bytes: Aml): Aml {
-  return [0x11, ...withLength([...integer(bytes.length), ...bytes])];
+  return sized([0x11], integer(bytes.length), bytes);
 }
 
 /** OperationRegion (`name`, PCI_Config, `offset`, `length`). */
@@ -79,7 +85,7 @@ export function pciConfigRegion(name: string, offset: number, length: number): A
 
 /** Field (`region`, ByteAcc, NoLock, Preserve) { `names`, 8 bits each }. */
 export function byteFields(region: string, names: readonly string[]): Aml {
-  return [0x5b, 0x81, ...withLength([...path(region), 0x01, ...names.flatMap((name) => [...path(name), 8])])];
+  return sized([0x5b, 0x81], path(region), [0x01], ...names.map((name) => sequence(path(name), [8])));
 }
 
 /** Return (`value`). */
@@ -94,7 +100,7 @@ export function store(value: Aml, target: Aml): Aml {
 
 /** If (`condition`) { … }. */
 export function when(condition: Aml, ...terms: Aml[]): Aml {
-  return [0xa0, ...withLength([...condition, ...terms.flat()])];
+  return sized([0xa0], condition, ...terms);
 }
 
 /** And (`a`, `b`). */
@@ -192,5 +198,5 @@ export function memoryRange(first: number, last: number, cacheable: boolean): Am
 
 /** ResourceTemplate () { … } with its end tag. */
 export function resources(...descriptors: Aml[]): Aml {
-  return buffer([...descriptors.flat(), 0x79, 0x00]);
+  return buffer(sequence(...descriptors, [0x79, 0x00]));
 }

@@ -4,7 +4,7 @@
  */
 import type { Device, PortSpace } from "../machine/types.ts";
 import type { PhysicalMemory } from "../machine/memory.ts";
-import { acpiTables } from "./acpi.ts";
+import { type AcpiTables, acpiTables } from "./acpi.ts";
 import { ApmServices } from "./apm.ts";
 import { Bda } from "./bda.ts";
 import { BootServices } from "./boot.ts";
@@ -97,6 +97,8 @@ export class Bios implements Device {
   readonly videoRom: VideoRom;
 
   readonly #wires: BiosWires;
+  /** What POST writes to RAM; null if there is too little. */
+  readonly #acpi: AcpiTables | null;
   readonly #memory: LinearMemory;
   readonly #call: Call;
   readonly #screen: VideoScreen;
@@ -109,9 +111,11 @@ export class Bios implements Device {
 
   constructor(wires: BiosWires) {
     this.#wires = wires;
-    const { ports, clock, cpu } = wires, { state } = this;
+    const { ports, clock, cpu } = wires, { state } = this, base = acpiBase(wires.ram);
+    const board = { hasFloppy: wires.floppies.length > 0, hasApic: wires.apic !== null };
+    this.#acpi = base === null ? null : acpiTables(base, board);
     this.videoRom = buildVideoRom(FONTS);
-    this.systemRom = buildSystemRom(FONTS[8], romTables(wires.ram, wires.floppies.length > 0, wires.apic));
+    this.systemRom = buildSystemRom(FONTS[8], romTables(wires.ram, this.#acpi?.root ?? null, wires.apic));
     this.#memory = new LinearMemory(wires.memory, cpu);
     this.#call = new Call(cpu, this.#memory);
     this.#screen = new VideoScreen(this.#memory, ports);
@@ -206,15 +210,8 @@ export class Bios implements Device {
   initialize(): void {
     powerOn(this.#wires, this.#memory, this.systemRom, this.#time, this.#drives.disks);
     for (const floppy of this.#wires.floppies) floppy.changed = false;
-    this.#placeAcpiTables();
+    for (const { address, bytes } of this.#acpi?.tables ?? []) this.#wires.memory.write(address, bytes);
     this.#video.setMode(0x03);
-  }
-
-  #placeAcpiTables(): void {
-    const { ram, floppies, memory, apic } = this.#wires, base = acpiBase(ram);
-    if (base === null) return;
-    const { tables } = acpiTables(base, { hasFloppy: floppies.length > 0, hasApic: apic !== null });
-    for (const { address, bytes } of tables) memory.write(address, bytes);
   }
 
   /**
@@ -229,7 +226,7 @@ export class Bios implements Device {
     // A kernel routes PCI interrupts itself. Of the level-triggered lines it expects the ACPI interrupt alone.
     ports.write(ELCR, 0, 1);
     ports.write(ELCR + 1, 1 << (SCI_IRQ - 8), 1);
-    const rsdp = acpiBase(ram) === null ? 0 : SYSTEM_ROM.ADDRESS + this.systemRom.offsetOf(ROOT_POINTER);
+    const rsdp = this.#acpi === null ? 0 : SYSTEM_ROM.ADDRESS + this.systemRom.offsetOf(ROOT_POINTER);
     return loadKernel({ memory, map: memoryMap(ram), rsdp, oldProcessor }, kernel);
   }
 

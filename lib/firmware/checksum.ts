@@ -2,5 +2,7 @@
 
 /** The byte that makes the sum of `bytes` and itself a multiple of 256. */
 export function checksum(bytes: Uint8Array): number {
-  return (256 - bytes.reduce((sum, byte) => (sum + byte) & 0xff, 0)) & 0xff;
+  let sum = 0;
+  for (let i = 0; i < bytes.length; i++) sum = (sum + bytes[i]) & 0xff;
+  return -sum & 0xff;
 }

@@ -28,6 +28,7 @@ import {
   resources,
   returns,
   scope,
+  sequence,
   sharedIrqs,
   shiftLeft,
   store,
@@ -59,7 +60,7 @@ const ISA_DEVICES: readonly (readonly [name: string, id: string, resources: read
 /** The definition block's terms. */
 export function dsdtTerms(hasFloppy: boolean): Uint8Array {
   const devices = ISA_DEVICES.filter(([name]) => name !== "FDC0" || hasFloppy);
-  return Uint8Array.from([
+  return Uint8Array.from(sequence(
     // Soft-off is sleep type 0.
     named("\\_S5", packageOf(integer(0), integer(0), integer(0), integer(0))),
     scope(
@@ -87,7 +88,7 @@ export function dsdtTerms(hasFloppy: boolean): Uint8Array {
       ),
       ...LINKS.map(linkDevice),
     ),
-  ].flat());
+  ));
 }
 
 function hostBridgeResources(): Aml {

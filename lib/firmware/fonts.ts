@@ -131,16 +131,12 @@ const FONT_8X16 =
   "AAAAAAAAAAAAdtwAdtwAAAAAAAAAOGxsOAAAAAAAAAAAAAAAAAAAAAAAABgYAAAAAAAAAAAAAAAAAAAAGAAAAAAAAAAADwwMDAwM7GxsPBwAAAAA" +
   "ANhsbGxsbAAAAAAAAAAAAABw2DBgyPgAAAAAAAAAAAAAAAAAfHx8fHx8fAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==";
 
-function decode(base64: string): Uint8Array {
-  return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-}
-
 /**
  * The fonts by height: `height` bytes a character, top line first, the leftmost dot in bit 7; character `c` starts at
  * byte `c * height`.
  */
 export const FONTS: Readonly<Record<FontHeight, Uint8Array>> = {
-  8: decode(FONT_8X8),
-  14: decode(FONT_8X14),
-  16: decode(FONT_8X16),
+  8: Uint8Array.fromBase64(FONT_8X8),
+  14: Uint8Array.fromBase64(FONT_8X14),
+  16: Uint8Array.fromBase64(FONT_8X16),
 };
