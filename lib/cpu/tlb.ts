@@ -20,6 +20,9 @@ const FIRST_UPPER = 0xc_0000;
 const N = TLB.ENTRIES;
 const NO_PAGE_LOW = Number(BigInt.asIntN(32, NO_PAGE)), NO_PAGE_HIGH = Number(NO_PAGE >> 32n);
 
+/** Both words of a tag that matches no address. */
+const NO_TAG = 1;
+
 /** What entries depend on besides the page tables. */
 export interface TlbHost {
   /** True if every access to the page with that privilege must be seen: breakpoints, alignment checking. */
@@ -84,7 +87,11 @@ export class Tlb {
     this.#writers = new Uint16Array(memory.frameFlags.length);
     this.#lastWriter = new Int32Array(memory.frameFlags.length);
     this.#words.fill(-1, (CPU_BASE + S.REMEMBERS) >> 2, ((CPU_BASE + S.REMEMBERS) >> 2) + 2);
-    for (let i = 0; i < 2 * N; i++) this.setTags(i, false, false);
+    this.forgetRemembered();
+    // No tag matches, as if setTags had written them one by one.
+    for (const table of [TLB.SUPERVISOR, TLB.USER]) {
+      this.#words.fill(NO_TAG, table >> 2, (table + (N << TLB.ENTRY_SHIFT)) >> 2);
+    }
   }
 
   /** The entry for a page. */
@@ -125,14 +132,14 @@ export class Tlb {
   /** Writes one tag; true if another one was there, which regions may go by. */
   #setTag(word: number, given: boolean, low: number, high: number): boolean {
     const words = this.#words, oldLow = words[word], oldHigh = words[word + 1];
-    words[word] = given ? low : 1;
-    words[word + 1] = given ? high : 1;
-    return oldLow !== 1 && !(given && oldLow === low && oldHigh === high);
+    words[word] = given ? low : NO_TAG;
+    words[word + 1] = given ? high : NO_TAG;
+    return oldLow !== NO_TAG && !(given && oldLow === low && oldHigh === high);
   }
 
   /** True if compiled code may use the entry in one of the ways of {@link setTags}: `tag` is its field in {@link TLB}. */
   hasTag(entry: number, tag: number): boolean {
-    return this.#words[this.#tagWord(entry) + (tag >> 2)] !== 1;
+    return this.#words[this.#tagWord(entry) + (tag >> 2)] !== NO_TAG;
   }
 
   /** Makes regions look at the TLB again for the pages that they remember. */

@@ -77,7 +77,8 @@ export class PhysicalMemory implements DmaMemory {
 
   // Pages below 4 GiB by table, because the hole and the legacy area are irregular; above that there is only RAM.
   readonly #kind = new Uint8Array(FOUR_GIB / PAGE_SIZE);
-  readonly #frame = new Uint32Array(FOUR_GIB / PAGE_SIZE);
+  /** By page of RAM and ROM: its host frame less its own number, one value for all that is mapped at once. Of MMIO: the handler. */
+  readonly #place = new Int32Array(FOUR_GIB / PAGE_SIZE);
   readonly #handlers: MmioHandler[] = [];
   #highRamFrame = 0;
   #highRamPages = 0;
@@ -129,7 +130,7 @@ export class PhysicalMemory implements DmaMemory {
     if (index < 0) index = this.#handlers.push(handler) - 1;
     const first = address >>> PAGE_SHIFT, count = size >>> PAGE_SHIFT;
     this.#kind.fill(PageKind.MMIO, first, first + count);
-    this.#frame.fill(index, first, first + count);
+    this.#place.fill(index, first, first + count);
     this.watcher?.remapped();
   }
 
@@ -144,7 +145,7 @@ export class PhysicalMemory implements DmaMemory {
     if (((address | size | offset) & PAGE_MASK) !== 0) throw new RangeError("mappings are page aligned");
     const first = address >>> PAGE_SHIFT, count = size >>> PAGE_SHIFT, frame = offset / PAGE_SIZE;
     this.#kind.fill(kind, first, first + count);
-    for (let i = 0; i < count; i++) this.#frame[first + i] = frame + i;
+    this.#place.fill(frame - first, first, first + count);
     this.watcher?.remapped();
   }
 
@@ -156,7 +157,7 @@ export class PhysicalMemory implements DmaMemory {
 
   /** The host frame behind physical page `page`; only for pages of kind RAM or ROM. */
   frame(page: number): number {
-    if (page < FOUR_GIB / PAGE_SIZE) return this.#frame[page];
+    if (page < FOUR_GIB / PAGE_SIZE) return page + this.#place[page];
     return this.#highRamFrame + (page - FOUR_GIB / PAGE_SIZE);
   }
 
@@ -180,7 +181,7 @@ export class PhysicalMemory implements DmaMemory {
         const offset = this.frame(page) * PAGE_SIZE + at % PAGE_SIZE;
         target.set(this.bytes.subarray(offset, offset + chunk), done);
       } else if (kind === PageKind.MMIO) {
-        for (let i = 0; i < chunk; i++) target[done + i] = this.#handlers[this.#frame[page]].read(at + i, 1);
+        for (let i = 0; i < chunk; i++) target[done + i] = this.#handlers[this.#place[page]].read(at + i, 1);
       } else {
         target.fill(0xff, done, done + chunk);
       }
@@ -198,7 +199,7 @@ export class PhysicalMemory implements DmaMemory {
         this.bytes.set(source.subarray(done, done + chunk), offset);
         this.noteWrite(offset, chunk);
       } else if (kind === PageKind.MMIO) {
-        for (let i = 0; i < chunk; i++) this.#handlers[this.#frame[page]].write(at + i, source[done + i], 1);
+        for (let i = 0; i < chunk; i++) this.#handlers[this.#place[page]].write(at + i, source[done + i], 1);
       }
       done += chunk;
     }
@@ -213,7 +214,7 @@ export class PhysicalMemory implements DmaMemory {
       return value;
     }
     const kind = this.kind(page);
-    if (kind === PageKind.MMIO) return this.#handlers[this.#frame[page]].read(address, size);
+    if (kind === PageKind.MMIO) return this.#handlers[this.#place[page]].read(address, size);
     if (kind === PageKind.NONE) return size === 4 ? 0xffffffff : size === 2 ? 0xffff : 0xff;
     const offset = this.frame(page) * PAGE_SIZE + within;
     return size === 1
@@ -231,7 +232,7 @@ export class PhysicalMemory implements DmaMemory {
       return;
     }
     const kind = this.kind(page);
-    if (kind === PageKind.MMIO) return this.#handlers[this.#frame[page]].write(address, value, size);
+    if (kind === PageKind.MMIO) return this.#handlers[this.#place[page]].write(address, value, size);
     if (kind !== PageKind.RAM) return;
     const offset = this.frame(page) * PAGE_SIZE + within;
     if (size === 1) this.bytes[offset] = value;

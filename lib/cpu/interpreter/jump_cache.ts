@@ -5,14 +5,14 @@ import { JUMP_CACHE } from "./layout.ts";
 export class JumpCache {
   readonly #words: Int32Array;
 
+  /** `state` is new: its zeros are empty entries, because no mode has the epoch 0. */
   constructor(state: WebAssembly.Memory) {
     this.#words = new Int32Array(state.buffer, JUMP_CACHE.BASE, JUMP_CACHE.ENTRIES * 4);
-    this.clear();
   }
 
   /** Empties all entries. */
   clear(): void {
-    this.#words.fill(-1);
+    this.#words.fill(0);
   }
 
   /** Lets `linear` lead to `record` in `mode` ({@link S.MODE} with its epoch). */
