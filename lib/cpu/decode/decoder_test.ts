@@ -1,9 +1,12 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Random } from "../../../scripts/lib/random.ts";
 import type { CodeSize, Instruction, MemoryOperand } from "./instruction.ts";
 import { decode, newInstruction } from "./decoder.ts";
 import { disassemble } from "./disassembler.ts";
-import { listMnemonics, opcodeTable } from "./table.ts";
+import { OPCODES_0F38, OPCODES_0F3A, TWO_BYTE_OPCODES } from "./opcodes_0f.ts";
+import { BASE_OPCODES } from "./opcodes_base.ts";
+import { X87_OPCODES } from "./opcodes_x87.ts";
+import { listMnemonics, OpcodeTable } from "./table.ts";
 
 function bytesOf(hex: string): Uint8Array {
   return Uint8Array.from(hex.match(/../g) ?? [], (byte) => parseInt(byte, 16));
@@ -234,5 +237,12 @@ Deno.test("listMnemonics: names every entry of the table once", () => {
   for (const name of ["add", "jnbe", "cmpxchg8b", "fsincos", "pshufb", "aesenc", "ud", "toolong"]) {
     assert(mnemonics.includes(name), name);
   }
-  assert(opcodeTable().complete().forms.length > 1000);
+});
+
+Deno.test("OpcodeTable: no row goes on to another upper digit, so that sixteen opcodes can be parsed by themselves", () => {
+  // A row that did would not find its opcodes: they come one after the other.
+  assert(new OpcodeTable().complete().forms.length > 1000);
+  for (const text of [BASE_OPCODES, X87_OPCODES, TWO_BYTE_OPCODES, OPCODES_0F38, OPCODES_0F3A]) {
+    for (const row of text.trim().split("\n")) assertMatch(row, /^[0-9a-f]{2}/);
+  }
 });

@@ -106,37 +106,37 @@ const TEXTS: readonly (readonly [map: number, text: string])[] = [
   [OpcodeMap.M0F3A, OPCODES_0F3A],
 ];
 
-/** The whole map. Each of the four is parsed when it is first looked at: a guest's start needs one. */
+/** The whole map. Sixteen opcodes of one of the four at a time are parsed when they are first looked at: a guest's start needs few. */
 export class OpcodeTable {
   /** Form 0 stands for every undefined encoding. */
   readonly forms: Form[] = [{ mnemonic: "ud", operands: [], flags: 0 }];
-  /** By `map * 256 + opcode`, as far as maps are parsed. */
+  /** By `map * 256 + opcode`, as far as they are parsed. */
   readonly #nodes: OpcodeNode[] = [];
 
   /** What an opcode of a map means. */
   node(map: number, opcode: number): OpcodeNode {
-    return this.#nodes[map * 256 + opcode] ?? this.#load(map)[map * 256 + opcode];
+    return this.#nodes[map * 256 + opcode] ?? this.#load(map, opcode >> 4)[map * 256 + opcode];
   }
 
   /** The map with everything parsed. */
   complete(): this {
-    for (const [map] of TEXTS) this.node(map, 0);
+    for (const [map] of TEXTS) for (let opcode = 0; opcode < 256; opcode += 16) this.node(map, opcode);
     return this;
   }
 
-  #load(map: number): readonly OpcodeNode[] {
-    for (let opcode = 0; opcode < 256; opcode++) this.#nodes[map * 256 + opcode] = new OpcodeNode();
-    for (const [of, text] of TEXTS) if (of === map) this.#parse(map, text);
+  /** Parses the opcodes whose upper digit is `upper`. */
+  #load(map: number, upper: number): readonly OpcodeNode[] {
+    for (let lower = 0; lower < 16; lower++) this.#nodes[map * 256 + upper * 16 + lower] = new OpcodeNode();
+    for (const [of, text] of TEXTS) if (of === map) this.#parse(map, text, upper.toString(16));
     return this.#nodes;
   }
 
-  #parse(map: number, text: string): void {
+  /** Rows do not go on to the next upper digit. */
+  #parse(map: number, text: string, upper: string): void {
     for (const row of text.split("\n")) {
+      if (!row.startsWith(upper)) continue;
       const match = /^([0-9a-f]{2})(?:\/([0-7])|:([0-9a-f]{2}))?(\+?)(\*?) +(.*)$/.exec(row);
-      if (match === null) {
-        if (row !== "") throw new SyntaxError(`opcode map: ${row}`);
-        continue;
-      }
+      if (match === null) throw new SyntaxError(`opcode map: ${row}`);
       const [, opcode, digit, modrm, plus, star, entries] = match;
       for (const [column, entry] of entries.split("|").entries()) {
         const words = entry.trim().split(/\s+/);
