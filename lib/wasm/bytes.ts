@@ -1,5 +1,7 @@
 /** A growing byte buffer with the number encodings of the WebAssembly binary format (core specification, section 5.2). */
 export class ByteWriter {
+  static readonly #encoder = new TextEncoder();
+
   #bytes: Uint8Array;
   #length = 0;
 
@@ -89,7 +91,7 @@ export class ByteWriter {
 
   /** Appends a string: byte length, then UTF-8. */
   name(text: string): void {
-    const bytes = new TextEncoder().encode(text);
+    const bytes = ByteWriter.#encoder.encode(text);
     this.u32(bytes.length);
     this.raw(bytes);
   }

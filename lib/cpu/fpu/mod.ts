@@ -11,6 +11,6 @@ let compiled: WebAssembly.Module | undefined;
 
 /** The compiled kernels; instantiate with `{ env: { memory } }`, the state memory. They keep nothing between calls. */
 export function kernelModule(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(Uint8Array.from(atob(MODULE.replaceAll("\n", "")), (c) => c.charCodeAt(0)));
+  compiled ??= new WebAssembly.Module(Uint8Array.fromBase64(MODULE));
   return compiled;
 }

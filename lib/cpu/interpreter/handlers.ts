@@ -159,6 +159,33 @@ export class HandlerLibrary {
     group.pending = [];
   }
 
+  /**
+   * The module through which TypeScript enters compiled code: `enter(cpu, record)` starts a record's handler, `resumeFlat(cpu)`
+   * and `resumeSegmented(cpu)` go on at RIP if the jump cache knows the block there, and return with Exit.LOOKUP if not.
+   */
+  entryModule(): Uint8Array<ArrayBuffer> {
+    const module = this.#template.fork(), linkage = this.#linkage;
+    const enter = new Code(2);
+    enter.get(0);
+    enter.get(1);
+    enter.get(1);
+    enter.memory(Op.I32_LOAD, REC.SLOT);
+    enter.returnCallIndirect(linkage.handlerType);
+    module.export("enter", module.function(HANDLER_SIGNATURE, enter));
+    for (
+      const [name, jump] of [["resumeFlat", linkage.jumpFlat], ["resumeSegmented", linkage.jumpSegmented]] as const
+    ) {
+      const resume = new Code(1);
+      resume.get(CPU);
+      resume.i32(0);
+      resume.get(CPU);
+      resume.memory(Op.I64_LOAD, S.RIP);
+      resume.returnCall(jump);
+      module.export(name, module.function({ parameters: ["i32"], results: [] }, resume));
+    }
+    return module.toBytes();
+  }
+
   #module(handlers: readonly Handler[], define: (module: ModuleBuilder) => void): HandlerModule {
     const module = this.#template.fork();
     define(module);
@@ -200,31 +227,6 @@ const PSEUDO_INSTRUCTION: Instruction = {
   lock: false,
   repeat: "",
 };
-
-/**
- * The module through which TypeScript enters compiled code: `enter(cpu, record)` starts a record's handler, `resumeFlat(cpu)`
- * and `resumeSegmented(cpu)` go on at RIP if the jump cache knows the block there, and return with Exit.LOOKUP if not.
- */
-export function entryModule(imports: ImportTable): Uint8Array<ArrayBuffer> {
-  const module = new ModuleBuilder(), linkage = linkModule(module, imports);
-  const enter = new Code(2);
-  enter.get(0);
-  enter.get(1);
-  enter.get(1);
-  enter.memory(Op.I32_LOAD, REC.SLOT);
-  enter.returnCallIndirect(linkage.handlerType);
-  module.export("enter", module.function(HANDLER_SIGNATURE, enter));
-  for (const [name, jump] of [["resumeFlat", linkage.jumpFlat], ["resumeSegmented", linkage.jumpSegmented]] as const) {
-    const resume = new Code(1);
-    resume.get(CPU);
-    resume.i32(0);
-    resume.get(CPU);
-    resume.memory(Op.I64_LOAD, S.RIP);
-    resume.returnCall(jump);
-    module.export(name, module.function({ parameters: ["i32"], results: [] }, resume));
-  }
-  return module.toBytes();
-}
 
 function operandKey(operand: Operand, mode: CodeMode): string {
   switch (operand.kind) {

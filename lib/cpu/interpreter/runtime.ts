@@ -8,7 +8,7 @@ import { slowPaths } from "../slow_paths.ts";
 import { S } from "../state.ts";
 import { systemHelpers } from "../system/mod.ts";
 import "../semantics/mod.ts";
-import { entryModule, HandlerLibrary, Pseudo } from "./handlers.ts";
+import { HandlerLibrary, Pseudo } from "./handlers.ts";
 import { CPU_BASE } from "./layout.ts";
 import type { ImportTable } from "./linkage.ts";
 import { REGION_SLOTS, RegionModules } from "../translator/modules.ts";
@@ -35,11 +35,8 @@ function common(): Common {
       Object.entries(kernelTable),
     );
     const imports: ImportTable = { helpers: types, kernels };
-    shared = {
-      imports,
-      library: new HandlerLibrary(imports),
-      entry: new WebAssembly.Module(entryModule(imports)),
-    };
+    const library = new HandlerLibrary(imports);
+    shared = { imports, library, entry: new WebAssembly.Module(library.entryModule()) };
   }
   return shared;
 }
@@ -60,7 +57,7 @@ export class HandlerRuntime {
   readonly library: HandlerLibrary = common().library;
   /** Slot of the handler that returns to the run loop before its instruction. */
   readonly leaveSlot: number;
-  readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS.FIRST + REGION_SLOTS.COUNT });
+  readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS.FIRST });
   readonly #imports: WebAssembly.Imports;
   #kernels: WebAssembly.Exports | undefined;
   readonly #instantiateKernels: () => WebAssembly.Exports;

@@ -4,7 +4,7 @@ import type { CodeMode } from "../emit/emitter.ts";
 import { type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
 import { type RegionLinkage, regionTemplate, sharedModule } from "./linkage.ts";
 
-/** Table slots of regions: behind those of handlers. */
+/** Table slots of regions: behind those of handlers. The table has them from the first region on. */
 export const REGION_SLOTS = { FIRST: 0x8000, COUNT: 0x10000 } as const;
 
 /** The functions that regions of all processors call, compiled when the first one needs them. */
@@ -40,6 +40,7 @@ export class RegionModules {
 
   #link(): WebAssembly.Imports {
     const outside = this.#outside();
+    this.#table.grow(REGION_SLOTS.COUNT);
     shared ??= new WebAssembly.Module(sharedModule());
     return { ...outside, shared: new WebAssembly.Instance(shared, outside).exports };
   }
@@ -54,8 +55,8 @@ export class RegionModules {
     return bytes.length;
   }
 
-  /** Takes a function out of the table. */
+  /** Takes a function out of the table, if it has come there. */
   release(slot: number): void {
-    this.#table.set(slot, null);
+    if (slot < this.#table.length) this.#table.set(slot, null);
   }
 }
