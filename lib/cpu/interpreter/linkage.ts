@@ -46,10 +46,12 @@ export interface ImportTable {
 /** Locals of a handler: the state block and the record. */
 export const CPU = 0, RECORD = 1;
 /**
- * A region's function: (state block, depth of nested calls) → offset in CS where execution goes on, or {@link LEFT}.
+ * A region's function: (state block, depth of nested calls) → offset in CS where execution goes on, see {@link MODE_CHANGED}, or {@link LEFT}.
  * All state is in the state block when it returns.
  */
 export const REGION_SIGNATURE: Signature = { parameters: ["i32", "i32"], results: ["i64"] };
+/** These bits of a region's result are other than its offset's where the mode has changed: no caller goes on in a wrong one. */
+export const MODE_CHANGED = 2n ** 62n;
 /** A region's result when it returns to the run loop: S.EXIT says why. */
 export const LEFT = -(2n ** 63n);
 export const HANDLER_SIGNATURE: Signature = { parameters: ["i32", "i32"], results: [] };

@@ -66,6 +66,12 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
       count();
       code.op(Op.RETURN);
     });
+    code.get(result);
+    code.i64(2n);
+    code.op(Op.I64_SHL);
+    code.i64(2n);
+    code.op(Op.I64_SHR_S);
+    code.set(result);
     emitFind(code, flat, result, found, () => {
       field(found, HEADER.REGION, Op.I32_LOAD);
       code.if(() => {

@@ -1,7 +1,7 @@
 /** Writes how blocks of a region end that go on at an address which is not known before: calls, indirect jumps and transfers. */
 import { type Code, type Label, Op } from "../../wasm/mod.ts";
 import { Exit } from "../interpreter/layout.ts";
-import { LEFT } from "../interpreter/linkage.ts";
+import { LEFT, MODE_CHANGED } from "../interpreter/linkage.ts";
 import { S } from "../state.ts";
 import type { RegionInstruction } from "./discovery.ts";
 import { FlagTracker } from "./flags.ts";
@@ -81,6 +81,13 @@ export class Endings {
     }
     locals.storeBudget();
     code.get(locals.next);
+    code.get(locals.next);
+    code.i64(MODE_CHANGED);
+    code.op(Op.I64_XOR);
+    locals.getState(S.MODE);
+    code.get(locals.mode);
+    code.op(Op.I32_EQ);
+    code.op(Op.SELECT);
     code.op(Op.RETURN);
   }
 
