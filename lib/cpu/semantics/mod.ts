@@ -26,8 +26,12 @@ import "./system.ts";
 import "./time_stamp.ts";
 import "./transfer.ts";
 import "./vector_move.ts";
-import "./x87.ts";
+import "./x87_arithmetic.ts";
+import "./x87_compare.ts";
+import "./x87_load.ts";
+import "./x87_registers.ts";
 import "./x87_state.ts";
+import "./x87_store.ts";
 import "./xsave.ts";
 import { type Definition, definitionOf } from "./registry.ts";
 

@@ -1,6 +1,7 @@
 /**
- * Sums and products of x87 numbers in place, for the common case: rounding to nearest with 64 bits, exceptions masked, operands
- * that are normal and not near the ends of the range of exponents, so that results are, too. Kernels do the rest.
+ * Sums, products and conversions of x87 numbers in place, for the common case: rounding to nearest with 64 bits (of integers
+ * also towards zero), exceptions masked, operands that are normal and not near the ends of the range of exponents, so that
+ * results are, too. Kernels do the rest.
  */
 import type { Emitter } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
