@@ -55,12 +55,20 @@ export interface CpuCore {
   /** Likewise for writing: plain RAM whose frame has no watched flags, else -1. Raises #PF as a write would. */
   hostWrite(linear: number, user?: boolean): number;
 
+  /**
+   * Byte offset in `bus.memory.bytes` of `bytes` bytes at `linear` that the supervisor may read (or write) without anybody
+   * noticing, as far as the TLB knows; else -1. Changes nothing. Only for when EFLAGS.AC is 0.
+   */
+  supervisorHost(linear: number, bytes: number, write: boolean): number;
+
   /** Forgets every translation (CR3 load, CR0/CR4/EFER paging bits, A20, physical map). */
   flushTlb(): void;
   /** After a load of CR3, which was `old`: forgets the translations that the new page tables do not share. */
   switchPageTables(old: number): void;
   /** Recomputes the code mode key, CPL-dependent TLB choice and so on after a change of CS, SS, CR0, EFER, EFLAGS.VM or segment bases/limits. */
   modeChanged(): void;
+  /** CPL has changed, and nothing else that {@link modeChanged} is about. */
+  levelChanged(): void;
   /** Stops for good until a reset: an exception could not be delivered (triple fault). */
   shutdown(): void;
   /** The physical address that reaches the board: without bit 20 while the A20 gate is closed. */

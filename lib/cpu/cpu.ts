@@ -303,6 +303,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     return this.#mmu.hostWrite(linear, user);
   }
 
+  supervisorHost(linear: number, bytes: number, write: boolean): number {
+    return this.#mmu.supervisorHost(linear, bytes, write);
+  }
+
   flushTlb(): void {
     this.#mmu.flush();
   }
@@ -318,6 +322,12 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#mmu.forgetRemembered();
     if (this.#mmu.guardsOpen && (r.i32(S.EFLAGS) & Flag.AC) === 0) this.#mmu.closeGuards();
     if (this.#mode.update()) this.#running.leaveAfterCurrent();
+  }
+
+  levelChanged(): void {
+    this.r.setI32(S.TLB, this.r.cpl === 3 ? TLB.USER : TLB.SUPERVISOR);
+    this.#mmu.forgetRemembered();
+    this.#mode.updateLevel();
   }
 
   shutdown(): void {

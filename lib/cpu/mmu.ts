@@ -268,6 +268,13 @@ export class Mmu {
       : -1;
   }
 
+  /** Host offset of bytes that the supervisor may read (or write) unseen, as far as the TLB knows, else -1. */
+  supervisorHost(linear: number, bytes: number, write: boolean): number {
+    const tlb = this.#tlb, page = Math.floor(linear / PAGE_SIZE), entry = tlb.entryOf(page, false);
+    const usable = tlb.page[entry] === page && tlb.hasTag(entry, write ? TLB.WRITE : TLB.READ);
+    return usable && !this.#crosses(linear, bytes) ? tlb.frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1)) : -1;
+  }
+
   /** Host offset if the page is plain memory that may be read, else -1. */
   hostRead(linear: number, user: boolean): number {
     const tlb = this.#tlb, entry = this.#lookup(linear, Permission.READ, user);

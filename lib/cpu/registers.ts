@@ -183,6 +183,22 @@ export class Registers {
     this.setNumber(at + SEG.HIGH_WRITE, writable ? high : -1);
   }
 
+  /** Like {@link setSegment} for 4 GiB from address 0 that do not expand down. */
+  setFlatSegment(segment: number, selector: number, access: number): void {
+    const i32 = this.#i32, word = (S.SEG + segment * SEG.SIZE) >> 2, code = (access & Access.CODE) !== 0;
+    const allowed = (access & Access.READ_WRITE) !== 0;
+    const set = (field: number, low: number, high: number) => {
+      i32[word + (field >> 2)] = low;
+      i32[word + (field >> 2) + 1] = high;
+    };
+    set(SEG.BASE, 0, 0);
+    set(SEG.LOW, 0, 0);
+    set(SEG.HIGH_READ, -1, !code || allowed ? 0 : -1);
+    set(SEG.HIGH_WRITE, -1, !code && allowed ? 0 : -1);
+    set(SEG.SELECTOR, selector, -1);
+    set(SEG.ACCESS, access, 1);
+  }
+
   /** Loads a segment register as real mode does (base = selector × 16) and keeps its limit and rights. */
   setRealSegment(segment: number, selector: number): void {
     this.setSegment(

@@ -27,6 +27,7 @@ import {
 } from "./segments.ts";
 import { innerStack, innerStack64, pushesOnto, pushesOnto64, pushesOntoCurrent, setStackPointer } from "./stack.ts";
 import { Dr6, DR7_GD } from "./debug.ts";
+import { enterUsually } from "./usual_interrupts.ts";
 import { pushTaskErrorCode, switchCount, switchTask } from "./tasks.ts";
 
 /** Where an interrupt comes from: it decides the EXT bit, the gate's privilege check and RF. */
@@ -157,6 +158,7 @@ function discardTraps(core: CpuCore, kind: InterruptKind): void {
 function enter(core: CpuCore, vector: number, errorCode: number, kind: InterruptKind): void {
   const r = core.r;
   discardTraps(core, kind);
+  if (enterUsually(core, vector, errorCode, kind === "software", kind === "exception")) return;
   if (!r.protectedMode && !inV86(core)) enterReal(core, vector, kind);
   else if (r.longMode) enter64(core, vector, errorCode, kind);
   else enterProtected(core, vector, errorCode, kind);
