@@ -1,6 +1,6 @@
 /** The state after RESET. Intel SDM vol. 3A, section 9.1, table 9-1. */
 import { Access, type Registers } from "./registers.ts";
-import { R, S, SEG, Seg } from "./state.ts";
+import { Fcw, Mxcsr, R, S, SEG, Seg } from "./state.ts";
 
 const DATA = Access.PRESENT | Access.S | Access.READ_WRITE | Access.ACCESSED;
 
@@ -27,8 +27,8 @@ export function resetRegisters(r: Registers, signature: number): void {
   // Bootstrap processor. A board with a local APIC answers for this register itself.
   r.setNumber(S.APIC_BASE, 0xfee0_0100);
   r.setNumber(S.MISC_ENABLE, 1);
-  r.setI32(S.FCW, 0x40);
-  r.setI32(S.MXCSR, 0x1f80);
+  r.setI32(S.FCW, Fcw.ONES);
+  r.setI32(S.MXCSR, Mxcsr.INITIAL);
   // None of the pages that regions remember has a valid form now: all have to be forgotten.
   r.setU64(S.REMEMBERS, 2n ** 64n - 1n);
 }

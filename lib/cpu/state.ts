@@ -285,3 +285,47 @@ export const CR4 = {
 } as const;
 /** Bits of IA32_EFER. Intel SDM vol. 3A, section 2.2.1. */
 export const EFER = { SCE: 1 << 0, LME: 1 << 8, LMA: 1 << 10, NXE: 1 << 11 } as const;
+/** Bits of the x87 control word. Intel SDM vol. 1, section 8.1.5. */
+export const Fcw = {
+  /** Masks of all exceptions. */
+  MASKS: 0x3f,
+  /** Precision control; both bits = 64 bits. */
+  PC: 3 << 8,
+  /** Rounding control, 0 = to nearest; both bits = towards zero. */
+  RC: 3 << 10,
+  /** The bits that can be changed, and the one that is always set. */
+  WRITABLE: 0x1f3f,
+  ONES: 1 << 6,
+  /** The value that FNINIT loads. */
+  INITIAL: 0x37f,
+} as const;
+/** Bits of the x87 status word. Intel SDM vol. 1, section 8.1.3. */
+export const Fsw = {
+  /** Flags of all exceptions. */
+  EXCEPTIONS: 0x3f,
+  /** An exception that is not masked is pending. */
+  ES: 1 << 7,
+  C0: 1 << 8,
+  C1: 1 << 9,
+  C2: 1 << 10,
+  /** Top of stack; {@link S.FTOP} has it. */
+  TOP: 7 << 11,
+  TOP_SHIFT: 11,
+  C3: 1 << 14,
+  /** Like ES. */
+  B: 1 << 15,
+} as const;
+/** Bits of MXCSR. Intel SDM vol. 1, section 10.2.3. */
+export const Mxcsr = {
+  PE: 1 << 5,
+  /** Masks of all exceptions. */
+  MASKS: 0x1f80,
+  /** Mask of the precision exception. */
+  PM: 1 << 12,
+  /** Rounding control, 0 = to nearest. */
+  RC: 3 << 13,
+  /** The bits that exist. */
+  WRITABLE: 0xffff,
+  /** The value after a reset. */
+  INITIAL: 0x1f80,
+} as const;

@@ -4,7 +4,7 @@
  */
 import { type Code, Op, OpSimd, type ValueType } from "../../wasm/mod.ts";
 import type { Instruction, MemoryOperand, Operand } from "../decode/instruction.ts";
-import { Flag, R, S, Seg } from "../state.ts";
+import { Flag, Fsw, R, S, Seg } from "../state.ts";
 import type { CodeMode, Place, SegmentRef, Size, StackRegister, StateKind, Steady, Variable } from "./emitter.ts";
 import { x87Disabled } from "./steady.ts";
 import { Value } from "./value.ts";
@@ -21,9 +21,6 @@ const STATE_STORE: Record<StateKind, number> = {
   i32: Op.I32_STORE,
   i64: Op.I64_STORE,
 };
-
-/** FSW: an exception that is not masked is pending. */
-const ERROR_SUMMARY = 1 << 7;
 
 /** A function that emitted code calls. */
 export interface Callee {
@@ -193,7 +190,7 @@ export abstract class EmitterBase {
   }
   vectorsInMemory(): void {}
   x87Stopped(): Value {
-    return this.steady(x87Disabled).or(this.state(S.FSW, "i32").and(ERROR_SUMMARY));
+    return this.steady(x87Disabled).or(this.state(S.FSW, "i32").and(Fsw.ES));
   }
   someEmpty(...registers: readonly (Value | number)[]): Value {
     const bit = (i: Value | number) => typeof i === "number" ? Value.i32(1 << i) : Value.i32(1).shl(i);

@@ -1,20 +1,7 @@
 /** Conditions of SSE and x87 instructions that hardly ever change. */
 import type { StateReader } from "./emitter.ts";
 import type { Value } from "./value.ts";
-import { CR0, CR4, S } from "../state.ts";
-
-/** Bits of MXCSR. Intel SDM vol. 1, section 10.2.3. */
-export const Mxcsr = {
-  PE: 1 << 5,
-  DAZ: 1 << 6,
-  /** Masks of all exceptions. */
-  MASKS: 0x1f80,
-  /** Mask of the precision exception. */
-  PM: 1 << 12,
-  /** Rounding control, 0 = to nearest. */
-  RC: 3 << 13,
-  FTZ: 1 << 15,
-} as const;
+import { CR0, CR4, Fcw, Mxcsr, S } from "../state.ts";
 
 /** Not 0 if SSE instructions raise #UD (CR0.EM, or no CR4.OSFXSR) or #NM (CR0.TS). */
 export function sseDisabled(from: StateReader): Value {
@@ -28,12 +15,9 @@ export function sseNotRounding(from: StateReader): Value {
   return control.and(Mxcsr.MASKS | Mxcsr.RC | Mxcsr.PE).xor(Mxcsr.MASKS | Mxcsr.PE);
 }
 
-/** Bits of FCW: exception masks, precision control (64 bits) and rounding control (to nearest). Intel SDM vol. 1, section 8.1.5. */
-const FCW_BITS = 0xf3f, FCW_COMMON = 0x33f;
-
 /** 1 if FCW masks all exceptions and rounds to nearest with 64 bits, else 0. */
 export function x87Rounds64(from: StateReader): Value {
-  return from.state(S.FCW, "i32").and(FCW_BITS).eq(FCW_COMMON);
+  return from.state(S.FCW, "i32").and(Fcw.MASKS | Fcw.PC | Fcw.RC).eq(Fcw.MASKS | Fcw.PC);
 }
 
 /** Not 0 if x87 instructions raise #NM. */

@@ -11,8 +11,7 @@
 import { Op, OpSimd } from "../../wasm/mod.ts";
 import type { Emitter } from "../emit/emitter.ts";
 import { type Lanes, Value } from "../emit/value.ts";
-import { S } from "../state.ts";
-import { Mxcsr } from "../emit/steady.ts";
+import { Mxcsr, S } from "../state.ts";
 import { repeated } from "./vectors.ts";
 
 const { simd } = Value;

@@ -1,14 +1,11 @@
 /** What has to hold before an x87, MMX or SSE instruction may run. Intel SDM vol. 3A, sections 2.5, 12.1 and 13.1. */
 import type { Emitter } from "../emit/emitter.ts";
-import { CR0, CR4, S, Vector } from "../state.ts";
 import { sseDisabled } from "../emit/steady.ts";
-
-/** FSW: an exception that is not masked is pending. */
-const ERROR_SUMMARY = 1 << 7;
+import { CR0, CR4, Fsw, S, Vector } from "../state.ts";
 
 /** Reports a pending x87 exception, as all instructions do that wait. */
 export function checkPendingError(e: Emitter): void {
-  e.if(e.state(S.FSW, "i32").and(ERROR_SUMMARY), () => {
+  e.if(e.state(S.FSW, "i32").and(Fsw.ES), () => {
     e.helper("fpu_error");
   });
 }
@@ -16,7 +13,7 @@ export function checkPendingError(e: Emitter): void {
 /** Before an instruction clears or masks the pending exceptions, and after its last fault: FERR# goes, where it is in use. */
 export function settleError(e: Emitter): void {
   const external = e.state(S.CR0, "i32").and(CR0.NE).eqz();
-  e.rarely(e.state(S.FSW, "i32").and(ERROR_SUMMARY).isTrue().and(external), () => {
+  e.rarely(e.state(S.FSW, "i32").and(Fsw.ES).isTrue().and(external), () => {
     e.helper("fpu_error_settled");
   });
 }

@@ -1,11 +1,12 @@
 /** SSE floating-point arithmetic. Intel SDM vol. 2. How it is computed says float_lanes.ts. */
 import { OpSimd } from "../../wasm/mod.ts";
 import type { Emitter } from "../emit/emitter.ts";
+import { sseNotRounding } from "../emit/steady.ts";
 import { Value } from "../emit/value.ts";
+import { Mxcsr } from "../state.ts";
 import { type FloatFormat, LaneTests, mxcsr, notNearest, SHAPES } from "./float_lanes.ts";
 import { beginSse } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
-import { Mxcsr, sseNotRounding } from "../emit/steady.ts";
 import { floatKernel } from "./vectors.ts";
 
 const { simd } = Value;
@@ -134,7 +135,7 @@ for (const suffix of ["ps", "pd"] as const) {
   for (const [name, operation] of [["hadd", ADD], ["hsub", SUBTRACT]] as const) {
     define(`${name}${suffix}`, (e) => {
       beginSse(e);
-      const b = e.vector(1), a = e.vector(0), number = e.i32(OPERATIONS[operation.name as "add" | "sub"]);
+      const b = e.vector(1), a = e.vector(0), number = e.i32(OPERATIONS[operation.name]);
       const even = e.let(a.shuffle(b, everySecond(width, false))), odd = e.let(a.shuffle(b, everySecond(width, true)));
       const exact = () => floatKernel(e, "sse_horizontal", number, a, b, e.i32(wide));
       e.setVector(0, arithmetic(e, operation, shape, even, odd, exact));

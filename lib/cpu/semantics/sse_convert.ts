@@ -1,11 +1,12 @@
 /** SSE conversions between number formats, and rounding to integral numbers. Intel SDM vol. 2. How they are computed says float_lanes.ts. */
 import { Op, OpFc, OpSimd } from "../../wasm/mod.ts";
 import type { Emitter } from "../emit/emitter.ts";
+import { sseNotRounding } from "../emit/steady.ts";
 import { Value } from "../emit/value.ts";
+import { Mxcsr } from "../state.ts";
 import { DOUBLE, type FloatFormat, LaneTests, mxcsr, notNearest, SHAPES, SINGLE } from "./float_lanes.ts";
 import { beginMmx, beginSse } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
-import { Mxcsr, sseNotRounding } from "../emit/steady.ts";
 import { enterMmx, floatKernel, knownImmediate } from "./vectors.ts";
 
 const { simd, numeric } = Value;

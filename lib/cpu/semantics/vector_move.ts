@@ -2,7 +2,7 @@
 import { OpSimd } from "../../wasm/mod.ts";
 import type { Emitter } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
-import { R, S, Vector } from "../state.ts";
+import { Mxcsr, R, S, Vector } from "../state.ts";
 import { beginMmx, beginSse } from "./fpu_checks.ts";
 import { indexOffset, NAMED_SEGMENT } from "./operands.ts";
 import { define } from "./registry.ts";
@@ -128,7 +128,7 @@ define("emms", (e) => {
 define("ldmxcsr", (e) => {
   beginSse(e);
   const value = e.read(0);
-  e.raiseIf(value.and(~0xffff), Vector.GP, 0);
+  e.raiseIf(value.and(~Mxcsr.WRITABLE), Vector.GP, 0);
   e.setState(S.MXCSR, "i32", value);
   e.steadyChanged(sseNotRounding);
 });

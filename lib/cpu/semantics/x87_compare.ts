@@ -1,7 +1,7 @@
 /** x87 comparisons. Intel SDM vol. 1, section 8.3.6. */
 import type { Emitter } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
-import { S } from "../state.ts";
+import { Fsw, S } from "../state.ts";
 import { beginX87 } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
 import { definePlain, generalKernel } from "./x87_kernels.ts";
@@ -13,8 +13,7 @@ function popsOf(mnemonic: string): number {
   return mnemonic.length - mnemonic.replace(/p+$/, "").length;
 }
 
-/** FSW: C3 C2 C1 C0. */
-const CONDITION_CODES = 0x4700;
+const CONDITION_CODES = Fsw.C3 | Fsw.C2 | Fsw.C1 | Fsw.C0;
 
 /** Orders two numbers with a kernel that gives C3, C2 and C0, or −1 for `general` to do it. */
 function compare(

@@ -4,9 +4,9 @@
  * results are, too. Kernels do the rest.
  */
 import type { Emitter } from "../emit/emitter.ts";
-import { Value } from "../emit/value.ts";
-import { S } from "../state.ts";
 import { x87Rounds64 } from "../emit/steady.ts";
+import { Value } from "../emit/value.ts";
+import { Fcw, S } from "../state.ts";
 
 /** An x87 number. */
 export interface Number80 {
@@ -166,8 +166,8 @@ export function toFloat(
   }, kernel);
 }
 
-/** FCW: masks of all exceptions, and the rounding control: to nearest, and towards zero. */
-const MASKS = 0x3f, ROUNDING = 0xc00, NEAREST = 0, TRUNCATE = 0xc00;
+/** Rounding control in FCW: to nearest, and towards zero. */
+const NEAREST = 0, TRUNCATE = Fcw.RC;
 
 /** An integer of `size` bits, as i64. */
 export function toInteger(
@@ -177,9 +177,9 @@ export function toInteger(
   truncate: boolean,
   kernel: () => Computed,
 ): Computed {
-  const control = e.state(S.FCW, "i32"), rounding = e.let(truncate ? e.i32(TRUNCATE) : control.and(ROUNDING));
+  const control = e.state(S.FCW, "i32"), rounding = e.let(truncate ? e.i32(TRUNCATE) : control.and(Fcw.RC));
   const exponent = e.let(signExponent.and(0x7fff).sub(16383)), nearest = e.let(rounding.eq(NEAREST));
-  const usual = control.and(MASKS).eq(MASKS).and(nearest.or(rounding.eq(TRUNCATE)));
+  const usual = control.and(Fcw.MASKS).eq(Fcw.MASKS).and(nearest.or(rounding.eq(TRUNCATE)));
   // Magnitudes from 1 to 2^(size − 2) stay in range.
   const inRange = exponent.ltU(size - 2).and(significand.shrU(63).wrap());
   return computed(e, usual.and(inRange), (set) => {

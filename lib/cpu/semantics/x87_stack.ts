@@ -1,10 +1,8 @@
 /** The x87 register stack as definitions use it: registers by their distance from the top, tags, and the pointers for handlers. */
 import type { Emitter } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
-import { S, SEG, Seg } from "../state.ts";
+import { Fsw, S, SEG, Seg } from "../state.ts";
 
-/** FSW: C1. */
-const C1 = 1 << 9;
 /** Where kernels leave what {@link numberResult} reads. */
 const RESULT = S.KERNEL + 0x78;
 
@@ -15,12 +13,12 @@ export function tagMask(e: Emitter, i: Value | number): Value {
 
 /** C1 = 0, as an instruction leaves it that does not round. */
 export function clearC1(e: Emitter): void {
-  e.setState(S.FSW, "i32", e.state(S.FSW, "i32").and(~C1));
+  e.setState(S.FSW, "i32", e.state(S.FSW, "i32").and(~Fsw.C1));
 }
 
 /** Adds the flags of a kernel's result to the status word, and sets C1 as it says. */
 export function setFlags(e: Emitter, result: Value): void {
-  e.setState(S.FSW, "i32", e.state(S.FSW, "i32").and(~C1).or(result.shrU(16)));
+  e.setState(S.FSW, "i32", e.state(S.FSW, "i32").and(~Fsw.C1).or(result.shrU(16)));
 }
 
 /** What a function of numbers has left: sign and exponent, flags 16 bits higher; negative if an exception is not masked. */

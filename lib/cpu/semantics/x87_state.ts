@@ -1,19 +1,12 @@
 /** Control of the x87 unit and the images of its state in memory. Intel SDM vol. 1, sections 8.1.10 and 10.5. */
 import type { Emitter, SegmentRef, Size } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
-import { CR0, Flag, S, Vector } from "../state.ts";
+import { CR0, Fcw, Flag, Fsw, Mxcsr, S, Vector } from "../state.ts";
 import { checkAvailable, checkPendingError, settleError } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
 import { sseNotRounding, x87Rounds64 } from "../emit/steady.ts";
 
-/** Bits of FCW that exist; bit 6 always reads as one. */
-const FCW_MASK = 0x1f7f, FCW_ONES = 0x40;
-/** FSW: the exception flags, and where TOP is put in its image. */
-const FLAGS = 0x3f, TOP_MASK = 0x3800;
-/** FSW: ES and B. */
-const SUMMARY = 0x8080;
-/** Bits of MXCSR that exist. */
-const MXCSR_MASK = 0xffff;
+const SUMMARY = Fsw.ES | Fsw.B;
 
 define("fwait", (e) => {
   const both = CR0.MP | CR0.TS;
@@ -43,7 +36,7 @@ define("fnclex", (e) => {
 
 define("fnstsw", (e) => {
   checkAvailable(e);
-  e.write(0, e.state(S.FSW, "i32").and(~TOP_MASK).or(e.state(S.FTOP, "i32").shl(11)));
+  e.write(0, e.state(S.FSW, "i32").and(~Fsw.TOP).or(e.state(S.FTOP, "i32").shl(Fsw.TOP_SHIFT)));
 });
 
 define("fnstcw", (e) => {
@@ -52,8 +45,8 @@ define("fnstcw", (e) => {
 });
 
 function setControl(e: Emitter, value: Value): void {
-  const control = e.let(value.and(FCW_MASK).or(FCW_ONES)), status = e.state(S.FSW, "i32").and(~SUMMARY);
-  const pending = status.and(FLAGS).and(control.not());
+  const control = e.let(value.and(Fcw.WRITABLE).or(Fcw.ONES)), status = e.state(S.FSW, "i32").and(~SUMMARY);
+  const pending = status.and(Fsw.EXCEPTIONS).and(control.not());
   e.setState(S.FCW, "i32", control);
   e.steadyChanged(x87Rounds64);
   e.setState(S.FSW, "i32", e.select(pending, status.or(SUMMARY), status));
@@ -168,7 +161,7 @@ define("fnstenv", (e) => {
   image.probe(environmentSize(e), true);
   settleError(e);
   storeEnvironment(e, image);
-  e.setState(S.FCW, "i32", e.state(S.FCW, "i32").or(0x3f));
+  e.setState(S.FCW, "i32", e.state(S.FCW, "i32").or(Fcw.MASKS));
   e.steadyChanged(x87Rounds64);
   e.kernel("x87_summary", e.base());
 });
@@ -242,7 +235,7 @@ define("fxsave", (e) => {
     image.store(20, e.state(S.FDS, "i32").and(0xffff), 32);
   }
   image.store(24, e.state(S.MXCSR, "i32"), 32);
-  image.store(28, e.i32(MXCSR_MASK), 32);
+  image.store(28, e.i32(Mxcsr.WRITABLE), 32);
   for (let i = 0; i < 8; i++) {
     image.store(32 + i * 16, e.kernel("x87_significand", e.base(), e.i32(i)), 64);
     image.store(40 + i * 16, e.kernel("x87_sign_exponent", e.base(), e.i32(i)).extendU(), 64);
@@ -257,7 +250,7 @@ define("fxsave", (e) => {
 define("fxrstor", (e) => {
   const image = openExtended(e, false);
   const mxcsr = image.load(24, 32);
-  e.raiseIf(mxcsr.and(~MXCSR_MASK), Vector.GP, 0);
+  e.raiseIf(mxcsr.and(~Mxcsr.WRITABLE), Vector.GP, 0);
   settleError(e);
   e.setState(S.MXCSR, "i32", mxcsr);
   e.steadyChanged(sseNotRounding);

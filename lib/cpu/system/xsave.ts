@@ -8,7 +8,7 @@
 import type { CpuCore } from "../core.ts";
 import { physicalTags, stackTags } from "../fpu/tags.ts";
 import type { Registers } from "../registers.ts";
-import { CR0, CR4, R, S, Vector } from "../state.ts";
+import { CR0, CR4, Fcw, Fsw, Mxcsr, R, S, Vector } from "../state.ts";
 import { requireRing0 } from "./control.ts";
 import { hasFeature } from "./model.ts";
 import { effectiveAddress, in64BitCode } from "./segments.ts";
@@ -27,9 +27,6 @@ const COMPACTED = 1 << 31;
 
 /** Where the legacy region has what: the x87 state around MXCSR, then the SSE registers. */
 const MXCSR = 24, ST = 32, XMM = 160;
-const MXCSR_MASK = 0xffff, INITIAL_MXCSR = 0x1f80, INITIAL_FCW = 0x37f;
-/** Bits of FCW that exist; bit 6 always reads as one. */
-const FCW_MASK = 0x1f7f, FCW_ONES = 0x40;
 
 /** The area on its way to or from memory. */
 const bytes = new Uint8Array(AREA_BYTES), view = new DataView(bytes.buffer);
@@ -109,7 +106,7 @@ const X87_FIELDS = [S.FSW, S.FTOP, S.FTW, S.FOP, S.FCS, S.FDS, S.FIP, S.FIP + 4,
 /** The components whose contents are not the initial ones. Section 13.6. */
 function componentsInUse(core: CpuCore): number {
   const r = core.r;
-  let x87 = r.i32(S.FCW) !== INITIAL_FCW || X87_FIELDS.some((field) => r.i32(field) !== 0);
+  let x87 = r.i32(S.FCW) !== Fcw.INITIAL || X87_FIELDS.some((field) => r.i32(field) !== 0);
   for (let i = 0; i < 8 && !x87; i++) {
     const at = S.X87 + i * 16;
     x87 = (r.i32(at) | r.i32(at + 4) | r.u16(at + 8)) !== 0;
@@ -125,7 +122,7 @@ function componentsInUse(core: CpuCore): number {
 /** Puts the x87 state into `bytes`; `wide` selects the format with 64-bit pointers. */
 function packX87(r: Registers, wide: boolean): void {
   view.setUint16(0, r.i32(S.FCW), true);
-  view.setUint16(2, (r.i32(S.FSW) & 0xc7ff) | r.i32(S.FTOP) << 11, true);
+  view.setUint16(2, r.i32(S.FSW) | r.i32(S.FTOP) << Fsw.TOP_SHIFT, true);
   view.setUint16(4, physicalTags(r.i32(S.FTW), r.i32(S.FTOP)), true);
   view.setUint16(6, r.i32(S.FOP) & 0x7ff, true);
   view.setUint32(8, r.i32(S.FIP), true);
@@ -144,9 +141,9 @@ function packX87(r: Registers, wide: boolean): void {
 /** Takes the x87 state from `bytes`; the summary bits of FSW are left to the caller. */
 function unpackX87(r: Registers, wide: boolean): void {
   const status = view.getUint16(2, true);
-  r.setI32(S.FCW, (view.getUint16(0, true) & FCW_MASK) | FCW_ONES);
-  r.setI32(S.FSW, status & 0x47ff);
-  r.setI32(S.FTOP, (status >> 11) & 7);
+  r.setI32(S.FCW, (view.getUint16(0, true) & Fcw.WRITABLE) | Fcw.ONES);
+  r.setI32(S.FSW, status & ~(Fsw.TOP | Fsw.B));
+  r.setI32(S.FTOP, (status & Fsw.TOP) >> Fsw.TOP_SHIFT);
   r.setI32(S.FTW, stackTags(view.getUint8(4), r.i32(S.FTOP)));
   r.setI32(S.FOP, view.getUint16(6, true) & 0x7ff);
   r.setI32(S.FIP, view.getInt32(8, true));
@@ -166,7 +163,7 @@ function unpackX87(r: Registers, wide: boolean): void {
 }
 
 function initialiseX87(r: Registers): void {
-  r.setI32(S.FCW, INITIAL_FCW);
+  r.setI32(S.FCW, Fcw.INITIAL);
   for (const field of X87_FIELDS) r.setI32(field, 0);
   for (let i = 0; i < 8; i++) {
     r.setU64(S.X87 + i * 16, 0n);
@@ -216,14 +213,14 @@ export function saveState(core: CpuCore, segment: number, offset: number, wide: 
   let saved = kind === SaveKind.XSAVE ? requested : inUse, withMxcsr = (requested & Component.SSE) !== 0;
   if (kind === SaveKind.XSAVEC) {
     // MXCSR alone makes the SSE state count as in use, because XRSTOR initialises it with the registers.
-    if (withMxcsr && mxcsr !== INITIAL_MXCSR) saved |= Component.SSE;
+    if (withMxcsr && mxcsr !== Mxcsr.INITIAL) saved |= Component.SSE;
     withMxcsr = (saved & Component.SSE) !== 0;
   }
   const x87 = (saved & Component.X87) !== 0, sse = (saved & Component.SSE) !== 0;
   if (x87) packX87(r, wide);
   if (sse) packXmm(core);
   view.setUint32(MXCSR, mxcsr, true);
-  view.setUint32(MXCSR + 4, MXCSR_MASK, true);
+  view.setUint32(MXCSR + 4, Mxcsr.WRITABLE, true);
   writeParts(area, [[x87, 0], [withMxcsr, MXCSR], [x87, ST], [sse, XMM], [false, XMM + xmmCount(core) * 16]]);
   if (kind === SaveKind.XSAVEC) {
     [saved, 0, requested, COMPACTED].forEach((value, i) => view.setInt32(XSTATE_BV + i * 4, value, true));
@@ -254,8 +251,8 @@ export function restoreState(core: CpuCore, segment: number, offset: number, wid
   if (!sound || upper !== 0) core.raise(Vector.GP, 0);
   const loaded = requested & present, sse = (requested & Component.SSE) !== 0;
   const loadsMxcsr = sse && (!compacted || (loaded & Component.SSE) !== 0);
-  const mxcsr = loadsMxcsr ? view.getUint32(MXCSR, true) : INITIAL_MXCSR;
-  if ((mxcsr & ~MXCSR_MASK) !== 0) core.raise(Vector.GP, 0);
+  const mxcsr = loadsMxcsr ? view.getUint32(MXCSR, true) : Mxcsr.INITIAL;
+  if ((mxcsr & ~Mxcsr.WRITABLE) !== 0) core.raise(Vector.GP, 0);
   if ((loaded & Component.X87) !== 0) unpackX87(r, wide);
   else if ((requested & Component.X87) !== 0) initialiseX87(r);
   if (sse) {
@@ -272,7 +269,7 @@ export function readExtendedControl(core: CpuCore): void {
   let value = r.i32(S.XCR0);
   if (number === 1) {
     value &= componentsInUse(core);
-    if (r.i32(S.MXCSR) !== INITIAL_MXCSR) value |= r.i32(S.XCR0) & Component.SSE;
+    if (r.i32(S.MXCSR) !== Mxcsr.INITIAL) value |= r.i32(S.XCR0) & Component.SSE;
   }
   r.set32(R.AX, value);
   r.set32(R.DX, 0);
