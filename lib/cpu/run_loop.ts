@@ -4,6 +4,7 @@ import type { CodeFinder } from "./code_finder.ts";
 import type { CpuCore } from "./core.ts";
 import type { DebugUnit } from "./debug_unit.ts";
 import { decode, MAX_LENGTH, newInstruction } from "./decode/mod.ts";
+import { isFlatCode } from "./emit/base.ts";
 import { type CpuFault, FROZEN } from "./fault.ts";
 import type { InstructionClock } from "./instruction_clock.ts";
 import type { Block } from "./interpreter/block.ts";
@@ -114,7 +115,7 @@ export class RunLoop {
   #resume(): boolean {
     const r = this.#r, before = r.i32(S.BUDGET);
     r.setI32(S.EXIT, 0);
-    this.#runtime.resume(this.#mode.codeMode.flat || this.#mode.wide);
+    this.#runtime.resume(isFlatCode(this.#mode.codeMode));
     this.#leave();
     return r.i32(S.BUDGET) !== before;
   }

@@ -4,7 +4,7 @@
  */
 import { type Code, Op, OpSimd, type ValueType } from "../../wasm/mod.ts";
 import type { Instruction, MemoryOperand, Operand } from "../decode/instruction.ts";
-import { Flag, Fsw, R, S, Seg } from "../state.ts";
+import { Flag, Fsw, R, S, Seg, Vector } from "../state.ts";
 import type { CodeMode, Place, SegmentRef, Size, StackRegister, StateKind, Steady, Variable } from "./emitter.ts";
 import { x87Disabled } from "./steady.ts";
 import { Value } from "./value.ts";
@@ -44,6 +44,11 @@ export interface LinearMemory {
 export function isFlatAccess(mode: CodeMode, segment: number): boolean {
   if (mode.code === 64) return segment < Seg.FS;
   return mode.flat && segment < Seg.FS && segment !== Seg.CS;
+}
+
+/** True if offsets in CS are linear addresses, and no limit counts. */
+export function isFlatCode({ code, flat }: CodeMode): boolean {
+  return flat || code === 64;
 }
 
 /** Size of an instruction's first operand, or its operand size if there is none of a general size. */
@@ -288,7 +293,7 @@ export abstract class EmitterBase {
   protected aligned(linearValue: Value, aligned: boolean): Value {
     if (!aligned) return linearValue;
     const linear = this.let(linearValue);
-    this.raiseIf(linear.wrap().and(15), 13, 0);
+    this.raiseIf(linear.wrap().and(15), Vector.GP, 0);
     return linear;
   }
   load(segment: SegmentRef, offset: Value, size: Size): Value {

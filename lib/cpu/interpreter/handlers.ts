@@ -6,11 +6,11 @@
  */
 import { Code, ModuleBuilder, Op } from "../../wasm/mod.ts";
 import type { Instruction, Operand } from "../decode/instruction.ts";
+import { isFlatAccess, isFlatCode } from "../emit/base.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { definitionFor } from "../semantics/mod.ts";
 import { endingOf } from "../semantics/registry.ts";
 import { S } from "../state.ts";
-import { isFlatAccess } from "../emit/base.ts";
 import { InterpreterEmitter } from "./emitter.ts";
 import { Exit, REC } from "./layout.ts";
 import { ModeBit, modeKey } from "../mode.ts";
@@ -211,7 +211,7 @@ function emitInstruction(code: Code, instruction: Instruction, mode: CodeMode, l
 function emitPseudo(code: Code, name: string, mode: CodeMode, linkage: Linkage): void {
   const e = new InterpreterEmitter(code, PSEUDO_INSTRUCTION, mode, linkage);
   if (name === Pseudo.FALL_THROUGH) return e.fallThrough();
-  if (name === Pseudo.REGION) return emitRegionEntry(code, linkage, mode.flat || mode.code === 64);
+  if (name === Pseudo.REGION) return emitRegionEntry(code, linkage, isFlatCode(mode));
   // The run loop finds the instruction pointer and the count from the record.
   e.setState(S.CURRENT, "i32", e.recordAddress());
   e.setState(S.EXIT, "i32", e.i32(name === Pseudo.STOP ? Exit.STOP : Exit.LEAVE));

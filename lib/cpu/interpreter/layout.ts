@@ -97,6 +97,9 @@ export const REC = {
   SIZE: 32,
 } as const;
 
+/** Record fields of the registers of operands 0, 1 and 2. */
+export const REGISTER_FIELDS = [REC.A, REC.B, REC.LINK] as const;
+
 /** A block's header lies in the 32 bytes before its first record. */
 export const HEADER = {
   /** Instructions in the block, i32. */

@@ -2,7 +2,7 @@
 import { Code, type Label, type ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
 import { S, SEG, Seg } from "../state.ts";
-import { emitEnter } from "./emitter.ts";
+import { emitEnter } from "./block_entry.ts";
 import { Exit, JUMP_CACHE, MEMORY_PAGES } from "./layout.ts";
 
 /** An imported function. */

@@ -5,6 +5,7 @@
  * The function stands in the table for each of its handlers. Slots that it does not know it calls through the table.
  */
 import { Code, type Label, type ModuleBuilder, Op } from "../../wasm/mod.ts";
+import { isFlatCode } from "../emit/base.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import type { Handler } from "./handlers.ts";
 import { REC } from "./layout.ts";
@@ -18,7 +19,7 @@ export function definePacked(
   handlers: readonly Handler[],
 ): void {
   const code = new Code(2), target = code.local("i64"), link = code.local("i32");
-  const first = handlers[0].slot, flat = mode.flat || mode.code === 64;
+  const first = handlers[0].slot, flat = isFlatCode(mode);
   code.loop((dispatch) => {
     code.block((jump) => {
       const inner: Linkage = { ...linkage, inner: { dispatch, jump, target, link } };

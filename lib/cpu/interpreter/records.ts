@@ -1,7 +1,7 @@
 /** Encodes decoded instructions into records. */
 import type { Instruction, RegisterOperand } from "../decode/instruction.ts";
 import { S, SEG } from "../state.ts";
-import { REC } from "./layout.ts";
+import { REC, REGISTER_FIELDS } from "./layout.ts";
 
 /** Byte offset in the state block of a register operand, or its plain number for register files that definitions index themselves. */
 function registerField(operand: RegisterOperand): number {
@@ -18,8 +18,6 @@ function registerField(operand: RegisterOperand): number {
       return operand.reg;
   }
 }
-
-const REGISTER_FIELD = [REC.A, REC.B, REC.LINK];
 
 /** Writes the record of `instruction` at `at`. `next` is the offset of the following instruction from the block's start. */
 export function writeRecord(
@@ -40,7 +38,7 @@ export function writeRecord(
   instruction.operands.forEach((operand, index) => {
     switch (operand.kind) {
       case "reg":
-        view.setUint16(at + REGISTER_FIELD[index], registerField(operand), true);
+        view.setUint16(at + REGISTER_FIELDS[index], registerField(operand), true);
         break;
       case "mem":
         view.setUint16(at + REC.BASE, operand.base >= 0 && operand.base < 16 ? operand.base * 8 : S.ZERO, true);

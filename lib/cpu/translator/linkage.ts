@@ -2,7 +2,9 @@
 import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
 import { Code, type Label, ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
+import { isFlatCode } from "../emit/base.ts";
 import type { CodeMode } from "../emit/emitter.ts";
+import { emitHeaderField } from "../interpreter/block_entry.ts";
 import { CPU_BASE, HEADER, MEMORY_PAGES, TLB } from "../interpreter/layout.ts";
 import { emitFind, type Imported, type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
 import type { AccessLinkage } from "./accesses.ts";
@@ -72,10 +74,10 @@ export function regionTemplate({ kernels, helpers }: ImportTable): {
   };
   const kernel = importer("kernel", kernels), helper = importer("helper", helpers);
   const regionType = module.type(REGION_SIGNATURE);
-  const linkage = ({ flat, code }: CodeMode) => ({
+  const linkage = (mode: CodeMode) => ({
     regionType,
-    lookup: flat || code === 64 ? lookups.flat : lookups.segmented,
-    accesses: code === 64 ? wide : narrow,
+    lookup: isFlatCode(mode) ? lookups.flat : lookups.segmented,
+    accesses: mode.code === 64 ? wide : narrow,
     flags,
     kernel,
     helper,
@@ -178,12 +180,7 @@ function rememberCode(read: number, write: number, wide: boolean): Code {
 function lookupCode(flat: boolean): Code {
   const code = new Code(2), record = code.local("i32");
   emitFind(code, flat, 1, record, () => {
-    const header = (field: number, opcode: number) => {
-      code.get(record);
-      code.i32(-HEADER.COUNT);
-      code.op(Op.I32_SUB);
-      code.memory(opcode, field - HEADER.COUNT);
-    };
+    const header = (field: number, opcode: number) => emitHeaderField(code, Value.local("i32", record), field, opcode);
     header(HEADER.REGION, Op.I32_LOAD);
     code.if(() => {
       header(HEADER.IP, Op.I64_LOAD);

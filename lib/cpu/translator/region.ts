@@ -1,6 +1,7 @@
 /** Writes a region as one WebAssembly function. */
 import { Code, type Label, Op } from "../../wasm/mod.ts";
 import type { Instruction } from "../decode/instruction.ts";
+import { isFlatCode } from "../emit/base.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
 import { Exit } from "../interpreter/layout.ts";
@@ -169,7 +170,7 @@ export class RegionWriter implements NodeWriter {
   /** In segmented code, all of the region must lie within the code segment's limit. */
   #checkLimit(): void {
     const { mode, code: { blocks } } = this.#plan, code = this.#body;
-    if (mode.flat || mode.code === 64) return;
+    if (isFlatCode(mode)) return;
     let last = 0;
     for (const { instructions } of blocks) {
       for (const { ip, instruction } of instructions) last = Math.max(last, ip + instruction.length - 1);
