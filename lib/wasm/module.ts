@@ -83,11 +83,12 @@ export class ModuleBuilder {
     out.u32(minimum);
   }
 
-  /** Imports a memory with at least `minimum` pages of 64 KiB. */
-  importMemory(module: string, name: string, minimum: number): void {
+  /** Imports a memory with at least `minimum` pages of 64 KiB, that can grow to at most `maximum` pages if that is given. */
+  importMemory(module: string, name: string, minimum: number, maximum?: number): void {
     const out = this.#import(module, name, 2);
-    out.u8(0);
+    out.u8(maximum === undefined ? 0 : 1);
     out.u32(minimum);
+    if (maximum !== undefined) out.u32(maximum);
   }
 
   /** Declares a function and returns its index, so that others can call it before it has a body. */

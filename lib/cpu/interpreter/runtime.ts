@@ -76,7 +76,7 @@ export class HandlerRuntime {
     this.#instantiateKernels = () => new WebAssembly.Instance(kernelModule(), { env: { memory } }).exports;
     const env = { memory, handlers: this.#table };
     this.#imports = { env, helper: bound, kernel: NO_KERNELS };
-    this.regions = new RegionModules(common().imports, this.#table, () => ({
+    this.regions = new RegionModules(common().imports, memory, this.#table, () => ({
       ...this.#importsWithKernels(),
       fill: {
         read: (linear: number, bytes: number) => cpu.fill(linear >>> 0, bytes, false) ? 0 : 1,

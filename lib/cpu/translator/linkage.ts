@@ -33,13 +33,16 @@ export interface RegionLinkage {
   helper(name: string): Imported;
 }
 
-/** The beginning of a region module, and what its regions call: kernels and helpers are imported when they are asked for. */
-export function regionTemplate({ kernels, helpers }: ImportTable): {
+/**
+ * The beginning of a region module, and what its regions call: kernels and helpers are imported when they are asked for. `pages` is
+ * the size of the memory in units of 64 KiB: V8 keeps base and size of a memory that cannot grow over calls.
+ */
+export function regionTemplate({ kernels, helpers }: ImportTable, pages: number): {
   module: ModuleBuilder;
   linkage: (mode: CodeMode) => RegionLinkage;
 } {
   const module = new ModuleBuilder();
-  module.importMemory("env", "memory", MEMORY_PAGES);
+  module.importMemory("env", "memory", pages, pages);
   module.importTable("env", "handlers", 1);
   const lookups = {
     flat: module.importFunction("shared", "lookupFlat", LOOKUP),

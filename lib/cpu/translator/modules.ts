@@ -19,22 +19,29 @@ export interface RegionFunction {
 /** Compiles and instantiates region modules. */
 export class RegionModules {
   readonly #functions: ImportTable;
+  readonly #pages: number;
   readonly #table: WebAssembly.Table;
   readonly #outside: () => WebAssembly.Imports;
   #imports: WebAssembly.Imports | undefined;
   /** The module that the next {@link instantiate} completes. */
   #next: ReturnType<typeof regionTemplate> | undefined;
 
-  /** `imports` is called when the first region is there. */
-  constructor(functions: ImportTable, table: WebAssembly.Table, imports: () => WebAssembly.Imports) {
+  /** `memory` must have been made with its size as its maximum; `imports` is called when the first region is there. */
+  constructor(
+    functions: ImportTable,
+    memory: WebAssembly.Memory,
+    table: WebAssembly.Table,
+    imports: () => WebAssembly.Imports,
+  ) {
     this.#functions = functions;
+    this.#pages = memory.buffer.byteLength / 65536;
     this.#table = table;
     this.#outside = imports;
   }
 
   /** What functions of the next module call: they must not be put into another one. */
   linkage(mode: CodeMode): RegionLinkage {
-    this.#next ??= regionTemplate(this.#functions);
+    this.#next ??= regionTemplate(this.#functions, this.#pages);
     return this.#next.linkage(mode);
   }
 
@@ -47,7 +54,7 @@ export class RegionModules {
 
   /** Puts the functions that {@link linkage} served into the table; returns the size of their module in bytes. */
   instantiate(functions: readonly RegionFunction[]): number {
-    const { module } = this.#next ?? regionTemplate(this.#functions);
+    const { module } = this.#next ?? regionTemplate(this.#functions, this.#pages);
     this.#next = undefined;
     for (const { slot, body } of functions) module.element(slot, module.function(REGION_SIGNATURE, body));
     const bytes = module.toBytes();
