@@ -145,6 +145,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#loop.shutdown = false;
     this.#debug.update();
     this.#mmu.flush();
+    this.#mmu.forgetRemembered();
     this.r.setI32(S.MODE, -1); // the registers' reset cleared it: no mode, so that it counts as changed
     this.modeChanged();
   }
@@ -319,14 +320,12 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   modeChanged(): void {
     const r = this.r;
     r.setI32(S.TLB, r.cpl === 3 ? TLB.USER : TLB.SUPERVISOR);
-    this.#mmu.forgetRemembered();
     if (this.#mmu.guardsOpen && (r.i32(S.EFLAGS) & Flag.AC) === 0) this.#mmu.closeGuards();
     if (this.#mode.update()) this.#running.leaveAfterCurrent();
   }
 
   levelChanged(): void {
     this.r.setI32(S.TLB, this.r.cpl === 3 ? TLB.USER : TLB.SUPERVISOR);
-    this.#mmu.forgetRemembered();
     this.#mode.updateLevel();
   }
 

@@ -106,7 +106,7 @@ export class Mmu {
     return this.#a20Mask !== -1 && (address & 0x100000) !== 0 ? address - 0x100000 : address;
   }
 
-  /** Makes regions look at the TLB again for the pages that they remember. */
+  /** Makes regions look at the TLB again for all pages that they remember. */
   forgetRemembered(): void {
     this.#tlb.forgetRemembered();
   }

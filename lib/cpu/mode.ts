@@ -8,10 +8,12 @@ export const ModeBit = {
   /** Width of the stack pointer, likewise. */
   STACK: 2,
   FLAT: 1 << 4,
-  /** CPL 3: not part of a block's identity, but of the jump cache's, because page rights depend on it. */
+  /** CPL 3. Handlers do not depend on it, but page rights do. */
   USER: 1 << 5,
-  /** The bits that identify a block. */
-  BLOCK: 0x1f,
+  /** The bits of a {@link CodeMode}. */
+  CODE_MODE: 0x1f,
+  /** The bits that identify a block: those, and {@link ModeBit.USER}, because regions remember pages of one privilege. */
+  BLOCK: 0x3f,
   /** From here on: the epoch of the mapping, so that changing it empties the jump cache. */
   EPOCH: 8,
 } as const;

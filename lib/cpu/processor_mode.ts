@@ -43,7 +43,7 @@ export class ProcessorMode {
   update(): boolean {
     const r = this.#r, user = r.cpl === 3, code = r.codeSize;
     const mode = modeKey(code, r.stackSize, code === 64 || this.#isFlat(), user);
-    const changed = (r.i32(S.MODE) & ModeBit.BLOCK) !== (mode & ModeBit.BLOCK);
+    const changed = (r.i32(S.MODE) & ModeBit.CODE_MODE) !== (mode & ModeBit.CODE_MODE);
     if (changed) {
       // Undefined after the switch (Intel SDM vol. 1, section 3.4.1.1): zero, so that narrower code need not look after it.
       if (this.#codeMode.code === 64) { for (let n = 0; n < 8; n++) r.setI32(S.GPR + 8 * n + 4, 0); }
@@ -56,7 +56,10 @@ export class ProcessorMode {
   /** Takes the privilege level from the registers. */
   updateLevel(): void {
     const r = this.#r, user = r.cpl === 3;
-    r.setI32(S.MODE, this.blockKey | (user ? ModeBit.USER : 0) | r.i32(S.EPOCHS + (user ? 4 : 0)));
+    r.setI32(
+      S.MODE,
+      (r.i32(S.MODE) & ModeBit.CODE_MODE) | (user ? ModeBit.USER : 0) | r.i32(S.EPOCHS + (user ? 4 : 0)),
+    );
   }
 
   #isFlat(): boolean {

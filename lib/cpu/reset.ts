@@ -29,6 +29,4 @@ export function resetRegisters(r: Registers, signature: number): void {
   r.setNumber(S.MISC_ENABLE, 1);
   r.setI32(S.FCW, Fcw.ONES);
   r.setI32(S.MXCSR, Mxcsr.INITIAL);
-  // None of the pages that regions remember has a valid form now: all have to be forgotten.
-  r.setU64(S.REMEMBERS, 2n ** 64n - 1n);
 }

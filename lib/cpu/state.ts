@@ -59,17 +59,17 @@ export const S = {
   /** Not 0 if the run loop must have its turn before the next instruction: after a system function, i32. */
   LEAVE: 0x0f8,
   /** The interrupt line is high, i32 0 or 1. */
-  INTERRUPT_LINE: 0xe10,
+  INTERRUPT_LINE: 0xa00,
   /** Epochs of the mapping of the supervisor's and of the user's code, as the upper bits of {@link S.MODE} have them, i32 each. */
-  EPOCHS: 0xe14,
+  EPOCHS: 0xa04,
   /**
    * Time during a run, as 64-bit floats: cycles since power-on at the run's end, if it uses up its budget, and what
    * {@link TimeScale} says of them.
    */
-  TIME_CYCLES: 0xe20,
-  TIME_SKIPPED: 0xe28,
-  TIME_NS: 0xe30,
-  TIME_INSTRUCTIONS: 0xe38,
+  TIME_CYCLES: 0xa10,
+  TIME_SKIPPED: 0xa18,
+  TIME_NS: 0xa20,
+  TIME_INSTRUCTIONS: 0xa28,
   /** Segment registers, 8 × 64 bytes: ES CS SS DS FS GS LDTR TR; fields at SEG.*. */
   SEG: 0x100,
   /** Descriptor table registers: base i64, limit i32. */
@@ -129,14 +129,15 @@ export const S = {
   /** Scratch space for the floating-point kernels. */
   KERNEL: 0x800,
   /**
-   * The pages that regions last read and last wrote by each form of address, 32 × {@link PAGE.SIZE} bytes each; and which of
-   * these 64 there are, bits of an i64.
+   * The pages that regions of the supervisor last read and last wrote by each form of address, 32 × {@link PAGE.SIZE} bytes
+   * each, and at a distance of {@link USER_PAGES} those of the user.
    */
-  READ_PAGES: 0xa00,
-  WRITE_PAGES: 0xc00,
-  REMEMBERS: 0xe00,
+  READ_PAGES: 0x1000,
+  WRITE_PAGES: 0x1200,
+  /** Which of these there are: bits of two i64, of the supervisor and of the user. */
+  REMEMBERS: 0x1800,
   /** Size of the block. */
-  SIZE: 0x1000,
+  SIZE: 0x1880,
 } as const;
 
 /** Value of {@link S.CURRENT} while a region has called into TypeScript. */
@@ -189,6 +190,8 @@ export const PAGE = {
   /** The size as a shift. */
   SHIFT: 4,
 } as const;
+/** From what the supervisor's regions remember to what the user's do, in bytes. */
+export const USER_PAGES = 0x400;
 /** Is no page's address, and far from any that fits in 32 bits. */
 export const NO_PAGE = 2n ** 62n + 1n;
 

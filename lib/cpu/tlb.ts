@@ -18,6 +18,8 @@ const FIRST_UPPER = 0xc_0000;
 
 /** Entries of one table. */
 const N = TLB.ENTRIES;
+/** Where regions remember pages, how many of each kind, and the masks that say which there are, as an index of words. */
+const REMEMBERED = CPU_BASE + S.READ_PAGES, PAGES = 32, REMEMBERS = (CPU_BASE + S.REMEMBERS) >> 2;
 const NO_PAGE_LOW = Number(BigInt.asIntN(32, NO_PAGE)), NO_PAGE_HIGH = Number(NO_PAGE >> 32n);
 
 /** Both words of a tag that matches no address. */
@@ -86,7 +88,6 @@ export class Tlb {
     this.#words = new Int32Array(state.buffer, 0, (TLB.USER + (N << TLB.ENTRY_SHIFT)) >> 2);
     this.#writers = new Uint16Array(memory.frameFlags.length);
     this.#lastWriter = new Int32Array(memory.frameFlags.length);
-    this.#words.fill(-1, (CPU_BASE + S.REMEMBERS) >> 2, ((CPU_BASE + S.REMEMBERS) >> 2) + 2);
     this.forgetRemembered();
     // No tag matches, as if setTags had written them one by one.
     for (const table of [TLB.SUPERVISOR, TLB.USER]) {
@@ -125,16 +126,16 @@ export class Tlb {
     const low = linear | 0, high = Math.floor(linear / 2 ** 32);
     const takesRead = this.#setTag(word + (TLB.READ >> 2), read, low, high);
     const takesWrite = this.#setTag(word + (TLB.WRITE >> 2), write, low, high);
-    const takesBeside = this.#setTag(word + (TLB.BESIDE >> 2), beside, low, high);
-    if (takesRead || takesWrite || takesBeside) this.forgetRemembered();
+    this.#setTag(word + (TLB.BESIDE >> 2), beside, low, high);
+    if (takesRead || takesWrite) this.#forgetPage(entry, low);
   }
 
-  /** Writes one tag; true if another one was there, which regions may go by. */
+  /** Writes one tag; true if one was there that is not given any more. */
   #setTag(word: number, given: boolean, low: number, high: number): boolean {
-    const words = this.#words, oldLow = words[word], oldHigh = words[word + 1];
+    const words = this.#words, taken = words[word] !== NO_TAG && !given;
     words[word] = given ? low : NO_TAG;
     words[word + 1] = given ? high : NO_TAG;
-    return oldLow !== NO_TAG && !(given && oldLow === low && oldHigh === high);
+    return taken;
   }
 
   /** True if compiled code may use the entry in one of the ways of {@link setTags}: `tag` is its field in {@link TLB}. */
@@ -142,18 +143,30 @@ export class Tlb {
     return this.#words[this.#tagWord(entry) + (tag >> 2)] !== NO_TAG;
   }
 
-  /** Makes regions look at the TLB again for the pages that they remember. */
+  /** Makes regions look at the TLB again for all pages that they remember. */
   forgetRemembered(): void {
-    const words = this.#words, first = (CPU_BASE + S.REMEMBERS) >> 2;
-    for (const half of [0, 1]) {
-      for (let left = words[first + half]; left !== 0; left &= left - 1) {
-        const page = 32 * half + 31 - Math.clz32(left & -left), at = CPU_BASE + S.READ_PAGES + PAGE.SIZE * page;
-        words[at >> 2] = NO_PAGE_LOW;
-        words[(at >> 2) + 1] = NO_PAGE_HIGH;
-        words[(at + PAGE.LIMIT) >> 2] = 0;
+    for (let page = 0; page < 4 * PAGES; page++) this.#forget((REMEMBERED + PAGE.SIZE * page) >> 2);
+    this.#words.fill(0, REMEMBERS, REMEMBERS + 4);
+  }
+
+  /** The same for the page of an entry, as far as the low half of its address says. */
+  #forgetPage(entry: number, low: number): void {
+    const words = this.#words, firstMask = entry < N ? 0 : 2;
+    for (let mask = firstMask; mask < firstMask + 2; mask++) {
+      for (let left = words[REMEMBERS + mask]; left !== 0; left &= left - 1) {
+        const bit = left & -left, at = (REMEMBERED + PAGE.SIZE * (32 * mask + 31 - Math.clz32(bit))) >> 2;
+        if (words[at + (PAGE.TAG >> 2)] !== low) continue;
+        this.#forget(at);
+        words[REMEMBERS + mask] &= ~bit;
       }
-      words[first + half] = 0;
     }
+  }
+
+  #forget(at: number): void {
+    const words = this.#words;
+    words[at + (PAGE.TAG >> 2)] = NO_PAGE_LOW;
+    words[at + (PAGE.TAG >> 2) + 1] = NO_PAGE_HIGH;
+    words[at + (PAGE.LIMIT >> 2)] = 0;
   }
 
   /** True if compiled code may write through the entry, anywhere or beside code. */

@@ -64,7 +64,7 @@ class HandlerGroup {
 /** Most handlers of a packed function: compiling it takes more than proportionally longer. */
 const GROUP_SLOTS = 512;
 /** Table slots of the groups, one for each key of a code mode; forms that come later have slots behind these. */
-const OVERFLOW_SLOTS = GROUP_SLOTS * (ModeBit.BLOCK + 1);
+const OVERFLOW_SLOTS = GROUP_SLOTS * (ModeBit.CODE_MODE + 1);
 /** Fewest new handlers for which a group is packed. */
 const FIRST_PACK = 40;
 

@@ -6,7 +6,7 @@ export const CPU_BASE = 0x1000;
 /** Counters of compiled code, for statistics only. */
 export const COUNTERS = {
   /** Instructions that regions have taken from the budget, i64; the one that each was left before may be among them. */
-  IN_REGIONS: 0x2000,
+  IN_REGIONS: 0x3000,
 } as const;
 
 /** The TLBs: two tables (supervisor, user) of entries in linear memory, direct-mapped by page number. */

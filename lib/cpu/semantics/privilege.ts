@@ -7,7 +7,7 @@ import type { Value } from "../emit/value.ts";
 import { TLB } from "../interpreter/layout.ts";
 import { ModeBit } from "../mode.ts";
 import { Access } from "../registers.ts";
-import { CR0, EFER, Flag, NO_PAGE, PAGE, R, S, SEG, Seg } from "../state.ts";
+import { CR0, EFER, Flag, R, S, SEG, Seg } from "../state.ts";
 import { FLAT_CODE, FLAT_DATA } from "../system/segments.ts";
 
 /** Flags with which nothing is usual. */
@@ -94,19 +94,8 @@ function changeLevel(e: Emitter, selector: Value, stackSelector: Value, cpl: 0 |
   setFlatSegment(e, Seg.SS, stackSelector, FLAT_DATA | level);
   e.setState(S.CPL, "i32", e.i32(cpl));
   e.setState(S.TLB, "i32", e.i32(user ? TLB.USER : TLB.SUPERVISOR));
-  const mode = e.state(S.MODE, "i32").and(ModeBit.BLOCK), epoch = e.state(S.EPOCHS + (user ? 4 : 0), "i32");
+  const mode = e.state(S.MODE, "i32").and(ModeBit.CODE_MODE), epoch = e.state(S.EPOCHS + (user ? 4 : 0), "i32");
   e.setState(S.MODE, "i32", mode.or(user ? ModeBit.USER : 0).or(epoch));
-  forgetPages(e);
-}
-
-/** What regions remember of pages counts for one privilege level. */
-function forgetPages(e: Emitter): void {
-  e.while(() => e.state(S.REMEMBERS, "i64").isTrue(), () => {
-    const left = e.let(e.state(S.REMEMBERS, "i64")), page = e.let(e.base().add(left.ctz().wrap().shl(PAGE.SHIFT)));
-    e.setStateAt(page, S.READ_PAGES + PAGE.TAG, "i64", e.i64(NO_PAGE));
-    e.setStateAt(page, S.READ_PAGES + PAGE.LIMIT, "i32", e.i32(0));
-    e.setState(S.REMEMBERS, "i64", left.and(left.sub(1)));
-  });
 }
 
 /** True in code whose width and flat segments the fast system calls of its kind leave as they are. */

@@ -52,7 +52,7 @@ function isStack(high: number, level: number): boolean {
 
 /** The code of a usual mode that runs at level 0 or 3, else -1. */
 function usualMode(core: CpuCore, flags: number): number {
-  const r = core.r, mode = r.i32(S.MODE) & ModeBit.BLOCK, cpl = r.cpl;
+  const r = core.r, mode = r.i32(S.MODE) & ModeBit.CODE_MODE, cpl = r.cpl;
   if ((r.i32(S.CR0) & CR0.PE) === 0 || (r.i32(S.EFLAGS) & flags) !== 0 || (cpl !== 0 && cpl !== 3)) return -1;
   return mode === CODE64 || (mode === FLAT32 && !r.longMode) ? mode : -1;
 }

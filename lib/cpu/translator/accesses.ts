@@ -8,7 +8,7 @@ import { type Code, Op, OpSimd } from "../../wasm/mod.ts";
 import type { Place, Size } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE, GUEST_BASE, TLB } from "../interpreter/layout.ts";
-import { PAGE, S } from "../state.ts";
+import { PAGE, S, USER_PAGES } from "../state.ts";
 
 const LOAD: Record<Size, number> = { 8: Op.I32_LOAD8_U, 16: Op.I32_LOAD16_U, 32: Op.I32_LOAD, 64: Op.I64_LOAD };
 const STORE: Record<Size, number> = { 8: Op.I32_STORE8, 16: Op.I32_STORE16, 32: Op.I32_STORE, 64: Op.I64_STORE };
@@ -17,8 +17,8 @@ const LOAD_VECTOR = { 4: OpSimd.V128_LOAD32_ZERO, 8: OpSimd.V128_LOAD64_ZERO, 16
 /** What memory code needs of a region's emitter. */
 export interface AccessHost {
   readonly code: Code;
-  /** Local: address of the TLB in use. */
-  readonly tlb: number;
+  /** The region runs with the user's privilege. */
+  readonly user: boolean;
   readonly linkage: AccessLinkage;
   let(value: Value): Value;
   /** Leaves the region before the current instruction if the condition that `emit` leaves on the stack is not 0. */
@@ -59,9 +59,12 @@ export type PageNumber = number;
 /** Emits accesses to linear addresses (i32, or i64 in 64-bit code). */
 export class RegionAccesses {
   readonly #e: AccessHost;
+  /** Address of the TLB. */
+  readonly #tlb: number;
 
   constructor(e: AccessHost) {
     this.#e = e;
+    this.#tlb = e.user ? TLB.USER : TLB.SUPERVISOR;
   }
 
   /** Host offset of a linear address, after making sure that `bytes` bytes there can be accessed. */
@@ -70,9 +73,9 @@ export class RegionAccesses {
     if (number < 0) {
       const entry = this.#entry(linear);
       this.#check(linear, entry, bytes, write);
-      return linear.wrap().add(field(entry, "i32", TLB.ADDEND));
+      return linear.wrap().add(field(entry, "i32", this.#tlb + TLB.ADDEND));
     }
-    const page = (write ? S.WRITE_PAGES : S.READ_PAGES) + PAGE.SIZE * number;
+    const page = (write ? S.WRITE_PAGES : S.READ_PAGES) + (e.user ? USER_PAGES : 0) + PAGE.SIZE * number;
     const offset = code.local("i64"), inPage = Value.local("i64", offset);
     linear.extendU().sub(stateField("i64", page + PAGE.TAG)).emit(code);
     code.set(offset);
@@ -107,17 +110,16 @@ export class RegionAccesses {
     return both.geU(size);
   }
 
-  /** Address of the TLB entry for a linear address. */
+  /** Offset in the TLB of the entry for a linear address. */
   #entry(linear: Value): Value {
-    const index = linear.shrU(12 - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT);
-    return this.#e.let(index.add(Value.local("i32", this.#e.tlb)));
+    return this.#e.let(linear.shrU(12 - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT));
   }
 
   /** Makes sure that the TLB entry allows the access. */
   #check(linear: Value, entry: Value, bytes: number, write: boolean): void {
     const e = this.#e, { code } = e, wide = linear.type === "i64";
     linear.add(bytes - 1).and(-4096).emit(code);
-    field(entry, wide ? "i64" : "i32", write ? TLB.WRITE : TLB.READ).emit(code);
+    field(entry, wide ? "i64" : "i32", this.#tlb + (write ? TLB.WRITE : TLB.READ)).emit(code);
     code.op(wide ? Op.I64_NE : Op.I32_NE);
     code.unlikely();
     code.if(() =>

@@ -17,7 +17,7 @@ import type { RegisterUse } from "./register_use.ts";
 
 /** Writes the instructions of one region. */
 export class RegionEmitter extends OperandEmitter implements Emitter {
-  readonly tlb: number;
+  readonly user: boolean;
   readonly linkage: AccessLinkage;
   readonly #flags: FlagTracker;
   readonly #instructionFlags: InstructionFlags;
@@ -32,7 +32,7 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
 
   constructor(context: RegionContext) {
     super(context);
-    this.tlb = context.tlb;
+    this.user = context.user;
     this.linkage = context.linkage;
     this.#flags = context.flags;
     this.#instructionFlags = new InstructionFlags(this, context.flags);

@@ -168,11 +168,18 @@ function rememberCode(read: number, write: number, wide: boolean): Code {
   code.i32(PAGE_SIZE);
   code.op(Op.I32_AND);
   code.memory(Op.I32_STORE, PAGE.LIMIT);
-  const number = Value.local("i32", FIELD).sub(CPU_BASE + S.READ_PAGES).shrU(PAGE.SHIFT).extendU();
-  code.i32(0);
-  code.i32(0);
+  // The shift takes the number modulo 64.
+  const number = code.local("i32"), masks = code.local("i32");
+  Value.local("i32", FIELD).sub(CPU_BASE + S.READ_PAGES).shrU(PAGE.SHIFT).emit(code);
+  code.tee(number);
+  code.i32(6);
+  code.op(Op.I32_SHR_U);
+  code.i32(3);
+  code.op(Op.I32_SHL);
+  code.tee(masks);
+  code.get(masks);
   code.memory(Op.I64_LOAD, CPU_BASE + S.REMEMBERS);
-  Value.i64(1).shl(number).emit(code);
+  Value.i64(1).shl(Value.local("i32", number).extendU()).emit(code);
   code.op(Op.I64_OR);
   code.memory(Op.I64_STORE, CPU_BASE + S.REMEMBERS);
   linear.extendU().and(PAGE_SIZE - 1).emit(code);

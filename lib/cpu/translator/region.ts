@@ -27,6 +27,8 @@ import { type NodeWriter, StructuredWriter } from "./structure.ts";
 export interface RegionPlan {
   readonly code: RegionCode;
   readonly mode: CodeMode;
+  /** It runs with the user's privilege. */
+  readonly user: boolean;
   /** Offset in CS → address in the state memory of the word that equals S.MODE while the code of that page is known to be there. */
   pageCell(ip: number): number;
   /** Number of the page of an offset in CS. */
@@ -133,15 +135,15 @@ export class RegionWriter implements NodeWriter {
   }
 
   #makeEmitter(): RegionEmitter {
-    const { linkage, mode } = this.#plan, locals = this.#locals;
+    const { linkage, mode, user } = this.#plan, locals = this.#locals;
     return new RegionEmitter({
       code: this.#body,
       mode,
+      user,
       flags: locals.flags,
       registers: locals.registers,
       steady: locals.steady,
       x87: locals.x87,
-      tlb: locals.tlb,
       linkage: linkage.accesses,
       bailLabel: this.#bail,
       kernel: linkage.kernel,

@@ -26,6 +26,8 @@ export type Outcome =
 export interface RegionContext {
   readonly code: Code;
   readonly mode: CodeMode;
+  /** The region runs with the user's privilege. */
+  readonly user: boolean;
   readonly flags: FlagTracker;
   /** Local of each register by its number in masks, -1 if the region does not touch it. */
   readonly registers: readonly number[];
@@ -36,8 +38,6 @@ export interface RegionContext {
   /** Writes SSE registers to the state block, and reads those of a mask from it. */
   storeVectors(): void;
   loadVectors(mask: number): void;
-  /** Local: address of the TLB in use. */
-  readonly tlb: number;
   readonly linkage: AccessLinkage;
   /** The way out before the current instruction; takes the number of the place. */
   readonly bailLabel: Label;

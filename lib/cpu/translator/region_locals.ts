@@ -16,8 +16,6 @@ export const CPU = 0, DEPTH = 1;
 /** What a region keeps in locals. */
 export class RegionLocals {
   readonly flags: FlagTracker;
-  /** Address of the TLB in use. */
-  readonly tlb: number;
   readonly budget: number;
   /** S.MODE where the region was entered. */
   readonly mode: number;
@@ -52,7 +50,6 @@ export class RegionLocals {
     this.#wide = wide;
     this.#written = written;
     this.flags = new FlagTracker(code, flags);
-    this.tlb = code.local("i32");
     this.budget = code.local("i32");
     this.mode = code.local("i32");
     this.site = code.local("i32");
@@ -91,8 +88,6 @@ export class RegionLocals {
   /** Where the function begins. */
   enter(): void {
     const code = this.#code;
-    this.getState(S.TLB);
-    code.set(this.tlb);
     this.getState(S.MODE);
     code.set(this.mode);
     this.load();

@@ -1,6 +1,7 @@
 /** Decides what to translate and when, and keeps the regions in step with the code that they stand for. */
 import { PAGE_SIZE, type PhysicalMemory } from "../../machine/memory.ts";
 import type { CodeMode } from "../emit/emitter.ts";
+import { ModeBit } from "../mode.ts";
 import type { Block } from "../interpreter/block.ts";
 import type { BlockCache } from "../interpreter/blocks.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
@@ -207,7 +208,7 @@ export class Translator {
       this.clear();
       return false;
     }
-    const cells = new Set<PageCell>(), written = this.#write(code, mode, slot, cells);
+    const cells = new Set<PageCell>(), written = this.#write(code, mode, key, slot, cells);
     for (const cell of cells) cell.users++;
     if (!written) {
       for (const cell of cells) this.#cells.release(cell);
@@ -263,7 +264,13 @@ export class Translator {
   }
 
   /** Adds the cells that the region looks at to `cells`. */
-  #write(code: RegionCode, mode: CodeMode, slot: number, cells: Set<PageCell>): WrittenRegion | null {
+  #write(
+    code: RegionCode,
+    mode: CodeMode,
+    key: number,
+    slot: number,
+    cells: Set<PageCell>,
+  ): WrittenRegion | null {
     const host = this.#host, linkage = this.#modules.linkage(mode);
     const page = (ip: number) => Math.floor(host.linear(ip) / PAGE_SIZE);
     for (;;) {
@@ -271,6 +278,7 @@ export class Translator {
         const writer = new RegionWriter({
           code,
           mode,
+          user: (key & ModeBit.USER) !== 0,
           slot,
           linkage,
           page,
