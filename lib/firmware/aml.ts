@@ -10,42 +10,46 @@ export function sequence(...terms: readonly Aml[]): Aml {
 
 /** `opcode`, then a nibble-packed package length that counts itself and all of `body`. */
 function sized(opcode: Aml, ...body: readonly Aml[]): Aml {
-  const sizes = [[1, 0x3f], [2, 0xfff], [3, 0xfffff], [4, 0xfffffff]] as const;
-  const content = sequence(...body);
-  for (const [bytes, limit] of sizes) {
-    const total = content.length + bytes;
-    if (total > limit) continue;
-    if (bytes === 1) return sequence(opcode, [total], content);
-    const rest = Array.from({ length: bytes - 1 }, (_, i) => (total >> (4 + 8 * i)) & 0xff);
-    return sequence(opcode, [(bytes - 1) << 6 | total & 0x0f], rest, content);
-  }
-  throw new RangeError("an AML package is too long");
+  const content = sequence(...body), { length } = content;
+  if (length + 1 <= 0x3f) return sequence(opcode, [length + 1], content);
+  let more = 1;
+  while (length + 1 + more >= 2 ** (4 + 8 * more)) more++;
+  if (more > 3) throw new RangeError("an AML package is too long");
+  const total = length + 1 + more;
+  return sequence(opcode, [more << 6 | total & 0x0f], littleEndian(total >>> 4, more), content);
 }
+
+/** The low `count` bytes of `value`. */
+function littleEndian(value: number, count: number): number[] {
+  const bytes: number[] = [];
+  for (let i = 0; i < count; i++) bytes.push(Math.floor(value / 2 ** (8 * i)) % 256);
+  return bytes;
+}
+
+const UNDERSCORE = 0x5f;
 
 /** A name: `_SB_`, `\_SB.PCI0`, segments of up to four characters. */
 export function path(name: string): Aml {
   const rooted = name.startsWith("\\");
   const segments = (rooted ? name.slice(1) : name).split(".").filter((segment) => segment !== "");
-  const bytes = segments.flatMap((segment) => [...segment.padEnd(4, "_")].map((character) => character.charCodeAt(0)));
-  const prefix = segments.length === 0
-    ? [0x00]
-    : segments.length === 1
-    ? []
-    : segments.length === 2
-    ? [0x2e]
-    : [0x2f, segments.length];
-  return [...(rooted ? [0x5c] : []), ...prefix, ...bytes];
+  const bytes = rooted ? [0x5c] : [];
+  if (segments.length === 0) bytes.push(0x00);
+  else if (segments.length === 2) bytes.push(0x2e);
+  else if (segments.length > 2) bytes.push(0x2f, segments.length);
+  for (const segment of segments) {
+    for (let i = 0; i < 4; i++) bytes.push(i < segment.length ? segment.charCodeAt(i) : UNDERSCORE);
+  }
+  return bytes;
 }
 
 /** An integer in its shortest form. */
 export function integer(value: number): Aml {
   if (value === 0) return [0x00];
   if (value === 1) return [0x01];
-  const bytes = (count: number) => Array.from({ length: count }, (_, i) => Math.floor(value / 256 ** i) % 256);
-  if (value <= 0xff) return [0x0a, ...bytes(1)];
-  if (value <= 0xffff) return [0x0b, ...bytes(2)];
-  if (value <= 0xffffffff) return [0x0c, ...bytes(4)];
-  return [0x0e, ...bytes(8)];
+  if (value <= 0xff) return [0x0a, value];
+  if (value <= 0xffff) return [0x0b, value & 0xff, value >> 8];
+  if (value <= 0xffffffff) return sequence([0x0c], littleEndian(value, 4));
+  return sequence([0x0e], littleEndian(value, 8));
 }
 
 /** Name (`name`, `value`). */
