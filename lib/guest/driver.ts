@@ -7,8 +7,8 @@
  * things sees the same machine every time. How often the host's event loop gets a turn does depend on the host's
  * speed, and has no influence on the guest.
  */
-import { setImmediate } from "node:timers";
 import { BootwrightError, type Evidence, FailOnError, GuestExitedError, TimeoutError } from "./errors.ts";
+import { hostTurn } from "./host_turn.ts";
 import { formatDuration } from "./quantity.ts";
 
 /** The part of a machine that a {@link Driver} needs. */
@@ -64,11 +64,6 @@ const STEP_INSTRUCTIONS = 250_000;
 const STEP_TIME = 10e6;
 /** Host time in ms after which the event loop gets a turn. */
 const SLICE_HOST_MS = 5;
-
-/** Lets promises, timers and I/O of the host proceed. */
-function hostTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
 
 /**
  * Keeps guest time from running ahead of the host's, for people at a console. A guest that falls behind does not catch
