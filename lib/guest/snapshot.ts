@@ -2,11 +2,8 @@
 import type { OverlayContent } from "../disk/mod.ts";
 import { writeFileAtomically } from "../host/atomic_write.ts";
 import type { SavedMachine } from "../machine/machine.ts";
-import type { StateValue } from "../machine/types.ts";
-import { decodeSnapshot, encodeSnapshot, type SnapshotCodec, SnapshotError as FileError } from "../snapshot/mod.ts";
 import { SnapshotError } from "./errors.ts";
 import { pathOf } from "./path.ts";
-import { contentsOf } from "./snapshot_contents.ts";
 import type { Drive, ImageSettings, MachineSettings } from "./settings.ts";
 import type { TranscriptState } from "./transcript.ts";
 
@@ -58,12 +55,8 @@ export class Snapshot {
         cause: error,
       });
     }
-    try {
-      return new Snapshot(contentsOf(decodeSnapshot(file, await codec()).value));
-    } catch (error) {
-      if (!(error instanceof FileError || error instanceof SnapshotError)) throw error;
-      throw new SnapshotError(`${name}: ${error.message}`, { cause: error });
-    }
+    const { readSnapshot } = await import("./snapshot_file.ts");
+    return new Snapshot(readSnapshot(file, name));
   }
 
   /**
@@ -72,12 +65,7 @@ export class Snapshot {
    */
   async save(path: string | URL): Promise<void> {
     const name = pathOf(path);
-    const bytes = encodeSnapshot(this.contents as unknown as StateValue, await codec());
-    await writeFileAtomically(name, bytes);
+    const { snapshotFile } = await import("./snapshot_file.ts");
+    await writeFileAtomically(name, snapshotFile(this.contents));
   }
-}
-
-/** The host's libraries, loaded when they are needed: guests start sooner. */
-async function codec(): Promise<SnapshotCodec> {
-  return (await import("../host/snapshot_codec.ts")).hostCodec;
 }
