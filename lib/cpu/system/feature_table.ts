@@ -154,5 +154,6 @@ const ALIASES: Readonly<Record<string, Feature>> = {
 /** The feature of that name, in any spelling that is common (`sse4_2`, `SSE4.2`, `pclmul` …). */
 export function featureNamed(name: string): Feature | undefined {
   const plain = name.toLowerCase().replaceAll("_", "-");
-  return FEATURE_NAMES.find((known) => known === plain) ?? ALIASES[plain];
+  if (Object.hasOwn(FEATURES, plain)) return plain as Feature;
+  return Object.hasOwn(ALIASES, plain) ? ALIASES[plain] : undefined;
 }

@@ -80,14 +80,11 @@ export const DEFAULT_MODEL_NAME = "x86-64-v2";
 export function cpuModelOf(name: string, features: readonly string[]): CpuModel {
   const info = Object.hasOwn(MODELS, name) ? MODELS[name] : undefined;
   if (info === undefined) throw new UnknownCpuError("model", name, MODEL_NAMES);
-  const known = features.map((feature) => {
-    const found = FEATURE_NAMES.find((candidate) => candidate === feature);
-    if (found === undefined) throw new UnknownCpuError("feature", feature, FEATURE_NAMES);
-    return found;
-  });
+  const unknown = features.find((feature) => !Object.hasOwn(FEATURES, feature));
+  if (unknown !== undefined) throw new UnknownCpuError("feature", unknown, FEATURE_NAMES);
   return {
     name,
-    features: new Set(FEATURE_NAMES.filter((feature) => known.includes(feature))),
+    features: new Set(FEATURE_NAMES.filter((feature) => features.includes(feature))),
     vendor: "GenuineIntel",
     brand: info.brand ? `Bootwright ${name} processor` : "",
     signature: info.signature,
