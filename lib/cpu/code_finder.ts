@@ -92,6 +92,11 @@ export class CodeFinder {
     return block;
   }
 
+  /** True if it is known that the instruction at an offset in CS is no transfer: another one follows it in its block. */
+  startsPlainly(ip: number): boolean {
+    return this.#jumps.instructionsAt(this.#mode.linear(ip), this.#core.r.i32(S.MODE)) > 1;
+  }
+
   #blockAt(ip: number, linear: number): Block {
     const { r } = this.#core, key = this.#mode.blockKey, { codeMode, user } = this.#mode;
     const room = codeMode.code === 64 ? 2 ** 31 : r.segmentLimit(Seg.CS) - ip + 1;

@@ -69,6 +69,8 @@ export interface CpuCore {
   modeChanged(): void;
   /** CPL has changed, and nothing else that {@link modeChanged} is about. */
   levelChanged(): void;
+  /** EFLAGS.RF has been loaded by the running instruction, of which everything else is done. */
+  resumeFlagLoaded(): void;
   /** Stops for good until a reset: an exception could not be delivered (triple fault). */
   shutdown(): void;
   /** The physical address that reaches the board: without bit 20 while the A20 gate is closed. */

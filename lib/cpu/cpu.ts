@@ -329,6 +329,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#mode.updateLevel();
   }
 
+  resumeFlagLoaded(): void {
+    this.#loop.dropResumeFlag(this.instructions + 1);
+  }
+
   shutdown(): void {
     this.#loop.shutdown = true;
     this.#running.leaveAfterCurrent();

@@ -61,6 +61,8 @@ export class RunLoop {
   alignment = false;
   /** A region left an instruction, or the rest of the budget, to the interpreter. */
   #interpretNext = false;
+  /** RF was dropped before the instruction that begins when so many are done; -1 if that has not happened of late. */
+  #resumedAt = -1;
   /** The region that is being left was about to make an access that raises {@link #fault}. */
   #regionFaulted = false;
 
@@ -92,7 +94,7 @@ export class RunLoop {
       this.#updateAlignment();
       this.#endIdleShadow();
       if ((r.i32(S.EFLAGS) & (Flag.TF | Flag.RF)) !== 0 || r.i32(S.SHADOW) !== 0 || this.#debug.watchesCode) {
-        if (!this.#dropResumeFlag()) this.#step();
+        if (!this.#startResumed()) this.#step();
       } else {
         if (!this.#finder.linking && !this.#interpretNext && this.#resume()) continue;
         this.#execute(r.i32(S.BUDGET));
@@ -168,15 +170,40 @@ export class RunLoop {
    * RF keeps code breakpoints from the next instruction, and goes with it. Where there are none, it goes before the instruction,
    * if that cannot show the flag to anybody. Returns false if the instruction must be stepped.
    */
-  #dropResumeFlag(): boolean {
-    const r = this.#r, flags = r.i32(S.EFLAGS);
-    if ((flags & Flag.TF) !== 0 || r.i32(S.SHADOW) !== 0 || this.#debug.watchesCode) return false;
+  #startResumed(): boolean {
+    const r = this.#r;
+    if (!this.#mayDropResumeFlag()) return false;
+    const { instructions } = this.#clock;
+    if (!this.#interpretNext && this.dropResumeFlag(instructions) && this.#resume()) return true;
     const block = this.#find(r.ip);
     if (block === null) return true;
     if (!block.startsPlainly) return false;
-    r.setI32(S.EFLAGS, flags & ~Flag.RF);
+    this.#resumeAt(instructions);
     this.#execute(r.i32(S.BUDGET), block);
     return true;
+  }
+
+  #mayDropResumeFlag(): boolean {
+    return (this.#r.i32(S.EFLAGS) & Flag.TF) === 0 && this.#r.i32(S.SHADOW) === 0 && !this.#debug.watchesCode;
+  }
+
+  /** Drops RF for the next instruction, which begins when `instructions` are done, if it is known that it may. */
+  dropResumeFlag(instructions: number): boolean {
+    const may = this.#mayDropResumeFlag() && !this.#finder.linking && this.#finder.startsPlainly(this.#r.ip);
+    if (may) this.#resumeAt(instructions);
+    return may;
+  }
+
+  #resumeAt(instructions: number): void {
+    this.#r.setI32(S.EFLAGS, this.#r.i32(S.EFLAGS) & ~Flag.RF);
+    this.#resumedAt = instructions;
+  }
+
+  /** If the instruction for which RF was dropped has not been executed, the flag is there again. */
+  #restoreResumeFlag(): void {
+    if (this.#resumedAt < 0) return;
+    if (this.#clock.instructions === this.#resumedAt) this.#r.setI32(S.EFLAGS, this.#r.i32(S.EFLAGS) | Flag.RF);
+    this.#resumedAt = -1;
   }
 
   #debugTrap(): void {
@@ -231,6 +258,7 @@ export class RunLoop {
       r.setI32(S.FAULT, 0);
       // Delivery is no part of the instruction: a change of mode must not stop a run that has already come back.
       r.setI32(S.CURRENT, 0);
+      this.#restoreResumeFlag();
       if (fault === FROZEN + 1) return r.setI32(S.HALTED, 1);
       this.#deliverFault(fault - 1, r.i32(S.FAULT_CODE));
     } else if (exit === Exit.BAIL) {
@@ -241,6 +269,8 @@ export class RunLoop {
         this.#core.consume(-site.unfinished);
         this.#statistics.unfinishedInRegion(site.unfinished);
       }
+      r.setI32(S.CURRENT, 0);
+      this.#restoreResumeFlag();
       const faulted = this.#regionFaulted;
       this.#regionFaulted = false;
       this.#interpretNext = !site?.done && !faulted;
@@ -249,6 +279,7 @@ export class RunLoop {
     else if (exit === Exit.LOOKUP) this.#finder.lookedUp(r.i32(S.NEXT));
     else if (exit === Exit.STOP || exit === Exit.LEAVE) this.#running.abandon(this.#mode.wide);
     r.setI32(S.CURRENT, 0);
+    this.#restoreResumeFlag();
   }
 
   /** Delivers an exception of the instruction at RIP. */

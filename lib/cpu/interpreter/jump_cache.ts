@@ -1,12 +1,14 @@
 /** TypeScript's side of the jump cache: compiled code reads it, lookups fill it. */
-import { JUMP_CACHE } from "./layout.ts";
+import { HEADER, JUMP_CACHE } from "./layout.ts";
 
 /** Linear address → first record, each in one of two places; an entry counts only for the mode and mapping epoch it was made in. */
 export class JumpCache {
   readonly #words: Int32Array;
+  readonly #state: Int32Array;
 
   /** `state` is new: its zeros are empty entries, because no mode has the epoch 0. */
   constructor(state: WebAssembly.Memory) {
+    this.#state = new Int32Array(state.buffer);
     this.#words = new Int32Array(state.buffer, JUMP_CACHE.BASE, JUMP_CACHE.ENTRIES * 4);
   }
 
@@ -25,5 +27,16 @@ export class JumpCache {
     this.#words[word + 1] = high;
     this.#words[word + 2] = mode;
     this.#words[word + 3] = record;
+  }
+
+  /** How many instructions the block that `linear` leads to has in `mode`; 0 if it is not known. */
+  instructionsAt(linear: number, mode: number): number {
+    const words = this.#words, low = linear | 0, high = Math.floor(linear / 2 ** 32);
+    let word = (Math.imul(low, JUMP_CACHE.MULTIPLIER) >>> JUMP_CACHE.SHIFT) << 3;
+    for (const end = word + 8; word < end; word += JUMP_CACHE.ENTRY_BYTES >> 2) {
+      if (words[word] !== low || words[word + 1] !== high || words[word + 2] !== mode) continue;
+      return this.#state[(words[word + 3] + HEADER.COUNT) >> 2];
+    }
+    return 0;
   }
 }

@@ -200,6 +200,7 @@ export function returnUsually(core: CpuCore, bytes: number): boolean {
     r.setI32(S.CPL, level);
     core.levelChanged();
   }
+  if ((image & Flag.RF) !== 0) core.resumeFlagLoaded();
   return true;
 }
 
