@@ -88,10 +88,13 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
     const taken = this.loadAt(header, "i32");
     return this.let(this.loadAt(this.base(), "i32", S.BUDGET).add(taken).sub(position));
   }
-  #relativeTarget(index: number): Value {
-    const operand = this.operand(index);
-    const target = this.nextWide().add(this.field(REC.IMM, "i32").extendS());
-    return this.let(this.#truncate(target, operand.size));
+  /** Goes to the relative operand. */
+  #followRelative(index: number): void {
+    const { size } = this.operand(index),
+      straight = this.let(this.nextWide().add(this.field(REC.IMM, "i32").extendS()));
+    const target = this.let(this.#truncate(straight, size));
+    // The same code may lie at the end of one segment and amidst another one: a link from there does not count here.
+    this.#follow(target, REC.LINK, size === 16 ? straight.eq(target) : undefined);
   }
   #truncate(target: Value, operandSize: number): Value {
     if (operandSize === 16) return target.and(0xffff);
@@ -102,10 +105,10 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
     return this.#truncate(this.nextWide(), this.mode.code === 64 ? 64 : 32);
   }
   jumpRelative(index: number): void {
-    this.#follow(this.#relativeTarget(index), REC.LINK);
+    this.#followRelative(index);
   }
   branch(condition: Value, index: number): void {
-    this.if(condition, () => this.#follow(this.#relativeTarget(index), REC.LINK));
+    this.if(condition, () => this.#followRelative(index));
     this.#follow(this.let(this.#next()), REC.DISP);
   }
   jump(offset: Value): void {
@@ -144,10 +147,10 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
     target.emit(this.code);
     this.code.returnCall(isFlatCode(this.mode) ? this.linkage.jumpFlat : this.linkage.jumpSegmented);
   }
-  /** Goes to a block by the link in the record's field, if it is there. */
-  #follow(target: Value, field: number): void {
+  /** Goes to a block by the link in the record's field, if it is there, and counts. */
+  #follow(target: Value, field: number, counts?: Value): void {
     const link = this.let(this.field(field, "i32"));
-    this.if(link, () => this.#enter(link, target));
+    this.if(counts ? this.select(counts, link, Value.i32(0)) : link, () => this.#enter(link, target));
     this.#jumpCache(target, Value.local("i32", RECORD).add(field));
   }
   #enter(record: Value, target: Value): void {

@@ -23,6 +23,8 @@ export interface EndingHost {
   readonly leave: Label;
   /** The same if all state is stored. */
   readonly tail: Label;
+  /** Leaves 1 on the stack if mode and code segment are those that the region was entered with, else 0. */
+  isUnchanged(): void;
   /** Goes from the end of a node to an offset in CS, in the region or out of it. */
   goto(node: number, ip: number): void;
 }
@@ -51,7 +53,7 @@ export class Endings {
 
   /** After a system function, or what stands for it, has set RIP: on there, in the region if it is the next instruction. */
   transfer(node: number, last: RegionInstruction, calledHelper: boolean): void {
-    const { code, locals, region } = this.#host;
+    const { code, locals, region, isUnchanged } = this.#host;
     if (calledHelper) {
       locals.getState(S.LEAVE);
       code.unlikely();
@@ -72,9 +74,7 @@ export class Endings {
       code.get(locals.next);
       code.i64(BigInt(last.next));
       code.op(Op.I64_EQ);
-      locals.getState(S.MODE);
-      code.get(locals.mode);
-      code.op(Op.I32_EQ);
+      isUnchanged();
       code.op(Op.I32_AND);
       code.if(() => this.#host.goto(node, last.next));
       locals.flags.known = FlagTracker.IN_MEMORY;
@@ -84,9 +84,7 @@ export class Endings {
     code.get(locals.next);
     code.i64(MODE_CHANGED);
     code.op(Op.I64_XOR);
-    locals.getState(S.MODE);
-    code.get(locals.mode);
-    code.op(Op.I32_EQ);
+    isUnchanged();
     code.op(Op.SELECT);
     code.op(Op.RETURN);
   }

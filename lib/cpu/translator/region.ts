@@ -23,10 +23,14 @@ import { RegisterFlow } from "./register_flow.ts";
 import { ALL_XMM } from "./register_use.ts";
 import { type NodeWriter, StructuredWriter } from "./structure.ts";
 
+const CS = S.SEG + Seg.CS * SEG.SIZE;
+
 /** What to write. */
 export interface RegionPlan {
   readonly code: RegionCode;
   readonly mode: CodeMode;
+  /** Base of CS, where code is segmented. */
+  readonly base: number;
   /** It runs with the user's privilege. */
   readonly user: boolean;
   /** Offset in CS → address in the state memory of the word that equals S.MODE while the code of that page is known to be there. */
@@ -72,6 +76,8 @@ export class RegionWriter implements NodeWriter {
   /** Locals of dispatch nodes' selectors, by node. */
   readonly #selectors = new Map<number, number>();
   readonly #sites: Site[] = [];
+  /** Local: in segmented code, the limit of CS. */
+  readonly #limit: number;
   readonly #writer: StructuredWriter;
   #emitter!: RegionEmitter;
   #endings!: Endings;
@@ -94,6 +100,7 @@ export class RegionWriter implements NodeWriter {
     const wide = plan.mode.code === 64;
     this.#locals = new RegionLocals(this.#body, wide, this.#region, this.#registers, plan.linkage.flags);
     this.#flags = this.#locals.flags;
+    this.#limit = isFlatCode(plan.mode) ? -1 : this.#body.local("i32");
     this.#writer = new StructuredWriter(this.#body, this.#region.graph, this.#region.analysis, this);
   }
 
@@ -111,7 +118,7 @@ export class RegionWriter implements NodeWriter {
             this.#leave = leave;
             this.#emitter = this.#makeEmitter();
             this.#endings = this.#makeEndings(tail);
-            this.#checkLimit();
+            this.#checkSegment();
             this.#writer.write();
             code.op(Op.UNREACHABLE);
           });
@@ -165,23 +172,46 @@ export class RegionWriter implements NodeWriter {
       locals: this.#locals,
       leave: this.#leave,
       tail,
+      isUnchanged: () => this.#isUnchanged(),
       goto: (node, ip) => this.#goto(node, ip),
     });
   }
 
-  /** In segmented code, all of the region must lie within the code segment's limit. */
-  #checkLimit(): void {
-    const { mode, code: { blocks } } = this.#plan, code = this.#body;
+  /** In segmented code, the base must be the one that pages were found by, and all of the region must lie within the limit. */
+  #checkSegment(): void {
+    const { mode, base, code: { blocks } } = this.#plan, code = this.#body, locals = this.#locals;
     if (isFlatCode(mode)) return;
     let last = 0;
     for (const { instructions } of blocks) {
       for (const { ip, instruction } of instructions) last = Math.max(last, ip + instruction.length - 1);
     }
-    this.#locals.getState(S.SEG + Seg.CS * SEG.SIZE + SEG.LIMIT);
+    locals.getState(CS + SEG.LIMIT);
+    code.tee(this.#limit);
     code.i32(last | 0);
     code.op(Op.I32_LT_U);
+    locals.getState(CS + SEG.BASE);
+    code.i32(base | 0);
+    code.op(Op.I32_NE);
+    code.op(Op.I32_OR);
     code.unlikely();
     code.if(() => this.#bailAt(blocks[0].ip));
+  }
+
+  /** Is the mode, and in segmented code the code segment, the one that the region was entered with? Leaves 0 or 1 on the stack. */
+  #isUnchanged(): void {
+    const { mode, base } = this.#plan, code = this.#body, locals = this.#locals;
+    locals.getState(S.MODE);
+    code.get(locals.mode);
+    code.op(Op.I32_EQ);
+    if (isFlatCode(mode)) return;
+    locals.getState(CS + SEG.BASE);
+    code.i32(base | 0);
+    code.op(Op.I32_EQ);
+    code.op(Op.I32_AND);
+    locals.getState(CS + SEG.LIMIT);
+    code.get(this.#limit);
+    code.op(Op.I32_EQ);
+    code.op(Op.I32_AND);
   }
 
   // ---- sites

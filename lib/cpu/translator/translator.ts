@@ -279,6 +279,7 @@ export class Translator {
           code,
           mode,
           user: (key & ModeBit.USER) !== 0,
+          base: host.linear(0),
           slot,
           linkage,
           page,
