@@ -206,6 +206,17 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     }
   }
 
+  /** Makes the TLB entry for an access of a string instruction, if it may be made without asking; what it raises is left to the access. */
+  touch(linear: number, write: boolean): void {
+    try {
+      if (write) this.hostWrite(linear);
+      else this.hostRead(linear);
+    } catch (fault) {
+      if (fault !== this.#fault) throw fault;
+      this.#fault.notCanonical = false;
+    }
+  }
+
   /** After a system function: true if the run loop must look at something before the next instruction. */
   finishSystemFunction(): boolean {
     return this.#loop.mustTurn();

@@ -246,17 +246,21 @@ export interface Emitter {
    */
   helper(name: string, ...args: Value[]): Value;
   /**
-   * Calls a helper like {@link helper}, except in the usual case: `inPlace` does all that the helper would do there, after it
-   * has asked for everything that must hold (each condition an i32); what it has not changed yet the helper still finds. The
-   * run loop needs no turn afterwards. An emitter may leave the running code before this instruction instead of calling the
-   * helper, and have it interpreted. Not inside conditions.
+   * Calls a helper like {@link helper}, except in the usual case: `inPlace` does all that the helper would do there. It asks for
+   * everything that must hold (each condition an i32) before it changes anything, or where the instruction can start again: what
+   * it has not done yet the helper still finds. The run loop needs no turn afterwards. An emitter may leave the running code
+   * before this instruction instead of calling the helper, and have it interpreted. Not inside conditions.
    */
   usually(inPlace: (require: (condition: Value) => void) => void, name: string, ...args: Value[]): void;
+  /** How many instructions may still be executed behind this one, which ends a block: i32. */
+  remaining(): Value;
+  /** Counts `count` (i32) more instructions, of those that {@link remaining} gives. */
+  consume(count: Value): void;
   /** An i64 (or i32, unsigned) as f64, exact up to 2^53: how offsets and addresses reach helpers. */
   asNumber(value: Value): Value;
   /**
-   * Calls a function of the floating-point kernels by name; arguments and result as declared in its table. Kernels do not
-   * fault and see the state block only.
+   * Calls a function of the floating-point kernels, or of those for strings, by name; arguments and result as declared in its
+   * table. Kernels do not fault; the floating-point ones see the state block only.
    */
   kernel(name: string, ...args: Value[]): Value;
 }

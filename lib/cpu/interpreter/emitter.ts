@@ -195,6 +195,7 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
     const { code } = this;
     code.block((done) => {
       code.block((unusual) => {
+        this.setState(S.CURRENT, "i32", Value.local("i32", RECORD));
         inPlace((condition) => {
           condition.eqz().emit(code);
           code.brIf(unusual);
@@ -204,6 +205,12 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
       });
       this.helper(name, ...args);
     });
+  }
+  remaining(): Value {
+    return this.state(S.BUDGET, "i32");
+  }
+  consume(count: Value): void {
+    this.setState(S.BUDGET, "i32", this.state(S.BUDGET, "i32").sub(count));
   }
   slow(name: string, ...args: Value[]): Value {
     const callee = this.linkage.helper(name);

@@ -85,7 +85,7 @@ export class HandlerLibrary {
     this.#linkage = {
       ...linkage,
       kernel: (name) => {
-        this.#usesKernels = true;
+        this.#usesKernels ||= !imports.strings.has(name);
         return linkage.kernel(name);
       },
     };
@@ -205,7 +205,7 @@ function emitInstruction(code: Code, instruction: Instruction, mode: CodeMode, l
   const ending = endingOf(definition, instruction);
   if (ending === "none") e.dispatchNext();
   else if (ending === "exit") e.exit();
-  else if (ending === "transfer") e.transferred();
+  else if (ending === "transfer" || ending === "repeat") e.transferred();
 }
 
 function emitPseudo(code: Code, name: string, mode: CodeMode, linkage: Linkage): void {

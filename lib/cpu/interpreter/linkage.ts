@@ -41,6 +41,8 @@ export interface InnerLabels {
 export interface ImportTable {
   readonly helpers: ReadonlyMap<string, { args: readonly ValueType[]; result: ValueType | null }>;
   readonly kernels: ReadonlyMap<string, { args: readonly ValueType[]; result: ValueType | null }>;
+  /** Kernels that are there from the start. */
+  readonly strings: ReadonlyMap<string, { args: readonly ValueType[]; result: ValueType | null }>;
 }
 
 /** Locals of a handler: the state block and the record. */
@@ -72,6 +74,9 @@ export function linkModule(module: ModuleBuilder, imports: ImportTable): Linkage
   }
   for (const [name, type] of imports.kernels) {
     kernels.set(name, { ...type, index: module.importFunction("kernel", name, signature(type)) });
+  }
+  for (const [name, type] of imports.strings) {
+    kernels.set(name, { ...type, index: module.importFunction("strings", name, signature(type)) });
   }
   const find = (table: Map<string, Imported>, kind: string) => (name: string) => {
     const found = table.get(name);

@@ -6,6 +6,7 @@ import type { Helper } from "../helpers.ts";
 import type { CompileObserver } from "../options.ts";
 import { slowPaths } from "../slow_paths.ts";
 import { S } from "../state.ts";
+import { stringKernelModule, stringKernelTable } from "../string_kernels.ts";
 import { systemHelpers } from "../system/mod.ts";
 import "../semantics/mod.ts";
 import { HandlerLibrary, Pseudo } from "./handlers.ts";
@@ -34,7 +35,7 @@ function common(): Common {
     const kernels = new Map<string, { args: readonly ValueType[]; result: ValueType | null }>(
       Object.entries(kernelTable),
     );
-    const imports: ImportTable = { helpers: types, kernels };
+    const imports: ImportTable = { helpers: types, kernels, strings: new Map(Object.entries(stringKernelTable)) };
     const library = new HandlerLibrary(imports);
     shared = { imports, library, entry: new WebAssembly.Module(library.entryModule()) };
   }
@@ -75,7 +76,12 @@ export class HandlerRuntime {
     for (const [name, helper] of helpers) bound[name] = bind(cpu, helper, name in slowPaths);
     this.#instantiateKernels = () => new WebAssembly.Instance(kernelModule(), { env: { memory } }).exports;
     const env = { memory, handlers: this.#table };
-    this.#imports = { env, helper: bound, kernel: NO_KERNELS };
+    const touch = {
+      read: (linear: number) => cpu.touch(linear, false),
+      write: (linear: number) => cpu.touch(linear, true),
+    };
+    const strings = new WebAssembly.Instance(stringKernelModule(), { env, touch }).exports;
+    this.#imports = { env, helper: bound, kernel: NO_KERNELS, strings };
     this.regions = new RegionModules(common().imports, memory, this.#table, () => ({
       ...this.#importsWithKernels(),
       fill: {

@@ -18,7 +18,9 @@ export type Ending =
    */
   | "exit"
   /** Like "exit", but a helper has set RIP itself, or left it (far transfers, INT, IRET, SYSENTER, repeated strings …). */
-  | "transfer";
+  | "transfer"
+  /** Like "transfer", but the usual case without a helper goes on with the next instruction. */
+  | "repeat";
 
 /** A definition. */
 export interface Definition {

@@ -1,7 +1,4 @@
-/**
- * MOVS, STOS, LODS, SCAS and CMPS: one element without repeat prefix; with one, the whole run is a system function.
- * Intel SDM vol. 1, section 7.3.9.
- */
+/** MOVS, STOS, LODS, SCAS and CMPS without repeat prefix: one element. Intel SDM vol. 1, section 7.3.9. */
 import type { Emitter, SegmentRef, Size } from "../emit/emitter.ts";
 import { R } from "../state.ts";
 import { indexOffset, NAMED_SEGMENT } from "./operands.ts";
@@ -59,18 +56,4 @@ function compareOne(e: Emitter): void {
 
 const SINGLE = { movs: moveOne, stos: storeOne, lods: loadOne, scas: scanOne, cmps: compareOne };
 
-for (const [mnemonic, single] of Object.entries(SINGLE)) {
-  define(mnemonic, single);
-  // The repeated forms run in TypeScript, which moves RIP when the count is used up or the comparison ends the run.
-  define(`${mnemonic}.rep`, (e) => {
-    const { addressSize, repeat } = e.instruction;
-    e.helper(
-      `rep_${mnemonic}`,
-      e.i32(elementSize(e) / 8),
-      e.i32(addressSize),
-      e.segmentNumber(),
-      e.i32(repeat === "repne" ? 1 : 0),
-      e.asNumber(e.nextIp(e.mode.code)),
-    );
-  }, "transfer");
-}
+for (const [mnemonic, single] of Object.entries(SINGLE)) define(mnemonic, single);

@@ -43,6 +43,7 @@ export class DefinitionRig {
     const imports: ImportTable = {
       helpers: new Map(Object.entries(helpers)),
       kernels: new Map(Object.entries(kernelTable)),
+      strings: new Map(),
     };
     const linkage = linkModule(module, imports);
     const instructions = codes.map((bytes, i) => {

@@ -8,14 +8,10 @@
 import type { AccessSize } from "../../machine/types.ts";
 import { PAGE_SIZE } from "../../machine/memory.ts";
 import type { CpuCore } from "../core.ts";
-import { ModeBit, modeKey } from "../mode.ts";
 import { Flag, R, S, SEG, Seg, Vector } from "../state.ts";
 import { linearAddress } from "./descriptors.ts";
 import { checkPort } from "./io.ts";
 import { effectiveAddress, in64BitCode } from "./segments.ts";
-
-/** {@link S.MODE} of 32-bit code in flat segments. */
-const FLAT_32_MASK = 3 | ModeBit.FLAT, FLAT_32 = modeKey(32, 16, true, false) & FLAT_32_MASK;
 
 /** Bytes of one element. */
 export type ElementSize = 1 | 2 | 4 | 8;
@@ -142,8 +138,6 @@ class Run {
   addressSize = 16;
   segment: number = Seg.DS;
   backwards = false;
-  /** Upwards, with offsets of 32 bits that are linear addresses: no segment has to be asked. */
-  plain = false;
   /** REPNE: the comparing instructions go on while the elements differ. */
   repne = false;
   /** A comparison ended the run. */
@@ -190,8 +184,6 @@ function prepare(core: CpuCore, bytes: number, addressSize: number, segment: num
   run.addressSize = addressSize;
   run.segment = segment;
   run.backwards = (core.r.i32(S.EFLAGS) & Flag.DF) !== 0;
-  run.plain = addressSize === 32 && !run.backwards && segment < Seg.FS && segment !== Seg.CS &&
-    (core.r.i32(S.MODE) & FLAT_32_MASK) === FLAT_32;
   run.repne = repne !== 0;
   run.ended = false;
 }
@@ -246,29 +238,8 @@ function probeBoth(core: CpuCore, from: number, to: number, write: boolean): voi
   core.probe(to, run.bytes, write);
 }
 
-/** How many elements from a linear address on lie in its page. */
-function elementsInPage(linear: number, bytes: number): number {
-  const room = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
-  return room >> (31 - Math.clz32(bytes));
-}
-
-/** {@link moveStep} where {@link Run.plain}; 0 if that can do nothing at once. */
-function movePlainly(core: CpuCore, limit: number): number {
-  const { bytes } = run, { r } = core, from = r.get32(R.SI), to = r.get32(R.DI);
-  const count = Math.min(limit, elementsInPage(from, bytes), elementsInPage(to, bytes));
-  if (count <= 1) return 0;
-  const source = core.hostRead(from), destination = core.hostWrite(to);
-  if (source < 0 || destination < 0) return 0;
-  copyUp(core.bus.memory.bytes, source, destination, count * bytes, bytes);
-  r.set32(R.SI, from + count * bytes);
-  r.set32(R.DI, to + count * bytes);
-  return count;
-}
-
 function moveStep(core: CpuCore, limit: number): number {
   const { bytes, backwards } = run;
-  const moved = run.plain ? movePlainly(core, limit) : 0;
-  if (moved > 0) return moved;
   const from = run.sourceAddress(core), to = run.destinationAddress(core, true);
   const count = run.destinationStretch(core, to, true, run.sourceStretch(core, from, limit));
   if (count > 1) {
@@ -289,27 +260,8 @@ function moveStep(core: CpuCore, limit: number): number {
   return 1;
 }
 
-/** {@link storeStep} where {@link Run.plain} for elements whose bytes are all equal; 0 if that can do nothing at once. */
-function storePlainly(core: CpuCore, limit: number): number {
-  const { bytes } = run, { r } = core, to = r.get32(R.DI), low = r.get8(R.AX);
-  if (
-    bytes === 8 || (bytes === 4 && r.i32(S.GPR) !== Math.imul(low, 0x0101_0101)) ||
-    (bytes === 2 && r.get8(R.AX, true) !== low)
-  ) {
-    return 0;
-  }
-  const count = Math.min(limit, elementsInPage(to, bytes));
-  const host = count > 1 ? core.hostWrite(to) : -1;
-  if (host < 0) return 0;
-  core.bus.memory.bytes.fill(low, host, host + count * bytes);
-  r.set32(R.DI, to + count * bytes);
-  return count;
-}
-
 function storeStep(core: CpuCore, limit: number): number {
   const { bytes, backwards } = run;
-  const stored = run.plain ? storePlainly(core, limit) : 0;
-  if (stored > 0) return stored;
   const to = run.destinationAddress(core, true), value = accumulator(core, bytes);
   const count = run.destinationStretch(core, to, true, limit);
   const host = count > 1 ? core.hostWrite(to) : -1;

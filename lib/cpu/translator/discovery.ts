@@ -86,6 +86,8 @@ const JUMPS: Readonly<Record<string, Flow>> = { jmp: "jump", call: "call", ret: 
 function flowOf(definition: Definition, instruction: Instruction): Flow {
   const ending = endingOf(definition, instruction);
   if (ending === "none") return "next";
+  // Without the system function, which regions leave to the interpreter, execution goes on behind the instruction.
+  if (ending === "repeat") return "exit";
   if (ending !== "jump") return ending;
   if (instruction.mnemonic === "pause") return "stall";
   const direct = instruction.operands[0]?.kind === "rel";

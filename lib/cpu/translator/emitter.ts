@@ -234,6 +234,13 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
     inPlace((condition) => this.bailIf(condition.eqz()));
     this.#inPlace = true;
   }
+  remaining(): Value {
+    return this.let(new Value("i32", (code) => code.get(this.context.budget)));
+  }
+  consume(count: Value): void {
+    this.remaining().sub(count).emit(this.code);
+    this.code.set(this.context.budget);
+  }
   protected kernelFunction(name: string): Callee {
     return this.context.kernel(name);
   }

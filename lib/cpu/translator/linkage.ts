@@ -37,7 +37,7 @@ export interface RegionLinkage {
  * The beginning of a region module, and what its regions call: kernels and helpers are imported when they are asked for. `pages` is
  * the size of the memory in units of 64 KiB: V8 keeps base and size of a memory that cannot grow over calls.
  */
-export function regionTemplate({ kernels, helpers }: ImportTable, pages: number): {
+export function regionTemplate({ kernels, helpers, strings }: ImportTable, pages: number): {
   module: ModuleBuilder;
   linkage: (mode: CodeMode) => RegionLinkage;
 } {
@@ -75,7 +75,9 @@ export function regionTemplate({ kernels, helpers }: ImportTable, pages: number)
       return found;
     };
   };
-  const kernel = importer("kernel", kernels), helper = importer("helper", helpers);
+  const floating = importer("kernel", kernels), string = importer("strings", strings);
+  const kernel = (name: string) => strings.has(name) ? string(name) : floating(name);
+  const helper = importer("helper", helpers);
   const regionType = module.type(REGION_SIGNATURE);
   const linkage = (mode: CodeMode) => ({
     regionType,

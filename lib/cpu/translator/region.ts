@@ -151,6 +151,7 @@ export class RegionWriter implements NodeWriter {
       registers: locals.registers,
       steady: locals.steady,
       x87: locals.x87,
+      budget: locals.budget,
       linkage: linkage.accesses,
       bailLabel: this.#bail,
       kernel: linkage.kernel,

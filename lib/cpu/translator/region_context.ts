@@ -39,6 +39,8 @@ export interface RegionContext {
   storeVectors(): void;
   loadVectors(mask: number): void;
   readonly linkage: AccessLinkage;
+  /** Local: what is left of the budget behind the current block. */
+  readonly budget: number;
   /** The way out before the current instruction; takes the number of the place. */
   readonly bailLabel: Label;
   kernel(name: string): Imported;

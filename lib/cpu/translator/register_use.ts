@@ -94,8 +94,9 @@ function numberOf({ file, reg }: RegisterOperand): number {
 
 /** The registers that an instruction touches. */
 export function registerUse(instruction: Instruction): RegisterUse {
-  const { mnemonic, operands } = instruction;
-  const implicit = (Object.hasOwn(IMPLICIT, mnemonic) ? IMPLICIT[mnemonic] : 0) | (learned.get(mnemonic) ?? 0);
+  const { mnemonic, operands, repeat } = instruction;
+  const implicit = (Object.hasOwn(IMPLICIT, mnemonic) ? IMPLICIT[mnemonic] : 0) | (learned.get(mnemonic) ?? 0) |
+    (repeat === "" ? 0 : COUNT);
   let touched = implicit, written = implicit;
   if (mnemonic === "imul" && operands.length === 1) touched = written |= PAIR;
   operands.forEach((operand, i) => {
