@@ -1,6 +1,7 @@
 /** The DSDT: the board as the operating system is told about it. Source: ACPI specification 5.0; device identifiers: PNP0xxx list. */
 import {
   type Aml,
+  amlBytes,
   and,
   ARG0,
   buffer,
@@ -11,6 +12,7 @@ import {
   device,
   dma,
   eisaId,
+  END_TAG,
   findSetRightBit,
   integer,
   ioPorts,
@@ -28,7 +30,6 @@ import {
   resources,
   returns,
   scope,
-  sequence,
   sharedIrqs,
   shiftLeft,
   store,
@@ -60,7 +61,7 @@ const ISA_DEVICES: readonly (readonly [name: string, id: string, resources: read
 /** The definition block's terms. */
 export function dsdtTerms(hasFloppy: boolean): Uint8Array {
   const devices = ISA_DEVICES.filter(([name]) => name !== "FDC0" || hasFloppy);
-  return Uint8Array.from(sequence(
+  return amlBytes(
     // Soft-off is sleep type 0.
     named("\\_S5", packageOf(integer(0), integer(0), integer(0), integer(0))),
     scope(
@@ -88,7 +89,7 @@ export function dsdtTerms(hasFloppy: boolean): Uint8Array {
       ),
       ...LINKS.map(linkDevice),
     ),
-  ));
+  );
 }
 
 function hostBridgeResources(): Aml {
@@ -133,7 +134,7 @@ function linkDevice(name: string, pirq: number): Aml {
     method(
       "_CRS",
       0,
-      named("BUF0", buffer([...sharedIrqs(0), 0x79, 0x00])),
+      named("BUF0", buffer(sharedIrqs(0) + END_TAG)),
       createWordField(path("BUF0"), 1, "IRQW"),
       when(
         not(and(field, integer(DISABLED))),

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { acpiTables, rootPointer } from "./acpi.ts";
-import { buffer, integer, packageOf, path } from "./aml.ts";
+import { buffer, integer, packageOf, path, raw } from "./aml.ts";
 import { mpTable } from "./mp_table.ts";
 import { pirTable } from "./pir.ts";
 import { smbiosTable } from "./smbios.ts";
@@ -11,12 +11,13 @@ const text = (bytes: Uint8Array, at: number, length: number) => String.fromCharC
 const word32 = (bytes: Uint8Array, at: number) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(at, true);
 
 Deno.test("AML: names, integers and packages are encoded in their shortest form", () => {
-  assertEquals(path("\\_SB.PCI0"), [0x5c, 0x2e, 0x5f, 0x53, 0x42, 0x5f, 0x50, 0x43, 0x49, 0x30]);
-  assertEquals(path("ISA"), [0x49, 0x53, 0x41, 0x5f]);
-  assertEquals([integer(0), integer(1), integer(2), integer(0x1234)], [[0], [1], [0x0a, 2], [0x0b, 0x34, 0x12]]);
-  assertEquals(packageOf(integer(0), integer(5)), [0x12, 5, 2, 0, 0x0a, 5]);
-  const long = buffer(new Array<number>(100).fill(0));
-  assertEquals(long.slice(0, 3), [0x11, 0x40 | (104 & 15), 104 >> 4]);
+  assertEquals(path("\\_SB.PCI0"), raw(0x5c, 0x2e, 0x5f, 0x53, 0x42, 0x5f, 0x50, 0x43, 0x49, 0x30));
+  assertEquals(path("ISA"), raw(0x49, 0x53, 0x41, 0x5f));
+  assertEquals(integer(0) + integer(1) + integer(2) + integer(0x1234), raw(0, 1, 0x0a, 2, 0x0b, 0x34, 0x12));
+  assertEquals(integer(0x12345678) + integer(2 ** 32), raw(0x0c, 0x78, 0x56, 0x34, 0x12, 0x0e, 0, 0, 0, 0, 1, 0, 0, 0));
+  assertEquals(packageOf(integer(0), integer(5)), raw(0x12, 5, 2, 0, 0x0a, 5));
+  const long = buffer("\0".repeat(100));
+  assertEquals(long.slice(0, 3), raw(0x11, 0x40 | (104 & 15), 104 >> 4));
   assertEquals(long.length, 105);
 });
 
