@@ -4,6 +4,7 @@ import type { AccessSize, PortClaim, PortHandler, PortSpace } from "./types.ts";
 const PORTS = 0x10000;
 
 interface Claim {
+  readonly slot: number;
   readonly base: number;
   readonly count: number;
   readonly handler: PortHandler;
@@ -12,7 +13,10 @@ interface Claim {
 
 /** The I/O port space of one machine. */
 export class IoPorts implements PortSpace {
-  readonly #owners: (Claim | undefined)[] = new Array(PORTS).fill(undefined);
+  /** By port: where in {@link #slots} its claim is. */
+  readonly #owners = new Uint16Array(PORTS);
+  /** Claims by number; 0 is nobody's. */
+  readonly #slots: (Claim | undefined)[] = [undefined];
   /** All claims in the order in which they were made, so that releasing one uncovers what it replaced. */
   readonly #claims: Claim[] = [];
 
@@ -23,15 +27,17 @@ export class IoPorts implements PortSpace {
    */
   claim(base: number, count: number, handler: PortHandler, widest: AccessSize = 1): PortClaim {
     if (base < 0 || count < 1 || base + count > PORTS) throw new RangeError(`ports ${base}+${count} do not exist`);
-    const claim: Claim = { base, count, handler, widest };
+    const free = this.#slots.indexOf(undefined, 1), slot = free < 0 ? this.#slots.length : free;
+    const claim: Claim = { slot, base, count, handler, widest };
+    this.#slots[slot] = claim;
     this.#claims.push(claim);
-    this.#owners.fill(claim, base, base + count);
+    this.#owners.fill(slot, base, base + count);
     return { release: () => this.#release(claim) };
   }
 
   /** Reads `size` bytes from `port`; ports that nobody claims read all ones. */
   read(port: number, size: AccessSize): number {
-    const claim = this.#owners[port];
+    const claim = this.#slots[this.#owners[port]];
     if (claim !== undefined && size <= claim.widest && port + size <= claim.base + claim.count) {
       const value = claim.handler.read(port, size);
       // A narrow access to a wide register sees its low bytes.
@@ -46,7 +52,7 @@ export class IoPorts implements PortSpace {
 
   /** Writes `size` bytes to `port`; writes to ports that nobody claims are lost. */
   write(port: number, value: number, size: AccessSize): void {
-    const claim = this.#owners[port];
+    const claim = this.#slots[this.#owners[port]];
     if (claim !== undefined && size <= claim.widest && port + size <= claim.base + claim.count) {
       claim.handler.write(port, value, size);
     } else if (size !== 1) {
@@ -61,9 +67,11 @@ export class IoPorts implements PortSpace {
     const index = this.#claims.indexOf(claim);
     if (index < 0) return;
     this.#claims.splice(index, 1);
+    this.#slots[claim.slot] = undefined;
     for (let port = claim.base; port < claim.base + claim.count; port++) {
-      if (this.#owners[port] !== claim) continue;
-      this.#owners[port] = this.#claims.findLast((other) => port >= other.base && port < other.base + other.count);
+      if (this.#owners[port] !== claim.slot) continue;
+      const under = this.#claims.findLast((other) => port >= other.base && port < other.base + other.count);
+      this.#owners[port] = under?.slot ?? 0;
     }
   }
 }
