@@ -63,7 +63,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#mode = new ProcessorMode(this.r);
     this.#statistics = new RunStatistics(state);
     this.#runtime = new HandlerRuntime(this, state);
-    this.#running = new RunningCode(this.r, state, this.#runtime.leaveSlot);
+    this.#running = new RunningCode(this.r, state, this.#runtime.library.leaveSlot);
     this.#clock = new InstructionClock(this.r, this.#running);
     this.#blocks = new BlockCache(
       this.#runtime.library,

@@ -19,7 +19,7 @@ export class BlockRecords {
     this.#library = library;
     this.#view = new DataView(state.buffer);
     this.#state = new Uint8Array(state.buffer);
-    this.#leaveSlot = library.pseudoSlot(Pseudo.LEAVE, { code: 32, stack: 32, flat: true });
+    this.#leaveSlot = library.leaveSlot;
   }
 
   /**

@@ -63,7 +63,7 @@ class HandlerGroup {
 
 /** Most handlers of a packed function: compiling it takes more than proportionally longer. */
 const GROUP_SLOTS = 512;
-/** Table slots of the groups, one for each key of a code mode; forms that come later have slots behind these. */
+/** Table slots of all the groups that there can be, one for each code mode; forms that come later have slots behind these. */
 const OVERFLOW_SLOTS = GROUP_SLOTS * (ModeBit.CODE_MODE + 1);
 /** Fewest new handlers for which a group is packed. */
 const FIRST_PACK = 40;
@@ -79,6 +79,11 @@ export class HandlerLibrary {
   #count = 0;
   #usesKernels = false;
   #nextOverflowSlot = OVERFLOW_SLOTS;
+  /**
+   * Slot of the handler that returns to the run loop before its instruction: one of the mode in which machines start, so that
+   * it is compiled with their first handlers.
+   */
+  readonly leaveSlot: number;
 
   constructor(imports: ImportTable) {
     const linkage = linkModule(this.#template, imports);
@@ -89,6 +94,7 @@ export class HandlerLibrary {
         return linkage.kernel(name);
       },
     };
+    this.leaveSlot = this.pseudoSlot(Pseudo.LEAVE, { code: 16, stack: 16, flat: false });
   }
 
   /** Number of handlers: a machine that has seen fewer must look at {@link modules} before it runs. */
@@ -96,9 +102,10 @@ export class HandlerLibrary {
     return this.#count;
   }
 
-  /** Table slots that may be in use. */
+  /** Table slots that may be in use: more by a group's at a time. */
   get slots(): number {
-    return this.#nextOverflowSlot;
+    if (this.#nextOverflowSlot === OVERFLOW_SLOTS) return this.#groups.size * GROUP_SLOTS;
+    return Math.ceil(this.#nextOverflowSlot / GROUP_SLOTS) * GROUP_SLOTS;
   }
 
   /** The slot of the handler for an instruction's form. */
@@ -106,7 +113,7 @@ export class HandlerLibrary {
     const key = formKey(instruction, mode);
     const known = this.#slots.get(key);
     if (known !== undefined) return known;
-    const form = structuredClone(instruction);
+    const form = { ...instruction, operands: instruction.operands.map((operand) => ({ ...operand })) };
     return this.#make(key, mode, (code, linkage) => emitInstruction(code, form, mode, linkage));
   }
 
@@ -133,7 +140,7 @@ export class HandlerLibrary {
   #group(mode: CodeMode): HandlerGroup {
     const key = modeKey(mode.code, mode.stack, mode.flat, false);
     let group = this.#groups.get(key);
-    if (!group) this.#groups.set(key, group = new HandlerGroup(key * GROUP_SLOTS, mode));
+    if (!group) this.#groups.set(key, group = new HandlerGroup(this.#groups.size * GROUP_SLOTS, mode));
     return group;
   }
 
@@ -157,33 +164,6 @@ export class HandlerLibrary {
       group.modules.push(this.#module(group.all, define));
     } else if (early.length > 0) group.modules.push(this.#module(early, (module) => defineEach(module, early)));
     group.pending = [];
-  }
-
-  /**
-   * The module through which TypeScript enters compiled code: `enter(cpu, record)` starts a record's handler, `resumeFlat(cpu)`
-   * and `resumeSegmented(cpu)` go on at RIP if the jump cache knows the block there, and return with Exit.LOOKUP if not.
-   */
-  entryModule(): Uint8Array<ArrayBuffer> {
-    const module = this.#template.fork(), linkage = this.#linkage;
-    const enter = new Code(2);
-    enter.get(0);
-    enter.get(1);
-    enter.get(1);
-    enter.memory(Op.I32_LOAD, REC.SLOT);
-    enter.returnCallIndirect(linkage.handlerType);
-    module.export("enter", module.function(HANDLER_SIGNATURE, enter));
-    for (
-      const [name, jump] of [["resumeFlat", linkage.jumpFlat], ["resumeSegmented", linkage.jumpSegmented]] as const
-    ) {
-      const resume = new Code(1);
-      resume.get(CPU);
-      resume.i32(0);
-      resume.get(CPU);
-      resume.memory(Op.I64_LOAD, S.RIP);
-      resume.returnCall(jump);
-      module.export(name, module.function({ parameters: ["i32"], results: [] }, resume));
-    }
-    return module.toBytes();
   }
 
   #module(handlers: readonly Handler[], define: (module: ModuleBuilder) => void): HandlerModule {
@@ -227,6 +207,34 @@ const PSEUDO_INSTRUCTION: Instruction = {
   lock: false,
   repeat: "",
 };
+
+/**
+ * The module through which TypeScript enters compiled code: `enter(cpu, record)` starts a record's handler, `resumeFlat(cpu)`
+ * and `resumeSegmented(cpu)` go on at RIP if the jump cache knows the block there, and return with Exit.LOOKUP if not.
+ */
+export function entryModule(): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder(), linkage = linkModule(module, NO_IMPORTS);
+  const enter = new Code(2);
+  enter.get(0);
+  enter.get(1);
+  enter.get(1);
+  enter.memory(Op.I32_LOAD, REC.SLOT);
+  enter.returnCallIndirect(linkage.handlerType);
+  module.export("enter", module.function(HANDLER_SIGNATURE, enter));
+  for (const [name, jump] of [["resumeFlat", linkage.jumpFlat], ["resumeSegmented", linkage.jumpSegmented]] as const) {
+    const resume = new Code(1);
+    resume.get(CPU);
+    resume.i32(0);
+    resume.get(CPU);
+    resume.memory(Op.I64_LOAD, S.RIP);
+    resume.returnCall(jump);
+    module.export(name, module.function({ parameters: ["i32"], results: [] }, resume));
+  }
+  return module.toBytes();
+}
+
+/** No functions: going from block to block takes none. */
+const NO_IMPORTS: ImportTable = { helpers: new Map(), kernels: new Map(), strings: new Map() };
 
 function operandKey(operand: Operand, mode: CodeMode): string {
   switch (operand.kind) {

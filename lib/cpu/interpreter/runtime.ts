@@ -9,7 +9,7 @@ import { S } from "../state.ts";
 import { stringKernelModule, stringKernelTable } from "../string_kernels.ts";
 import { systemHelpers } from "../system/mod.ts";
 import "../semantics/mod.ts";
-import { HandlerLibrary, Pseudo } from "./handlers.ts";
+import { entryModule, HandlerLibrary } from "./handlers.ts";
 import { CPU_BASE } from "./layout.ts";
 import type { ImportTable } from "./linkage.ts";
 import { REGION_SLOTS, RegionModules } from "../translator/modules.ts";
@@ -36,8 +36,7 @@ function common(): Common {
       Object.entries(kernelTable),
     );
     const imports: ImportTable = { helpers: types, kernels, strings: new Map(Object.entries(stringKernelTable)) };
-    const library = new HandlerLibrary(imports);
-    shared = { imports, library, entry: new WebAssembly.Module(library.entryModule()) };
+    shared = { imports, library: new HandlerLibrary(imports), entry: new WebAssembly.Module(entryModule()) };
   }
   return shared;
 }
@@ -56,9 +55,7 @@ export class HandlerRuntime {
   /** Functions of regions, by slot. */
   readonly regions: RegionModules;
   readonly library: HandlerLibrary = common().library;
-  /** Slot of the handler that returns to the run loop before its instruction. */
-  readonly leaveSlot: number;
-  readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS.FIRST });
+  readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: this.library.slots });
   readonly #imports: WebAssembly.Imports;
   #kernels: WebAssembly.Exports | undefined;
   readonly #instantiateKernels: () => WebAssembly.Exports;
@@ -71,7 +68,6 @@ export class HandlerRuntime {
 
   constructor(cpu: Cpu, memory: WebAssembly.Memory) {
     this.#observer = cpu.options.compileObserver;
-    this.leaveSlot = this.library.pseudoSlot(Pseudo.LEAVE, { code: 32, stack: 32, flat: true });
     const bound: Record<string, Bound> = {};
     for (const [name, helper] of helpers) bound[name] = bind(cpu, helper, name in slowPaths);
     this.#instantiateKernels = () => new WebAssembly.Instance(kernelModule(), { env: { memory } }).exports;
@@ -115,7 +111,9 @@ export class HandlerRuntime {
   }
 
   #instantiate(): void {
-    if (this.library.slots > REGION_SLOTS.FIRST) throw new RangeError("more instruction forms than slots for handlers");
+    const { slots } = this.library;
+    if (slots > REGION_SLOTS.FIRST) throw new RangeError("more instruction forms than slots for handlers");
+    if (slots > this.#table.length) this.#table.grow(slots - this.#table.length);
     this.#observer?.begin();
     for (const { id, module, usesKernels } of this.library.modules(this.#lastModule)) {
       new WebAssembly.Instance(module, usesKernels ? this.#importsWithKernels() : this.#imports);

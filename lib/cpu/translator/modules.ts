@@ -47,7 +47,7 @@ export class RegionModules {
 
   #link(): WebAssembly.Imports {
     const outside = this.#outside();
-    this.#table.grow(REGION_SLOTS.COUNT);
+    this.#table.grow(REGION_SLOTS.FIRST + REGION_SLOTS.COUNT - this.#table.length);
     shared ??= new WebAssembly.Module(sharedModule());
     return { ...outside, shared: new WebAssembly.Instance(shared, outside).exports };
   }
