@@ -55,7 +55,10 @@ class Reader {
   }
 }
 
-/** The exported functions' signatures, as source text. Rejects modules with static data, which would overwrite the state memory. */
+/**
+ * The exported functions' signatures, as source text. Rejects modules with static data, which would overwrite the state
+ * memory.
+ */
 function signatures(bytes: Uint8Array): string[] {
   const reader = new Reader(bytes);
   reader.at = 8;

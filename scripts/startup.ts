@@ -1,4 +1,7 @@
-/** `deno task startup [RUNS]`: time from `deno run` to a guest's first instruction. The first run, which fills Deno's caches, is left out. */
+/**
+ * `deno task startup [RUNS]`: time from `deno run` to a guest's first instruction. The first run, which fills Deno's
+ * caches, is left out.
+ */
 import { median } from "./lib/bench_statistics.ts";
 import { runScript, wholeNumber } from "./lib/command_line.ts";
 import { timeToFirstInstruction } from "./lib/startup.ts";

@@ -54,7 +54,10 @@ export function saveRegisters(r: Registers): Record<string, unknown> {
   return saved;
 }
 
-/** Puts a saved state back. Throws a TypeError that names the field if one is missing or has another shape; then nothing has changed. */
+/**
+ * Puts a saved state back. Throws a TypeError that names the field if one is missing or has another shape; then nothing
+ * has changed.
+ */
 export function loadRegisters(r: Registers, saved: Record<string, unknown>): void {
   if (typeof saved.eflags !== "number") throw new TypeError("cpu.eflags: expected a number");
   for (const { name, count, bytes } of FIELDS) {

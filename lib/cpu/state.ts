@@ -60,7 +60,10 @@ export const S = {
   LEAVE: 0x0f8,
   /** The interrupt line is high, i32 0 or 1. */
   INTERRUPT_LINE: 0xa00,
-  /** Epochs of the mapping of the supervisor's and of the user's code, as the upper bits of {@link S.MODE} have them, i32 each. */
+  /**
+   * Epochs of the mapping of the supervisor's and of the user's code, as the upper bits of {@link S.MODE} have them,
+   * i32 each.
+   */
   EPOCHS: 0xa04,
   /**
    * Time during a run, as 64-bit floats: cycles since power-on at the run's end, if it uses up its budget, and what
@@ -169,7 +172,10 @@ export const SEG = {
   SELECTOR: 32,
   /** Limit in bytes (granularity applied), u32. */
   LIMIT: 36,
-  /** Descriptor bytes 5 and 6 high nibble as in bits 8–23 of its second dword, shifted right by 8: type, S, DPL, P, AVL, L, D/B, G. */
+  /**
+   * Descriptor bytes 5 and 6 high nibble as in bits 8–23 of its second dword, shifted right by 8: type, S, DPL, P, AVL,
+   * L, D/B, G.
+   */
   ACCESS: 40,
   /** 1 if the register holds a usable descriptor, 0 if null or invalid. */
   VALID: 44,

@@ -132,7 +132,10 @@ function readWith(font: GlyphFont, dots: Dots, paper: number): Reading {
   return { grid: { columns, rows, cellWidth, cellHeight, lines, foregrounds, backgrounds }, score };
 }
 
-/** The one or two colours of a cell, the background first; null if there are more. The background is `paper`, or the commoner one. */
+/**
+ * The one or two colours of a cell, the background first; null if there are more. The background is `paper`, or the
+ * commoner one.
+ */
 function cellColors({ colors, width }: Dots, origin: number, height: number, paper: number): [number, number] | null {
   const first = colors[origin];
   let second = first, seconds = 0;

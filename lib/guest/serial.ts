@@ -69,7 +69,10 @@ export class Serial {
     }).finally(() => transcript.listeners.delete(look));
   }
 
-  /** Sends text (as UTF-8) or bytes to the guest, and runs it until it has received them. A line end is what you write: terminals send `\r`, shells take `\n`, too. */
+  /**
+   * Sends text (as UTF-8) or bytes to the guest, and runs it until it has received them. A line end is what you write:
+   * terminals send `\r`, shells take `\n`, too.
+   */
   async write(data: string | Uint8Array, options: WaitOptions = {}): Promise<void> {
     checkOptions(options, WAIT_OPTIONS, "write");
     const input = this.#context.machine.serials[this.index];

@@ -123,7 +123,10 @@ export abstract class TextView {
     return new Locator(this.context, this, pattern);
   }
 
-  /** Runs the guest until nothing has changed for a while ({@link StillOptions.for}). The blinking of cursor and characters does not count. */
+  /**
+   * Runs the guest until nothing has changed for a while ({@link StillOptions.for}). The blinking of cursor and
+   * characters does not count.
+   */
   waitForStill(options: StillOptions = {}): Promise<void> {
     checkOptions(options, [...WAIT_OPTIONS, "for"], "waitForStill");
     const still = parseDuration(options.for ?? "500ms", "for");

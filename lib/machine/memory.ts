@@ -26,7 +26,10 @@ export const FrameFlag = {
 
 /** Told about changes that invalidate what a processor derived from memory. */
 export interface MemoryWatcher {
-  /** A frame whose flags are not 0 is being written: `length` bytes at `offset` within host frame `frame`. Called after the bytes changed. */
+  /**
+   * A frame whose flags are not 0 is being written: `length` bytes at `offset` within host frame `frame`. Called after
+   * the bytes changed.
+   */
   written(frame: number, offset: number, length: number): void;
   /** The physical map changed: drop every cached translation. */
   remapped(): void;
@@ -77,7 +80,10 @@ export class PhysicalMemory implements DmaMemory {
 
   // Pages below 4 GiB by table, because the hole and the legacy area are irregular; above that there is only RAM.
   readonly #kind = new Uint8Array(FOUR_GIB / PAGE_SIZE);
-  /** By page of RAM and ROM: its host frame less its own number, one value for all that is mapped at once. Of MMIO: the handler. */
+  /**
+   * By page of RAM and ROM: its host frame less its own number, one value for all that is mapped at once. Of MMIO: the
+   * handler.
+   */
   readonly #place = new Int32Array(FOUR_GIB / PAGE_SIZE);
   readonly #handlers: MmioHandler[] = [];
   #highRamFrame = 0;

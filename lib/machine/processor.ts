@@ -41,7 +41,10 @@ export interface ProcessorBus {
   ioWrite(port: number, value: number, size: AccessSize): void;
   /** The interrupt acknowledge cycle: returns the vector that the local APIC or the 8259 pair gives. */
   acknowledge(): number;
-  /** Guest time in nanoseconds is not visible here; RDTSC counts this: cycles since power-on, exact to the current instruction. */
+  /**
+   * Guest time in nanoseconds is not visible here; RDTSC counts this: cycles since power-on, exact to the current
+   * instruction.
+   */
   timestamp(): number;
   /** How {@link timestamp} follows from {@link Processor.cycles}; does not change while {@link Processor.run} runs. */
   readonly timeScale: TimeScale;

@@ -8,7 +8,10 @@
 /** Width of one bus access in bytes. */
 export type AccessSize = 1 | 2 | 4;
 
-/** Values that a device's `state` may hold: numbers, strings, booleans, null, bigints, typed arrays, arrays and plain records of these. */
+/**
+ * Values that a device's `state` may hold: numbers, strings, booleans, null, bigints, typed arrays, arrays and plain
+ * records of these.
+ */
 export type StateValue =
   | number
   | bigint
@@ -51,7 +54,10 @@ export interface PortHandler {
   write(port: number, value: number, size: AccessSize): void;
 }
 
-/** Handles a range of physical memory that is not plain RAM or ROM. 64-bit guest accesses arrive as two 32-bit ones, low half first. */
+/**
+ * Handles a range of physical memory that is not plain RAM or ROM. 64-bit guest accesses arrive as two 32-bit ones, low
+ * half first.
+ */
 export interface MmioHandler {
   read(address: number, size: AccessSize): number;
   write(address: number, value: number, size: AccessSize): void;
@@ -93,7 +99,10 @@ export interface Clock {
   cancel(device: string, event: string): void;
 }
 
-/** Guest-physical memory as bus masters see it: RAM, ROM (writes ignored) and device memory. Addresses are physical, below 2^52. */
+/**
+ * Guest-physical memory as bus masters see it: RAM, ROM (writes ignored) and device memory. Addresses are physical,
+ * below 2^52.
+ */
 export interface DmaMemory {
   /** Reads `target.length` bytes starting at `address`. Addresses without memory read 0xFF. */
   read(address: number, target: Uint8Array): void;

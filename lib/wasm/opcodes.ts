@@ -1,4 +1,7 @@
-/** Opcodes of the WebAssembly instructions that the code generator uses. Source: core specification 2.0, section 5.4, and the tail-call proposal. */
+/**
+ * Opcodes of the WebAssembly instructions that the code generator uses. Source: core specification 2.0, section 5.4,
+ * and the tail-call proposal.
+ */
 
 /** Value types, as encoded. */
 export const Type = { I32: 0x7f, I64: 0x7e, F32: 0x7d, F64: 0x7c, V128: 0x7b, FUNCREF: 0x70 } as const;

@@ -14,7 +14,10 @@ export interface CommandLine extends Pick<ParseOptions, "string" | "boolean" | "
   readonly usage: string;
 }
 
-/** Parses a command line; positional arguments are in `_`. Throws a {@link UsageError} for what the script does not understand. */
+/**
+ * Parses a command line; positional arguments are in `_`. Throws a {@link UsageError} for what the script does not
+ * understand.
+ */
 export function parseCommandLine(
   args: readonly string[],
   { usage, positional = false, string = [], ...options }: CommandLine,

@@ -1,4 +1,7 @@
-/** Writes cpio archives in the `newc` format, as the Linux kernel unpacks them. Source: cpio(5), linux/Documentation/driver-api/early-userspace/buffer-format.rst. */
+/**
+ * Writes cpio archives in the `newc` format, as the Linux kernel unpacks them. Source: cpio(5),
+ * linux/Documentation/driver-api/early-userspace/buffer-format.rst.
+ */
 
 /** One entry of an archive. Directories must come before what is in them. */
 export interface CpioEntry {

@@ -123,7 +123,10 @@ export async function findParting(
   return await bisect(test, start, end, equalAt, pair, trace);
 }
 
-/** As {@link findParting}, but every try runs new machines from the very start by the same chunks: slow, but exactly what happened. */
+/**
+ * As {@link findParting}, but every try runs new machines from the very start by the same chunks: slow, but exactly
+ * what happened.
+ */
 async function replay(
   test: GuestCase,
   start: SnapshotContents,

@@ -71,7 +71,10 @@ function singleOf(bits: number): number {
   return scratch.getFloat32(0);
 }
 
-/** Whether two registers of four singles are equal lane by lane up to {@link RCP_ERROR}; zeros, infinities and NaNs must be equal. */
+/**
+ * Whether two registers of four singles are equal lane by lane up to {@link RCP_ERROR}; zeros, infinities and NaNs must
+ * be equal.
+ */
 export function closeSingles(a: bigint, b: bigint): boolean {
   for (let lane = 0n; lane < 128n; lane += 32n) {
     const x = Number(a >> lane & 0xffffffffn), y = Number(b >> lane & 0xffffffffn);

@@ -37,7 +37,10 @@ export interface MemoryOperand {
 /** A constant operand. */
 export interface ImmediateOperand {
   kind: "imm";
-  /** Already sign-extended (as the opcode demands) to the operation's width, given as a signed number; see `wide` for MOV r64,imm64. */
+  /**
+   * Already sign-extended (as the opcode demands) to the operation's width, given as a signed number; see `wide` for
+   * MOV r64,imm64.
+   */
   value: number;
   wide?: bigint;
   /** Width in bits of the operation that it takes part in. */
@@ -70,7 +73,10 @@ export interface Instruction {
    * `ud` stands for every undefined or unsupported encoding (raises #UD), `toolong` for more than 15 bytes (#GP(0)).
    */
   mnemonic: string;
-  /** Explicit operands in Intel order (destination first). Implicit operands (AX of MUL, CL of shifts is explicit, SI/DI of strings) are left out except where the table of the manual lists them. */
+  /**
+   * Explicit operands in Intel order (destination first). Implicit operands (AX of MUL, CL of shifts is explicit, SI/DI
+   * of strings) are left out except where the table of the manual lists them.
+   */
   operands: Operand[];
   /** Bytes, prefixes included. */
   length: number;

@@ -106,7 +106,10 @@ const TEXTS: readonly (readonly [map: number, text: string])[] = [
   [OpcodeMap.M0F3A, OPCODES_0F3A],
 ];
 
-/** The whole map. Sixteen opcodes of one of the four at a time are parsed when they are first looked at: a guest's start needs few. */
+/**
+ * The whole map. Sixteen opcodes of one of the four at a time are parsed when they are first looked at: a guest's start
+ * needs few.
+ */
 export class OpcodeTable {
   /** Form 0 stands for every undefined encoding. */
   readonly forms: Form[] = [{ mnemonic: "ud", operands: [], flags: 0 }];

@@ -67,7 +67,10 @@ export interface Emitter {
   if(condition: Value, then: () => void, otherwise?: () => void): void;
   /** Like {@link if}, for what is needed rarely. */
   rarely(condition: Value, then: () => void): void;
-  /** Repeats `body` while `condition()` (evaluated before each round) is not 0. The bound must be small (BCD, bit scans): a guest must not stall here. */
+  /**
+   * Repeats `body` while `condition()` (evaluated before each round) is not 0. The bound must be small (BCD, bit
+   * scans): a guest must not stall here.
+   */
   while(condition: () => Value, body: () => void): void;
 
   /** Like {@link if}, where `then` raises an exception in any case. Nothing may have been changed before. */
@@ -128,13 +131,22 @@ export interface Emitter {
   setVectorLow(operand: number, value: Value, bytes: 4 | 8): void;
   /** The SSE register of the given number, for operands that the encoding does not name. */
   vectorRegister(number: number): Value;
-  /** To be called before a kernel that gets addresses of SSE registers: they must be up to date in the state memory, and are read anew afterwards. */
+  /**
+   * To be called before a kernel that gets addresses of SSE registers: they must be up to date in the state memory, and
+   * are read anew afterwards.
+   */
   vectorsInMemory(): void;
-  /** Where an SSE or MMX register operand lies in the state memory (register n of `S.XMM` or `S.X87`), i32: argument for kernels. */
+  /**
+   * Where an SSE or MMX register operand lies in the state memory (register n of `S.XMM` or `S.X87`), i32: argument for
+   * kernels.
+   */
   registerAddress(operand: number): Value;
   /** The low (0) or high (1) 64 bits of an SSE register operand, or an MMX register's 64 bits (0), i64. */
   registerHalf(operand: number, half: 0 | 1): Value;
-  /** Writes one half; an i32 replaces its low 32 bits only. Half 1 of an MMX register is what the x87 unit sees as sign and exponent. */
+  /**
+   * Writes one half; an i32 replaces its low 32 bits only. Half 1 of an MMX register is what the x87 unit sees as sign
+   * and exponent.
+   */
   setRegisterHalf(operand: number, half: 0 | 1, value: Value): void;
 
   // ---- registers and state
@@ -148,13 +160,19 @@ export interface Emitter {
   /** Like {@link state}, at an address in the state memory that is known at run time only (registers picked by number). */
   stateAt(address: Value, offset: number, kind: StateKind): Value;
   setStateAt(address: Value, offset: number, kind: StateKind, value: Value): void;
-  /** Not 0 if an x87 instruction that computes must not run: not available, or an exception is pending. For {@link exceptionally} only. */
+  /**
+   * Not 0 if an x87 instruction that computes must not run: not available, or an exception is pending. For
+   * {@link exceptionally} only.
+   */
   x87Stopped(): Value;
   /** Not 0 if one of ST(i) is empty. For {@link exceptionally} only. */
   someEmpty(...registers: readonly (Value | number)[]): Value;
   /** ST(i) as it lies now. Writing it is up to instructions that mark it as in use. */
   stackRegister(i: Value | number): StackRegister;
-  /** Moves TOP by 1 (a pop) or −1, at the outermost level of a definition or in the last arm of {@link exceptionally}; tags stay as they are. */
+  /**
+   * Moves TOP by 1 (a pop) or −1, at the outermost level of a definition or in the last arm of {@link exceptionally};
+   * tags stay as they are.
+   */
   moveTop(by: 1 | -1): void;
   /** The address of the state block, i32: argument for kernels. */
   base(): Value;

@@ -5,7 +5,10 @@ import { kernelModule, kernelTable } from "./mod.ts";
 /** A kernel with vectors as addresses of 16 bytes in the state memory; where a vector result goes is its last argument. */
 export type TestKernel = (...args: (number | bigint)[]) => number;
 
-/** The kernels over a state memory. TypeScript cannot pass vectors, so each gets a function around it that loads and stores them. */
+/**
+ * The kernels over a state memory. TypeScript cannot pass vectors, so each gets a function around it that loads and
+ * stores them.
+ */
 export function testKernels(memory: WebAssembly.Memory): Record<string, TestKernel> {
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", 1);

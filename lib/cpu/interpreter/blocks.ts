@@ -25,7 +25,10 @@ const MAX_BLOCK = 64;
 /** Most instructions in a block of a frame whose code has been rewritten {@link OFTEN} times: most would be decoded in vain. */
 const MAX_REWRITTEN_BLOCK = 4;
 const OFTEN = 256;
-/** Each time that code of a frame which was translated is rewritten, translating it again waits twice as long, up to this often. */
+/**
+ * Each time that code of a frame which was translated is rewritten, translating it again waits twice as long, up to
+ * this often.
+ */
 const MOST_PATIENCE = 16;
 
 /** Bytes of records at which all blocks are forgotten: what is remembered about them beside their records is even more. */
@@ -61,7 +64,10 @@ export class BlockCache {
   readonly #inFrame: (Block[] | undefined)[] = [];
   readonly #marks: CodeMarks;
   readonly #regions: CodeRegions;
-  /** Blocks at places where another block starts a region that was translated for another mapping of the frame, by {@link placeOf} and offset in CS. */
+  /**
+   * Blocks at places where another block starts a region that was translated for another mapping of the frame, by
+   * {@link placeOf} and offset in CS.
+   */
   readonly #aliases = new PairMap<Block>();
   /** How often writes have voided regions, by frame. */
   readonly #rewritten = new Map<number, number>();

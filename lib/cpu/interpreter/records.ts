@@ -3,7 +3,10 @@ import type { Instruction, RegisterOperand } from "../decode/instruction.ts";
 import { S, SEG } from "../state.ts";
 import { REC, REGISTER_FIELDS } from "./layout.ts";
 
-/** Byte offset in the state block of a register operand, or its plain number for register files that definitions index themselves. */
+/**
+ * Byte offset in the state block of a register operand, or its plain number for register files that definitions index
+ * themselves.
+ */
 function registerField(operand: RegisterOperand): number {
   switch (operand.file) {
     case "gpr":

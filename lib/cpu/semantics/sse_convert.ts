@@ -1,4 +1,7 @@
-/** SSE conversions between number formats, and rounding to integral numbers. Intel SDM vol. 2. How they are computed says float_lanes.ts. */
+/**
+ * SSE conversions between number formats, and rounding to integral numbers. Intel SDM vol. 2. How they are computed
+ * says float_lanes.ts.
+ */
 import { Op, OpFc, OpSimd } from "../../wasm/mod.ts";
 import type { Emitter } from "../emit/emitter.ts";
 import { sseNotRounding } from "../emit/steady.ts";
@@ -120,7 +123,10 @@ define("cvtpi2ps", (e) => fromMmx(e, (source) => e.setVectorLow(0, wordsToSingle
 
 // ---- to integers
 
-/** Not 0 if an inexact conversion may not be done by the host: PE is not set or not masked, or (`nearest`) rounding is not to nearest. */
+/**
+ * Not 0 if an inexact conversion may not be done by the host: PE is not set or not masked, or (`nearest`) rounding is
+ * not to nearest.
+ */
 function reportsInexact(control: Value, nearest: boolean): Value {
   return control.and(Mxcsr.PE | Mxcsr.PM | (nearest ? Mxcsr.RC : 0)).xor(Mxcsr.PE | Mxcsr.PM);
 }

@@ -70,7 +70,10 @@ export function knownImmediate(e: Emitter, operand: number): number | null {
   return constant === undefined ? null : Number(constant & 0xffn);
 }
 
-/** Address for a kernel of an operand of 4, 8 or 16 bytes; memory is read into scratch space first. The kernel must follow at once. */
+/**
+ * Address for a kernel of an operand of 4, 8 or 16 bytes; memory is read into scratch space first. The kernel must
+ * follow at once.
+ */
 export function pointer(e: Emitter, operand: number, bytes: 4 | 8 | 16, aligned = bytes === 16): Value {
   if (!e.isMemory(operand)) {
     e.vectorsInMemory();

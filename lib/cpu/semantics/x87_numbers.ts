@@ -62,7 +62,10 @@ function computed(
   return { significand: e.let(significand.value), result: e.let(result.value), settled };
 }
 
-/** Not 0 if a number of which `lost` is cut off, the last bit being that of `kept`, is to be rounded up: above a half, or from a half to even. */
+/**
+ * Not 0 if a number of which `lost` is cut off, the last bit being that of `kept`, is to be rounded up: above a half,
+ * or from a half to even.
+ */
 function roundsUp(kept: Value, lost: Value): Value {
   return lost.or(kept.and(1)).gtU(Value.i64(1n << 63n));
 }
@@ -107,7 +110,10 @@ export function multiply(e: Emitter, a: Number80, b: Number80, kernel: () => Com
   }, kernel);
 }
 
-/** a + b. Which operand is larger, whether they have the same sign and how much cancels is anybody's guess: no branches on that. */
+/**
+ * a + b. Which operand is larger, whether they have the same sign and how much cancels is anybody's guess: no branches
+ * on that.
+ */
 export function add(e: Emitter, a: Number80, b: Number80, kernel: () => Computed): Computed {
   const difference = e.let(a.signExponent.and(0x7fff).sub(b.signExponent.and(0x7fff))), swap = e.let(difference.ltS(0));
   const shift = e.let(e.select(swap, e.i32(0).sub(difference), difference));

@@ -1,4 +1,7 @@
-/** The x87 register stack as definitions use it: registers by their distance from the top, tags, and the pointers for handlers. */
+/**
+ * The x87 register stack as definitions use it: registers by their distance from the top, tags, and the pointers for
+ * handlers.
+ */
 import type { Emitter } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
 import { Fsw, S, SEG, Seg } from "../state.ts";

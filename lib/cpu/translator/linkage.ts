@@ -121,7 +121,10 @@ function fillWideCode(fill: number): Code {
   return code;
 }
 
-/** (linear address, bytes, write, address of a remembered page) → the offset in the page, which is remembered unless only this access is possible; -1 if it is not. */
+/**
+ * (linear address, bytes, write, address of a remembered page) → the offset in the page, which is remembered unless
+ * only this access is possible; -1 if it is not.
+ */
 function rememberCode(read: number, write: number, wide: boolean): Code {
   const code = new Code(4), entry = code.local("i32"), LINEAR = 0, BYTES = 1, WRITES = 2, FIELD = 3;
   const load = wide ? Op.I64_LOAD : Op.I32_LOAD;

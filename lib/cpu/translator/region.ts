@@ -33,7 +33,10 @@ export interface RegionPlan {
   readonly base: number;
   /** It runs with the user's privilege. */
   readonly user: boolean;
-  /** Offset in CS → address in the state memory of the word that equals S.MODE while the code of that page is known to be there. */
+  /**
+   * Offset in CS → address in the state memory of the word that equals S.MODE while the code of that page is known to
+   * be there.
+   */
   pageCell(ip: number): number;
   /** Number of the page of an offset in CS. */
   page(ip: number): number;
@@ -198,7 +201,10 @@ export class RegionWriter implements NodeWriter {
     code.if(() => this.#bailAt(blocks[0].ip));
   }
 
-  /** Is the mode, and in segmented code the code segment, the one that the region was entered with? Leaves 0 or 1 on the stack. */
+  /**
+   * Is the mode, and in segmented code the code segment, the one that the region was entered with? Leaves 0 or 1 on the
+   * stack.
+   */
   #isUnchanged(): void {
     const { mode, base } = this.#plan, code = this.#body, locals = this.#locals;
     locals.getState(S.MODE);
