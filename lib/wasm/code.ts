@@ -233,6 +233,7 @@ export class Code {
     this.#out.u32(this.#depth - otherwise.depth);
   }
 
+  /** Completes the body. */
   finish(): FunctionBody {
     const body = new ByteWriter(this.#out.length + 16);
     const runs: { type: ValueType; count: number }[] = [];

@@ -164,7 +164,7 @@ export class ModuleBuilder {
     return out.toBytes();
   }
 
-  /** The section of the branch hinting extension. */
+  /** The custom section of the branch hinting proposal: which branches are unlikely (0), each with the length of that (1). */
   #writeHints(out: ByteWriter): void {
     out.name("metadata.code.branch_hint");
     const hinted = this.#functions.flatMap(({ body }, i) =>

@@ -38,8 +38,8 @@ export class InstructionFlags {
     let old: { res: Value; aux: Value } | null = null, res: Value | null = null, aux: Value | null = null;
     const previous = () => {
       if (!old) {
-        const { res, aux } = known.raw();
-        old = { res: host.let(res), aux: host.let(aux) };
+        const raw = known.raw();
+        old = { res: host.let(raw.res), aux: host.let(raw.aux) };
       }
       return old;
     };

@@ -4,6 +4,17 @@ import type { StateReader, Steady } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE } from "../interpreter/layout.ts";
 
+/** The state block as it is in memory. */
+const STATE_BLOCK: StateReader = {
+  state: (offset, kind) => {
+    if (kind !== "i32") throw new Error(`a steady value of ${kind}`);
+    return new Value("i32", (code) => {
+      code.i32(0);
+      code.memory(Op.I32_LOAD, CPU_BASE + offset);
+    });
+  },
+};
+
 /** The locals of a region's steady values. */
 export class SteadyLocals {
   readonly #code: Code;
@@ -32,13 +43,3 @@ export class SteadyLocals {
     for (const value of this.#locals.keys()) this.compute(value);
   }
 }
-
-const STATE_BLOCK: StateReader = {
-  state: (offset, kind) => {
-    if (kind !== "i32") throw new Error(`a steady value of ${kind}`);
-    return new Value("i32", (code) => {
-      code.i32(0);
-      code.memory(Op.I32_LOAD, CPU_BASE + offset);
-    });
-  },
-};
