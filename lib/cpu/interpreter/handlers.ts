@@ -5,13 +5,14 @@
  * compiled modules. New forms come in small modules; now and then all handlers of a code mode are packed into one function.
  */
 import { Code, ModuleBuilder, Op } from "../../wasm/mod.ts";
-import type { Instruction, Operand } from "../decode/instruction.ts";
-import { isFlatAccess, isFlatCode } from "../emit/base.ts";
+import type { Instruction } from "../decode/instruction.ts";
+import { isFlatCode } from "../emit/base.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { definitionFor } from "../semantics/mod.ts";
 import { endingOf } from "../semantics/registry.ts";
 import { S } from "../state.ts";
 import { InterpreterEmitter } from "./emitter.ts";
+import { FormMap } from "./forms.ts";
 import { Exit, REC } from "./layout.ts";
 import { ModeBit, modeKey } from "../mode.ts";
 import { CPU, HANDLER_SIGNATURE, type ImportTable, type Linkage, linkModule } from "./linkage.ts";
@@ -73,7 +74,8 @@ export class HandlerLibrary {
   /** A module with the imports and functions that all have in common. */
   readonly #template = new ModuleBuilder();
   readonly #linkage: Linkage;
-  readonly #slots = new Map<string, number>();
+  readonly #slots = new FormMap<number>();
+  readonly #pseudoSlots = new Map<string, number>();
   readonly #groups = new Map<number, HandlerGroup>();
   #nextId = 1;
   #count = 0;
@@ -110,27 +112,31 @@ export class HandlerLibrary {
 
   /** The slot of the handler for an instruction's form. */
   slotFor(instruction: Instruction, mode: CodeMode): number {
-    const key = formKey(instruction, mode);
-    const known = this.#slots.get(key);
+    const known = this.#slots.get(instruction, mode);
     if (known !== undefined) return known;
     const form = { ...instruction, operands: instruction.operands.map((operand) => ({ ...operand })) };
-    return this.#make(key, mode, (code, linkage) => emitInstruction(code, form, mode, linkage));
+    const slot = this.#make(mode, (code, linkage) => emitInstruction(code, form, mode, linkage));
+    this.#slots.set(instruction, mode, slot);
+    return slot;
   }
 
   /** The slot of a pseudo-instruction. */
   pseudoSlot(name: string, mode: CodeMode): number {
     const key = `${name}|${mode.code}${mode.stack}${mode.flat}`;
-    return this.#slots.get(key) ?? this.#make(key, mode, (code, linkage) => emitPseudo(code, name, mode, linkage));
+    const known = this.#pseudoSlots.get(key);
+    if (known !== undefined) return known;
+    const slot = this.#make(mode, (code, linkage) => emitPseudo(code, name, mode, linkage));
+    this.#pseudoSlots.set(key, slot);
+    return slot;
   }
 
-  #make(key: string, mode: CodeMode, emit: (code: Code, linkage: Linkage) => void): number {
+  #make(mode: CodeMode, emit: (code: Code, linkage: Linkage) => void): number {
     const group = this.#group(mode), code = new Code(2);
     this.#usesKernels = false;
     emit(code, this.#linkage);
     const packable = group.all.length < GROUP_SLOTS;
     const slot = packable ? group.firstSlot + group.all.length : this.#nextOverflowSlot++;
     const handler = { slot, emit, code, usesKernels: this.#usesKernels };
-    this.#slots.set(key, slot);
     if (packable) group.all.push(handler);
     group.pending.push(handler);
     this.#count++;
@@ -235,31 +241,3 @@ export function entryModule(): Uint8Array<ArrayBuffer> {
 
 /** No functions: going from block to block takes none. */
 const NO_IMPORTS: ImportTable = { helpers: new Map(), kernels: new Map(), strings: new Map() };
-
-function operandKey(operand: Operand, mode: CodeMode): string {
-  switch (operand.kind) {
-    case "reg":
-      // Loading SS ends a block, loading another segment does not: each has its own handler.
-      return `${operand.file}${operand.size}${operand.file === "seg" ? `#${operand.reg}` : ""}`;
-    case "mem": {
-      const base = operand.base === 16 ? "p" : operand.base < 0 ? "-" : "b";
-      const segment = isFlatAccess(mode, operand.segment) ? "f" : "s";
-      const shape = operand.disp64 !== undefined ? "w" : base + (operand.index < 0 ? "" : "x");
-      return `m${operand.size}${operand.addressSize}${shape}${segment}`;
-    }
-    case "imm":
-      return `i${operand.size}${operand.wide === undefined ? "" : "w"}`;
-    default:
-      return `${operand.kind}${operand.size}`;
-  }
-}
-
-/** What a handler depends on. */
-function formKey(i: Instruction, mode: CodeMode): string {
-  let key = `${i.mnemonic}|${i.operandSize}${i.addressSize}${i.repeat}|${mode.code}${mode.stack}${
-    mode.flat ? "f" : "s"
-  }`;
-  if (!isFlatAccess(mode, i.segment)) key += "s";
-  for (const operand of i.operands) key += `,${operandKey(operand, mode)}`;
-  return key;
-}
