@@ -1,6 +1,6 @@
 /**
- * The usual case of repeated strings as WebAssembly functions: they store and move elements upwards, page by page, as far as the TLB
- * allows it. An element that may not be accessed without asking, because its page is missing, watched or no plain memory, ends
+ * The usual case of repeated strings as WebAssembly functions: they store, move and compare elements upwards, page by page, as far as
+ * the TLB allows it. An element that may not be accessed without asking, because its page is missing, watched or no plain memory, ends
  * them before it. Intel SDM vol. 2, REP.
  */
 import { Code, type Label, ModuleBuilder, Op, OpFc, type Signature, type ValueType } from "../wasm/mod.ts";
@@ -12,16 +12,35 @@ const PAGE_SIZE = 4096;
 /** Where an element lies that is in two pages. */
 const SCRATCH = CPU_BASE + S.SCRATCH;
 
+/** Log2 of the bytes of an element, by its bits. */
+const SIZES = [[8, 0], [16, 1], [32, 2], [64, 3]] as const;
+
+type Signatures = Record<string, { args: ValueType[]; result: ValueType }>;
+
 /**
- * Types of the functions that {@link stringKernelModule} exports. Addresses are linear ones that do not wrap on the way; the size of
- * an element is given as a shift; the result is how many elements are done.
+ * Types of the functions that {@link stringKernelModule} exports. Addresses are linear ones that do not wrap on the way; `shift` is the
+ * logarithm of an element's bytes; the result is how many elements are done.
  */
-export const stringKernelTable = {
+export const stringKernelTable: Readonly<Signatures> = {
   /** (address, element repeated to 64 bits, count, shift) */
   store_up: { args: ["i64", "i64", "i32", "i32"], result: "i32" },
   /** (source, destination, count, shift); where they overlap, with the effect of one element after the other. */
   move_up: { args: ["i64", "i64", "i32", "i32"], result: "i32" },
-} satisfies Record<string, { args: ValueType[]; result: ValueType }>;
+  /** scan_N (address, element, most, until): ends behind an element that is equal, or with until = 0 different; the last is in S.SCRATCH. */
+  ...forSizes("scan", (type) => ["i64", type, "i32", "i32"]),
+  /** compare_N (first address, second, most, until): likewise for pairs; the last are in S.SCRATCH and 8 bytes behind it. */
+  ...forSizes("compare", () => ["i64", "i64", "i32", "i32"]),
+};
+
+function typeOf(shift: number): "i32" | "i64" {
+  return shift === 3 ? "i64" : "i32";
+}
+
+function forSizes(name: string, args: (element: ValueType) => ValueType[]): Signatures {
+  return Object.fromEntries(
+    SIZES.map(([bits, shift]) => [`${name}_${bits}`, { args: args(typeOf(shift)), result: "i32" }]),
+  );
+}
 
 /** (linear address) → where it lies in memory, 0 if it may not be accessed without asking. */
 const PLACE: Signature = { parameters: ["i64"], results: ["i32"] };
@@ -65,9 +84,15 @@ function moduleBytes(): Uint8Array<ArrayBuffer> {
     elementCode(writePlace, (code, at, place, bytes) => copy(code, place, at, bytes)),
   );
   const functions = { readPlace, writePlace, spread, loadElement, storeElement };
-  for (const [name, code] of [["store_up", storeCode(functions)], ["move_up", moveCode(functions)]] as const) {
+  const define = (name: string, code: Code) => {
     const { args, result } = stringKernelTable[name];
     module.export(name, module.function({ parameters: args, results: [result] }, code));
+  };
+  define("store_up", storeCode(functions));
+  define("move_up", moveCode(functions));
+  for (const [bits, shift] of SIZES) {
+    define(`scan_${bits}`, scanCode(functions, shift));
+    define(`compare_${bits}`, compareCode(functions, shift));
   }
   return module.toBytes();
 }
@@ -260,5 +285,90 @@ function moveCode({ readPlace, writePlace, spread, loadElement, storeElement }: 
     })
   );
   count.sub(i32(left)).emit(code);
+  return code;
+}
+
+const LOAD = [Op.I32_LOAD8_U, Op.I32_LOAD16_U, Op.I32_LOAD, Op.I64_LOAD];
+
+/** Reads an element at the address in a local, which moves behind it. */
+function takeElement(code: Code, shift: number, element: number, place: number): void {
+  code.get(place);
+  code.memory(LOAD[shift], 0);
+  code.set(element);
+  set(code, place, i32(place).add(1 << shift));
+}
+
+/** Keeps an element for who called. */
+function keepElement(code: Code, shift: number, element: number, at: number): void {
+  code.i32(at);
+  code.get(element);
+  code.memory(shift === 3 ? Op.I64_STORE : Op.I32_STORE, 0);
+}
+
+/** Elements in two pages end these: they are rare. */
+function scanCode({ readPlace }: Functions, shift: number): Code {
+  const code = new Code(4),
+    type = typeOf(shift),
+    at = i64(0),
+    value = Value.local(type, 1),
+    most = i32(2),
+    until = i32(3);
+  const left = code.local("i32"), run = code.local("i32"), place = code.local("i32"), element = code.local(type);
+  set(code, left, most);
+  code.block((done) =>
+    code.loop((again) => {
+      branchIf(code, done, i32(left).eqz());
+      branchIf(code, done, room(at).ltU(1 << shift));
+      set(code, place, call(readPlace, at));
+      branchIf(code, done, i32(place).eqz());
+      set(code, run, smaller(i32(left), room(at).shrU(shift)));
+      set(code, left, i32(left).sub(i32(run)));
+      set(code, 0, at.add(i32(run).extendU().shl(shift)));
+      code.loop((next) => {
+        takeElement(code, shift, element, place);
+        set(code, run, i32(run).sub(1));
+        branchIf(code, done, Value.local(type, element).eq(value).eq(until));
+        branchIf(code, next, i32(run));
+      });
+      code.br(again);
+    })
+  );
+  keepElement(code, shift, element, SCRATCH);
+  most.sub(i32(left)).sub(i32(run)).emit(code);
+  return code;
+}
+
+function compareCode({ readPlace }: Functions, shift: number): Code {
+  const code = new Code(4), type = typeOf(shift), first = i64(0), second = i64(1), most = i32(2), until = i32(3);
+  const left = code.local("i32"), run = code.local("i32");
+  const firstPlace = code.local("i32"), secondPlace = code.local("i32");
+  const firstElement = code.local(type), secondElement = code.local(type);
+  set(code, left, most);
+  code.block((done) =>
+    code.loop((again) => {
+      branchIf(code, done, i32(left).eqz());
+      for (const [linear, place] of [[first, firstPlace], [second, secondPlace]] as const) {
+        branchIf(code, done, room(linear).ltU(1 << shift));
+        set(code, place, call(readPlace, linear));
+        branchIf(code, done, i32(place).eqz());
+      }
+      set(code, run, smaller(i32(left), smaller(room(first), room(second)).shrU(shift)));
+      set(code, left, i32(left).sub(i32(run)));
+      for (const [local, linear] of [[0, first], [1, second]] as const) {
+        set(code, local, linear.add(i32(run).extendU().shl(shift)));
+      }
+      code.loop((next) => {
+        takeElement(code, shift, firstElement, firstPlace);
+        takeElement(code, shift, secondElement, secondPlace);
+        set(code, run, i32(run).sub(1));
+        branchIf(code, done, Value.local(type, firstElement).eq(Value.local(type, secondElement)).eq(until));
+        branchIf(code, next, i32(run));
+      });
+      code.br(again);
+    })
+  );
+  keepElement(code, shift, firstElement, SCRATCH);
+  keepElement(code, shift, secondElement, SCRATCH + 8);
+  most.sub(i32(left)).sub(i32(run)).emit(code);
   return code;
 }

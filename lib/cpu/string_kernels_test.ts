@@ -31,18 +31,23 @@ function mapAtRandom(b: ProtectedBoard, next: (below: number) => number): void {
   b.r.setI32(S.CR0, b.r.i32(S.CR0) | CR0.PG | CR0.WP);
 }
 
-/** Puts a board before a REP MOVS or REP STOS with random operands; the same for the same round. */
+/** MOVSB, STOSB, SCASB and CMPSB; the word forms follow them. */
+const OPCODES = [0xa4, 0xa4, 0xaa, 0xaa, 0xae, 0xa6];
+
+/** Puts a board before a repeated string instruction with random operands; the same for the same round. */
 function prepare(b: ProtectedBoard, round: number): void {
   const next = numbers(round), { r, cpu, board } = b;
   mapAtRandom(b, next);
-  const bytes = board.memory.bytes;
-  for (let at = FIRST_FRAME << 12; at < (FIRST_FRAME + FRAMES) << 12; at++) bytes[at] = next(256);
+  const bytes = board.memory.bytes, rarity = [1, 40, 1000][next(3)];
+  for (let at = FIRST_FRAME << 12; at < (FIRST_FRAME + FRAMES) << 12; at++) {
+    bytes[at] = next(rarity) === 0 ? next(256) : 0x42;
+  }
   const width = next(3),
-    moves = next(2) === 0,
+    opcode = OPCODES[next(OPCODES.length)],
     narrow = next(5) === 0,
     backwards = next(6) === 0,
     segmented = next(3) === 0;
-  const code = [0xf3, (moves ? 0xa4 : 0xaa) + (width > 0 ? 1 : 0)];
+  const code = [0xf2 + next(2), opcode + (width > 0 ? 1 : 0)];
   if (width === 1) code.unshift(0x66);
   if (narrow) code.unshift(0x67);
   // Twice, so that it also begins and ends at other places: the second time with what the first has left.
@@ -76,6 +81,7 @@ function outcome({ cpu, r, board }: ProtectedBoard, start: number): unknown {
   return {
     registers: [R.AX, R.CX, R.SP, R.SI, R.DI].map((n) => r.get32(n)),
     ip: r.ip,
+    flags: r.eflags,
     cr2: r.number(S.CR2),
     instructions: cpu.instructions - start,
     stack: [...memory.subarray(r.get32(R.SP), 0x8000)],
@@ -89,7 +95,7 @@ const VARIANTS: CpuOptions[] = [...TIERS.map((tier) => ({ tier })), { tier: "reg
 Deno.test("repeated strings through page tables have the effect of single elements, in every tier", () => {
   const reference = new ProtectedBoard({ tier: "interpreter" });
   const boards = VARIANTS.map((options) => new ProtectedBoard(options));
-  for (let round = 0; round < 80; round++) {
+  for (let round = 0; round < 120; round++) {
     const start = reference.cpu.instructions;
     prepare(reference, round);
     while (!reference.cpu.halted) reference.cpu.run(1);
