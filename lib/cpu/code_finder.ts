@@ -158,6 +158,7 @@ export class CodeFinder {
   forgetPlaces(): void {
     this.#link = 0;
     this.#jumps.clear();
+    this.#blocks.records.regionCache.clear();
     this.#translator?.forgetPages();
   }
 }

@@ -3,12 +3,15 @@ import type { CodeMode } from "../emit/emitter.ts";
 import type { Block, CodeRegion } from "./block.ts";
 import { type HandlerLibrary, Pseudo } from "./handlers.ts";
 import { HEADER, REC } from "./layout.ts";
+import { RegionCache } from "./region_cache.ts";
 
 /** Writes headers and ends of blocks, and changes where their records lead. */
 export class BlockRecords {
   readonly #library: HandlerLibrary;
   readonly #view: DataView;
   readonly #state: Uint8Array;
+  /** Where compiled code finds regions. */
+  readonly regionCache: RegionCache;
   readonly #leaveSlot: number;
   /** Slots of the ways into regions by mode key. */
   readonly #regionSlots: number[] = [];
@@ -19,6 +22,7 @@ export class BlockRecords {
     this.#library = library;
     this.#view = new DataView(state.buffer);
     this.#state = new Uint8Array(state.buffer);
+    this.regionCache = new RegionCache(state);
     this.#leaveSlot = library.leaveSlot;
   }
 
@@ -74,7 +78,8 @@ export class BlockRecords {
   /** Lets a region run in place of a block that is at `ip`. */
   enterRegion(block: Block, code: CodeRegion, slot: number, ip: number, mode: CodeMode): void {
     const { record } = block;
-    if (!block.region) this.#view.setInt32(record + HEADER.HANDLER, this.#view.getInt32(record + REC.SLOT, true), true);
+    if (block.region) this.regionCache.forget(block.region.ip);
+    else this.#view.setInt32(record + HEADER.HANDLER, this.#view.getInt32(record + REC.SLOT, true), true);
     this.#view.setInt32(record + HEADER.REGION, slot, true);
     this.#view.setBigInt64(record + HEADER.IP, BigInt(ip), true);
     const way = this.#regionSlots[block.key] ??= this.#library.pseudoSlot(Pseudo.REGION, mode);
@@ -85,6 +90,7 @@ export class BlockRecords {
   /** Lets a block run again in place of its region. */
   leaveRegion(block: Block): void {
     if (!block.region) return;
+    this.regionCache.forget(block.region.ip);
     block.region = null;
     this.#view.setInt32(block.record + HEADER.REGION, 0, true);
     if (!block.valid) return;
@@ -94,6 +100,7 @@ export class BlockRecords {
   /** Lets nothing lead to a block and its region any more, and what runs it leave before its next instruction. */
   void(block: Block): void {
     this.#view.setInt32(block.record + HEADER.REGION, 0, true);
+    if (block.region) this.regionCache.forget(block.region.ip);
     for (const field of block.incoming) this.#view.setInt32(field, 0, true);
     this.voidFrom(block.record, block.count);
   }

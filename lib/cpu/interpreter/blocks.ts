@@ -155,6 +155,7 @@ export class BlockCache {
     this.forgive();
     this.#next = ARENA_BASE + PARTIAL_BYTES;
     this.#partialOf = null;
+    this.records.regionCache.clear();
     this.flushes++;
   }
 

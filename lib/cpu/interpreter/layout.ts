@@ -52,6 +52,23 @@ export const JUMP_CACHE = {
  */
 export const PAGE_CELLS = { BASE: 0x50000, COUNT: 0xc000 } as const;
 
+/** The region cache: offset in CS of flat code → region. Small, so that it stays in the host's caches. */
+export const REGION_CACHE = {
+  BASE: 0x8_0000,
+  ENTRIES: 0x4000,
+  /** An offset's entry is (its low 32 bits × MULTIPLIER mod 2^32) >> SHIFT: Fibonacci hashing. */
+  MULTIPLIER: 0x9e3779b1 | 0,
+  SHIFT: 18,
+  /** Bytes of an entry, as a shift. */
+  ENTRY_SHIFT: 4,
+  /** Field: offset in CS, i64. */
+  KEY: 0,
+  /** Field: {@link S.MODE} at the time, i32. */
+  MODE: 8,
+  /** Field: table slot of the region, i32. */
+  SLOT: 12,
+} as const;
+
 /** Decoded records and block headers. */
 export const ARENA_BASE = 0x40_0000;
 export const ARENA_END = 0x500_0000;

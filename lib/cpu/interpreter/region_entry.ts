@@ -1,12 +1,15 @@
 /** The way from the interpreter into regions, from one to the next, and back. */
 import { type Code, Op } from "../../wasm/mod.ts";
+import { Value } from "../emit/value.ts";
 import { S } from "../state.ts";
+import { emitHeaderField } from "./block_entry.ts";
 import { COUNTERS, Exit, HEADER } from "./layout.ts";
-import { CPU, emitFind, LEFT, type Linkage, RECORD } from "./linkage.ts";
+import { CPU, LEFT, type Linkage, RECORD } from "./linkage.ts";
+import { emitFindRegion } from "./region_lookup.ts";
 
 /** Runs the region that the block of the current record starts, and those that follow it, until one leads elsewhere. */
 export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): void {
-  const region = code.local("i32"), found = code.local("i32"), result = code.local("i64"), before = code.local("i32");
+  const region = code.local("i32"), result = code.local("i64"), before = code.local("i32");
   // PAUSE takes from the budget what is no instruction, and adds it there.
   const remaining = () => {
     for (const field of [S.BUDGET, S.STALLED]) {
@@ -26,34 +29,23 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
     code.op(Op.I64_ADD);
     code.memory(Op.I64_STORE, COUNTERS.IN_REGIONS);
   };
-  const field = (record: number, offset: number, opcode: number) => {
-    code.get(record);
-    code.i32(-HEADER.COUNT);
-    code.op(Op.I32_SUB);
-    code.memory(opcode, offset - HEADER.COUNT);
-  };
-  const enter = (record: number) => {
-    code.get(record);
-    code.i32(-HEADER.REGION);
-    code.op(Op.I32_SUB);
-    code.memory(Op.I32_LOAD, 0);
-    code.set(region);
-  };
+  const field = (offset: number, opcode: number) => emitHeaderField(code, Value.local("i32", RECORD), offset, opcode);
   // The region takes from the budget itself what it executes.
   code.get(CPU);
   code.get(CPU);
   code.memory(Op.I32_LOAD, S.BUDGET);
-  field(RECORD, HEADER.COUNT, Op.I32_LOAD);
+  field(HEADER.COUNT, Op.I32_LOAD);
   code.op(Op.I32_ADD);
   code.memory(Op.I32_STORE, S.BUDGET);
   code.get(CPU);
   code.memory(Op.I64_LOAD, S.BLOCK_IP);
-  field(RECORD, HEADER.IP, Op.I64_LOAD);
+  field(HEADER.IP, Op.I64_LOAD);
   code.op(Op.I64_NE);
   code.if(() => leaveAlias(code));
   remaining();
   code.set(before);
-  enter(RECORD);
+  field(HEADER.REGION, Op.I32_LOAD);
+  code.set(region);
   code.loop((again) => {
     code.get(CPU);
     code.i32(0);
@@ -72,18 +64,7 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
     code.i64(2n);
     code.op(Op.I64_SHR_S);
     code.set(result);
-    emitFind(code, flat, result, found, () => {
-      field(found, HEADER.REGION, Op.I32_LOAD);
-      code.if(() => {
-        field(found, HEADER.IP, Op.I64_LOAD);
-        code.get(result);
-        code.op(Op.I64_EQ);
-        code.if(() => {
-          enter(found);
-          code.br(again);
-        });
-      });
-    });
+    emitFindRegion(code, flat, result, region, () => code.br(again));
   });
   count();
   if (linkage.inner) {

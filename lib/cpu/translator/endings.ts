@@ -1,7 +1,8 @@
 /** Writes how blocks of a region end that go on at an address which is not known before: calls, indirect jumps and transfers. */
 import { type Code, type Label, Op } from "../../wasm/mod.ts";
-import { Exit } from "../interpreter/layout.ts";
+import { Exit, REGION_CACHE } from "../interpreter/layout.ts";
 import { LEFT, MODE_CHANGED } from "../interpreter/linkage.ts";
+import { regionEntry } from "../interpreter/region_cache.ts";
 import { S } from "../state.ts";
 import type { RegionInstruction } from "./discovery.ts";
 import { FlagTracker } from "./flags.ts";
@@ -101,10 +102,8 @@ export class Endings {
       code.op(Op.I32_GT_U);
       code.unlikely();
       code.brIf(elsewhere);
-      code.get(CPU);
-      code.get(locals.next);
-      code.call(linkage.lookup);
-      code.tee(locals.region);
+      this.#find(last.target);
+      code.get(locals.region);
       code.op(Op.I32_EQZ);
       code.brIf(elsewhere);
       code.get(CPU);
@@ -122,6 +121,34 @@ export class Endings {
     });
     code.get(locals.next);
     code.op(Op.RETURN);
+  }
+
+  /** Finds the table slot of the region at `next`, which is `target` unless that is -1; 0 if there is none. */
+  #find(target: number): void {
+    const { code, linkage, locals } = this.#host;
+    const lookUp = () => {
+      code.get(CPU);
+      code.get(locals.next);
+      code.call(linkage.lookup);
+      code.set(locals.region);
+    };
+    if (target < 0 || !linkage.cached) return lookUp();
+    const entry = regionEntry(target);
+    code.i32(0);
+    code.memory(Op.I64_LOAD, entry + REGION_CACHE.KEY);
+    code.i64(BigInt(target));
+    code.op(Op.I64_NE);
+    code.i32(0);
+    code.memory(Op.I32_LOAD, entry + REGION_CACHE.MODE);
+    locals.getState(S.MODE);
+    code.op(Op.I32_NE);
+    code.op(Op.I32_OR);
+    code.unlikely();
+    code.if(lookUp, () => {
+      code.i32(0);
+      code.memory(Op.I32_LOAD, entry + REGION_CACHE.SLOT);
+      code.set(locals.region);
+    });
   }
 
   #returned(node: number, last: RegionInstruction): void {

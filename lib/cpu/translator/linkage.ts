@@ -4,9 +4,9 @@ import { Code, type Label, ModuleBuilder, Op, type Signature, type ValueType } f
 import { Value } from "../emit/value.ts";
 import { isFlatCode } from "../emit/base.ts";
 import type { CodeMode } from "../emit/emitter.ts";
-import { emitHeaderField } from "../interpreter/block_entry.ts";
-import { CPU_BASE, HEADER, MEMORY_PAGES, TLB } from "../interpreter/layout.ts";
-import { emitFind, type Imported, type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
+import { CPU_BASE, MEMORY_PAGES, TLB } from "../interpreter/layout.ts";
+import { type Imported, type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
+import { emitFindRegion } from "../interpreter/region_lookup.ts";
 import type { AccessLinkage } from "./accesses.ts";
 import { CARRY_SOURCES, FlagMath, type FlagSource, numberOf, STEP_SOURCES } from "./flag_kinds.ts";
 import { FLAG_STATE_TYPES, type FlagFunctions, operandsIn } from "./flags.ts";
@@ -27,6 +27,8 @@ export interface RegionLinkage {
   readonly regionType: number;
   /** (state block, offset in CS i64) → table slot of the region there, 0 if none is known. */
   readonly lookup: number;
+  /** True if the region cache knows the code's regions: it is flat. */
+  readonly cached: boolean;
   readonly accesses: AccessLinkage;
   readonly flags: FlagFunctions;
   kernel(name: string): Imported;
@@ -82,6 +84,7 @@ export function regionTemplate({ kernels, helpers, strings }: ImportTable, pages
   const linkage = (mode: CodeMode) => ({
     regionType,
     lookup: isFlatCode(mode) ? lookups.flat : lookups.segmented,
+    cached: isFlatCode(mode),
     accesses: mode.code === 64 ? wide : narrow,
     flags,
     kernel,
@@ -193,19 +196,10 @@ function rememberCode(read: number, write: number, wide: boolean): Code {
 
 /** (state block, offset in CS) → slot of the region there, 0 if none is known. */
 function lookupCode(flat: boolean): Code {
-  const code = new Code(2), record = code.local("i32");
-  emitFind(code, flat, 1, record, () => {
-    const header = (field: number, opcode: number) => emitHeaderField(code, Value.local("i32", record), field, opcode);
-    header(HEADER.REGION, Op.I32_LOAD);
-    code.if(() => {
-      header(HEADER.IP, Op.I64_LOAD);
-      code.get(1);
-      code.op(Op.I64_EQ);
-      code.if(() => {
-        header(HEADER.REGION, Op.I32_LOAD);
-        code.op(Op.RETURN);
-      });
-    });
+  const code = new Code(2), slot = code.local("i32");
+  emitFindRegion(code, flat, 1, slot, () => {
+    code.get(slot);
+    code.op(Op.RETURN);
   });
   code.i32(0);
   return code;
