@@ -15,7 +15,7 @@ import { InterpreterEmitter } from "./emitter.ts";
 import { FormMap } from "./forms.ts";
 import { Exit, REC } from "./layout.ts";
 import { ModeBit, modeKey } from "../mode.ts";
-import { CPU, HANDLER_SIGNATURE, type ImportTable, type Linkage, linkModule } from "./linkage.ts";
+import { CPU, HANDLER_SIGNATURE, type ImportTable, type KernelModule, type Linkage, linkModule } from "./linkage.ts";
 import { emitRegionEntry } from "./region_entry.ts";
 import { definePacked } from "./packed.ts";
 
@@ -36,16 +36,16 @@ export interface Handler {
   readonly slot: number;
   readonly emit: (code: Code, linkage: Linkage) => void;
   readonly code: Code;
-  /** True if it calls floating-point kernels. */
-  readonly usesKernels: boolean;
+  /** The kernels that it calls. */
+  readonly kernels: readonly KernelModule[];
 }
 
 /** A compiled module; later ones replace table entries of earlier ones. */
 export interface HandlerModule {
   readonly id: number;
   readonly module: WebAssembly.Module;
-  /** False if its imported kernels are never called. */
-  readonly usesKernels: boolean;
+  /** The kernels that it calls: others need not be there. */
+  readonly kernels: ReadonlySet<KernelModule>;
 }
 
 /** Handlers of one code mode: packed together, because running code rarely leaves its mode. */
@@ -79,7 +79,7 @@ export class HandlerLibrary {
   readonly #groups = new Map<number, HandlerGroup>();
   #nextId = 1;
   #count = 0;
-  #usesKernels = false;
+  readonly #kernels = new Set<KernelModule>();
   #nextOverflowSlot = OVERFLOW_SLOTS;
   /**
    * Slot of the handler that returns to the run loop before its instruction: one of the mode in which machines start, so that
@@ -92,7 +92,7 @@ export class HandlerLibrary {
     this.#linkage = {
       ...linkage,
       kernel: (name) => {
-        this.#usesKernels ||= !imports.strings.has(name);
+        this.#kernels.add(imports.strings.has(name) ? "strings" : "kernel");
         return linkage.kernel(name);
       },
     };
@@ -132,11 +132,11 @@ export class HandlerLibrary {
 
   #make(mode: CodeMode, emit: (code: Code, linkage: Linkage) => void): number {
     const group = this.#group(mode), code = new Code(2);
-    this.#usesKernels = false;
+    this.#kernels.clear();
     emit(code, this.#linkage);
     const packable = group.all.length < GROUP_SLOTS;
     const slot = packable ? group.firstSlot + group.all.length : this.#nextOverflowSlot++;
-    const handler = { slot, emit, code, usesKernels: this.#usesKernels };
+    const handler = { slot, emit, code, kernels: [...this.#kernels] };
     if (packable) group.all.push(handler);
     group.pending.push(handler);
     this.#count++;
@@ -175,8 +175,8 @@ export class HandlerLibrary {
   #module(handlers: readonly Handler[], define: (module: ModuleBuilder) => void): HandlerModule {
     const module = this.#template.fork();
     define(module);
-    const usesKernels = handlers.some((handler) => handler.usesKernels);
-    return { id: this.#nextId++, module: new WebAssembly.Module(module.toBytes()), usesKernels };
+    const kernels = new Set(handlers.flatMap((handler) => handler.kernels));
+    return { id: this.#nextId++, module: new WebAssembly.Module(module.toBytes()), kernels };
   }
 }
 

@@ -37,11 +37,13 @@ export interface InnerLabels {
   readonly link: number;
 }
 
+/** What kernels are imported from: those for floating point and the like, and those for strings. */
+export type KernelModule = "kernel" | "strings";
+
 /** Types of the functions that handlers may call. */
 export interface ImportTable {
   readonly helpers: ReadonlyMap<string, { args: readonly ValueType[]; result: ValueType | null }>;
   readonly kernels: ReadonlyMap<string, { args: readonly ValueType[]; result: ValueType | null }>;
-  /** Kernels that are there from the start. */
   readonly strings: ReadonlyMap<string, { args: readonly ValueType[]; result: ValueType | null }>;
 }
 

@@ -11,7 +11,7 @@ import { systemHelpers } from "../system/mod.ts";
 import "../semantics/mod.ts";
 import { entryModule, HandlerLibrary } from "./handlers.ts";
 import { CPU_BASE } from "./layout.ts";
-import type { ImportTable } from "./linkage.ts";
+import type { ImportTable, KernelModule } from "./linkage.ts";
 import { REGION_SLOTS, RegionModules } from "../translator/modules.ts";
 
 const helpers: ReadonlyMap<string, Helper> = new Map<string, Helper>([
@@ -43,12 +43,19 @@ function common(): Common {
 
 type Bound = (...args: number[]) => number;
 
-/** Stands for the kernels in modules that call none of them, so that compiling them can wait. */
-const NO_KERNELS: Record<string, () => never> = Object.fromEntries(
-  Object.keys(kernelTable).map((name) => [name, () => {
-    throw new Error(`the kernel ${name} is not there`);
-  }]),
-);
+/** Stands for kernels in modules that call none of them, so that compiling them can wait. */
+function absent(table: Readonly<Record<string, unknown>>): Record<string, () => never> {
+  return Object.fromEntries(
+    Object.keys(table).map((name) => [name, () => {
+      throw new Error(`the kernel ${name} is not there`);
+    }]),
+  );
+}
+
+const NO_KERNELS: Readonly<Record<KernelModule, WebAssembly.ModuleImports>> = {
+  kernel: absent(kernelTable),
+  strings: absent(stringKernelTable),
+};
 
 /** Instantiates handler modules for one processor. */
 export class HandlerRuntime {
@@ -57,8 +64,9 @@ export class HandlerRuntime {
   readonly library: HandlerLibrary = common().library;
   readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: this.library.slots });
   readonly #imports: WebAssembly.Imports;
-  #kernels: WebAssembly.Exports | undefined;
-  readonly #instantiateKernels: () => WebAssembly.Exports;
+  /** The kernels that something has called so far, and how to make them. */
+  readonly #kernels: { [name in KernelModule]?: WebAssembly.Exports } = {};
+  readonly #instantiateKernels: Readonly<Record<KernelModule, () => WebAssembly.Exports>>;
   readonly #enter: (cpu: number, record: number) => void;
   readonly #resumeFlat: (cpu: number) => void;
   readonly #resumeSegmented: (cpu: number) => void;
@@ -70,16 +78,18 @@ export class HandlerRuntime {
     this.#observer = cpu.options.compileObserver;
     const bound: Record<string, Bound> = {};
     for (const [name, helper] of helpers) bound[name] = bind(cpu, helper, name in slowPaths);
-    this.#instantiateKernels = () => new WebAssembly.Instance(kernelModule(), { env: { memory } }).exports;
     const env = { memory, handlers: this.#table };
     const touch = {
       read: (linear: number) => cpu.touch(linear, false),
       write: (linear: number) => cpu.touch(linear, true),
     };
-    const strings = new WebAssembly.Instance(stringKernelModule(), { env, touch }).exports;
-    this.#imports = { env, helper: bound, kernel: NO_KERNELS, strings };
+    this.#instantiateKernels = {
+      kernel: () => new WebAssembly.Instance(kernelModule(), { env }).exports,
+      strings: () => new WebAssembly.Instance(stringKernelModule(), { env, touch }).exports,
+    };
+    this.#imports = { env, helper: bound, ...NO_KERNELS };
     this.regions = new RegionModules(common().imports, memory, this.#table, () => ({
-      ...this.#importsWithKernels(),
+      ...this.#importsWith(["kernel", "strings"]),
       fill: {
         read: (linear: number, bytes: number) => cpu.fill(linear >>> 0, bytes, false) ? 0 : 1,
         write: (linear: number, bytes: number) => cpu.fill(linear >>> 0, bytes, true) ? 0 : 1,
@@ -106,8 +116,10 @@ export class HandlerRuntime {
     else this.#resumeSegmented(CPU_BASE);
   }
 
-  #importsWithKernels(): WebAssembly.Imports {
-    return { ...this.#imports, kernel: this.#kernels ??= this.#instantiateKernels() };
+  #importsWith(kernels: Iterable<KernelModule>): WebAssembly.Imports {
+    const imports = { ...this.#imports };
+    for (const name of kernels) imports[name] = this.#kernels[name] ??= this.#instantiateKernels[name]();
+    return imports;
   }
 
   #instantiate(): void {
@@ -115,8 +127,8 @@ export class HandlerRuntime {
     if (slots > REGION_SLOTS.FIRST) throw new RangeError("more instruction forms than slots for handlers");
     if (slots > this.#table.length) this.#table.grow(slots - this.#table.length);
     this.#observer?.begin();
-    for (const { id, module, usesKernels } of this.library.modules(this.#lastModule)) {
-      new WebAssembly.Instance(module, usesKernels ? this.#importsWithKernels() : this.#imports);
+    for (const { id, module, kernels } of this.library.modules(this.#lastModule)) {
+      new WebAssembly.Instance(module, this.#importsWith(kernels));
       this.#lastModule = id;
     }
     this.#observer?.end();
