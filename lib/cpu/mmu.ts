@@ -32,11 +32,10 @@ export type Fill = typeof Fill[keyof typeof Fill];
 /** In place of an entry: there is none, because the access raises #PF. */
 const FAULT = -1;
 
-/** The formats of top-level page tables: bytes of an entry, how many bytes one maps, how many there are. */
+/** The formats of top-level page tables: bytes of an entry, and how many bytes one maps. */
 export interface TableFormat {
   readonly bytes: 4 | 8;
   readonly span: number;
-  readonly entries: number;
 }
 
 /** One processor's MMU. */
@@ -153,15 +152,20 @@ export class Mmu {
     return entry;
   }
 
-  /** Fills an entry with what a walk has found. */
-  #setEntry(entry: number, walk: WalkResult, executable: number): void {
+  /** Fills an entry with what a walk has found; returns false if it was that already, apart from the tables. */
+  #setEntry(entry: number, walk: WalkResult, executable: number): boolean {
     const tlb = this.#tlb, rootIndex = this.#host.rootIndex(tlb.page[entry] * PAGE_SIZE);
     const permission = executable | (walk.readable ? Permission.READ : 0) |
       (walk.writable && walk.dirty ? Permission.WRITE : 0);
-    const leaf = walk.tableCount > 1 ? walk.tables[walk.tableCount - 1] : -1;
-    const page = walk.physical - (walk.physical & (PAGE_SIZE - 1));
-    tlb.close(entry);
-    tlb.set(entry, this.physicalAddress(page), permission, rootIndex, leaf);
+    const physical = this.physicalAddress(walk.physical - (walk.physical & (PAGE_SIZE - 1)));
+    const changes = !walk.cacheable || tlb.physical[entry] !== physical ||
+      (tlb.permission[entry] & ~Permission.RAM) !== permission;
+    if (changes) {
+      tlb.close(entry);
+      tlb.set(entry, physical, permission);
+    }
+    tlb.moveTo(entry, rootIndex, walk.tableCount > 1 ? walk.tables[walk.tableCount - 1] : -1);
+    return changes;
   }
 
   /** Keeps to a TLB of few entries. */
@@ -174,7 +178,7 @@ export class Mmu {
 
   /** Drops the entry that came from tables in device memory: the next access reads them again. */
   #forgetMomentary(): void {
-    this.#tlb.permission[this.#momentary] = 0;
+    this.#tlb.forget(this.#momentary);
     this.#momentary = -1;
   }
 
@@ -218,8 +222,8 @@ export class Mmu {
     const walk = this.#host.peek(linear, tlb.isUsers(entry), (permission & Permission.EXECUTE) !== 0);
     if (walk === null || !walk.cacheable || walk.guarded || walk.tableCount === 0) return false;
     this.#watch.markTables(linear, walk);
-    this.#setEntry(entry, walk, permission & Permission.EXECUTE);
-    tlb.refresh(entry);
+    // Processes share many pages.
+    if (this.#setEntry(entry, walk, permission & Permission.EXECUTE)) tlb.refresh(entry);
     return true;
   }
 

@@ -37,9 +37,13 @@ export interface WatchHost {
   flush(): void;
 }
 
-/** Where a page of code is: its host frame, and the frame of the last table that says so, as in {@link Tlb}. */
+/**
+ * Where a page of code is: its host frame, which entry of the top-level table maps it, and the frame of the last table, as in
+ * {@link Tlb}.
+ */
 interface CodePage {
   frame: number;
+  rootIndex: number;
   leaf: number;
 }
 
@@ -56,6 +60,10 @@ function contains({ from, to }: Stretch, page: number): boolean {
   return address >= from && address < to;
 }
 
+/** Entries of the largest top-level table. */
+const MOST_ROOT_ENTRIES = 1024;
+/** So many entries of top-level tables are compared, at least, before it is asked which of them are still needed. */
+const MANY_ROOT_ENTRIES = 64;
 /** How many translations are looked up anew at once rather than each when it is needed. */
 const MOST_TRANSLATED_ANEW = 32;
 
@@ -73,8 +81,12 @@ export class PageTableWatch {
   readonly #tables = new TableMap();
   /** Frame of the top-level table, if it is known. */
   #root = -1;
-  /** By entry of a top-level table: 1 if another one differs in it. */
-  readonly #differs = new Uint8Array(1024);
+  /** Entries of top-level tables that translations in use may begin with: which ones, and by entry whether it is one. */
+  readonly #rootEntries: number[] = [];
+  readonly #isRootEntry = new Uint8Array(MOST_ROOT_ENTRIES);
+  #manyRootEntries = MANY_ROOT_ENTRIES;
+  /** By entry of a top-level table, among those: 1 if another table differs in it. */
+  readonly #differs = new Uint8Array(MOST_ROOT_ENTRIES);
   /** Writes to page tables that changed no translation in use. */
   #idleWrites = 0;
   #epoch = 1;
@@ -116,23 +128,33 @@ export class PageTableWatch {
       this.#host.entryBytes,
       (frame, range, from, to) => this.#serves(frame, range, { from, to }),
     );
+    this.#useRootEntry(this.#host.rootIndex(linear));
     for (let i = 0; i < walk.tableCount; i++) {
       this.#tableEpoch[walk.tables[i]] = this.#epoch;
       this.watchFrame(walk.tables[i], FrameFlag.PAGE_TABLE);
     }
   }
 
+  #useRootEntry(index: number): void {
+    if (this.#isRootEntry[index] !== 0) return;
+    this.#isRootEntry[index] = 1;
+    this.#rootEntries.push(index);
+  }
+
   /** Notes that cached jumps may rely on the page of an entry. */
   noteCode(entry: number, user: boolean): void {
-    const tlb = this.#tlb,
-      page = tlb.page[entry],
-      pages = this.#codePages[this.#kind(page, user)],
-      known = pages.get(page);
-    if (known === undefined) pages.set(page, { frame: tlb.frame[entry], leaf: tlb.leaf[entry] });
-    else {
-      known.frame = tlb.frame[entry];
-      known.leaf = tlb.leaf[entry];
-    }
+    const tlb = this.#tlb, page = tlb.page[entry], pages = this.#codePages[this.#kind(page, user)];
+    let known = pages.get(page);
+    if (known === undefined) pages.set(page, known = { frame: -1, rootIndex: tlb.rootIndex[entry], leaf: -1 });
+    known.frame = tlb.frame[entry];
+    this.#setLeaf(known, tlb.leaf[entry]);
+  }
+
+  #setLeaf(page: CodePage, leaf: number): void {
+    const { leafUses } = this.#tlb;
+    if (page.leaf >= 0) leafUses[page.leaf]--;
+    if (leaf >= 0) leafUses[leaf]++;
+    page.leaf = leaf;
   }
 
   #kind(page: number, user: boolean): number {
@@ -192,12 +214,14 @@ export class PageTableWatch {
   /** True if a frame is the last table of a translation in use, of an address that is not in `except`. */
   #isLeaf(frame: number, except: Stretch): boolean {
     const tlb = this.#tlb;
+    if (tlb.leafUses[frame] === 0) return false;
+    if (except === NOTHING) return true;
     for (const pages of this.#codePages) {
       for (const [page, { leaf }] of pages) if (leaf === frame && !contains(except, page)) return true;
     }
     return this.#some(
       null,
-      (entry) => tlb.leaf[entry] === frame && tlb.permission[entry] !== 0 && !contains(except, tlb.page[entry]),
+      (entry) => tlb.leaf[entry] === frame && !contains(except, tlb.page[entry]),
     );
   }
 
@@ -261,8 +285,7 @@ export class PageTableWatch {
       if (tlb.page[entry] === page) {
         any = true;
         // The entry stays in use, as one that allows nothing: listing it twice would be wrong.
-        tlb.close(entry);
-        tlb.permission[entry] = 0;
+        tlb.forget(entry);
       }
       if (!this.#codePages[this.#kind(page, user)].has(page)) continue;
       any = true;
@@ -272,8 +295,10 @@ export class PageTableWatch {
   }
 
   #forgetCode(privilege: number): void {
-    this.#codePages[privilege].clear();
-    this.#codePages[privilege + 2].clear();
+    for (const pages of [this.#codePages[privilege], this.#codePages[privilege + 2]]) {
+      for (const page of pages.values()) this.#setLeaf(page, -1);
+      pages.clear();
+    }
     this.#host.mappingChanged(privilege === 1);
   }
 
@@ -282,6 +307,8 @@ export class PageTableWatch {
     this.#epoch++;
     this.#forgetCode(0);
     this.#forgetCode(1);
+    this.#rootEntries.length = 0;
+    this.#isRootEntry.fill(0);
   }
 
   // ---- other page tables
@@ -294,17 +321,19 @@ export class PageTableWatch {
   switchTables(
     old: number,
     next: number,
-    { bytes, span, entries }: { bytes: 4 | 8; span: number; entries: number },
+    { bytes, span }: { bytes: 4 | 8; span: number },
     translate: (entry: number) => boolean,
   ): void {
     const tlb = this.#tlb, nextFrame = next >>> 12;
     this.#tableEpoch[old >>> 12] = 0;
-    this.#compareTables(old >>> 2, next >>> 2, bytes >> 2, entries);
     this.#root = nextFrame;
     this.#tables.noteRoot(nextFrame, span);
     this.#tableEpoch[nextFrame] = this.#epoch;
     this.watchFrame(nextFrame, FrameFlag.PAGE_TABLE);
-    const upper = this.#differs.indexOf(1, this.#host.rootIndex(tlb.firstUpper)) >= 0;
+    if (this.#rootEntries.length > this.#manyRootEntries) this.#findRootEntries();
+    const last = this.#compareTables(old >>> 2, next >>> 2, bytes >> 2);
+    if (last < 0) return;
+    const upper = last >= this.#host.rootIndex(tlb.firstUpper);
     for (const half of upper ? BOTH : LOWER) {
       const used = tlb.used[half], few = used.count <= MOST_TRANSLATED_ANEW;
       used.keep((entry) => {
@@ -318,25 +347,41 @@ export class PageTableWatch {
     }
   }
 
-  /** Notes which entries of two top-level tables differ, of `step` words each. */
-  #compareTables(old: number, next: number, step: number, entries: number): void {
-    const words = this.#words, differs = this.#differs.fill(0);
-    for (let i = 0, at = 0; i < entries; i++, at += step) {
-      if (words[old + at] !== words[next + at]) differs[i] = 1;
-      else if (step === 2 && words[old + at + 1] !== words[next + at + 1]) differs[i] = 1;
+  /** Looks anew which entries of top-level tables translations in use begin with. */
+  #findRootEntries(): void {
+    const tlb = this.#tlb;
+    this.#rootEntries.length = 0;
+    this.#isRootEntry.fill(0);
+    for (const { entries, count } of tlb.used) {
+      for (let i = 0; i < count; i++) if (tlb.page[entries[i]] !== EMPTY) this.#useRootEntry(tlb.rootIndex[entries[i]]);
     }
+    for (const pages of this.#codePages) for (const { rootIndex } of pages.values()) this.#useRootEntry(rootIndex);
+    this.#manyRootEntries = Math.max(MANY_ROOT_ENTRIES, 2 * this.#rootEntries.length);
+  }
+
+  /** Notes which of the {@link #rootEntries} two tables differ in, of `step` words each; returns the last, -1 if there is none. */
+  #compareTables(old: number, next: number, step: number): number {
+    const words = this.#words, differs = this.#differs;
+    let last = -1;
+    for (const index of this.#rootEntries) {
+      const a = old + index * step, b = next + index * step;
+      const differ = words[a] !== words[b] || (step === 2 && words[a + 1] !== words[b + 1]);
+      differs[index] = differ ? 1 : 0;
+      if (differ && index > last) last = index;
+    }
+    return last;
   }
 
   /** Forgets jumps that go by pages which are not where they were. */
   #checkCode(user: boolean, pages: Map<number, CodePage>): void {
     const tlb = this.#tlb;
     for (const [page, known] of pages) {
-      if (this.#differs[this.#host.rootIndex(page * PAGE_SIZE)] === 0) continue;
+      if (this.#differs[known.rootIndex] === 0) continue;
       const entry = tlb.entryOf(page, user);
       const stays = tlb.page[entry] === page && tlb.frame[entry] === known.frame &&
         (tlb.permission[entry] & Permission.EXECUTE) !== 0;
       if (!stays) return this.#forgetCode(user ? 1 : 0);
-      known.leaf = tlb.leaf[entry];
+      this.#setLeaf(known, tlb.leaf[entry]);
     }
   }
 

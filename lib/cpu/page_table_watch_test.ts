@@ -47,3 +47,34 @@ Deno.test("page tables that take turns: an entry without its accessed bit is wal
   assertEquals(memory.read32(entry), 0x6023);
   assertEquals([cpu.r.get8(R.BX), cpu.r.get8(R.BX, true)], [100, 200]);
 });
+
+Deno.test("page tables that take turns: one that maps hundreds of addresses by tables of their own changes those that differ", () => {
+  for (const tier of TIERS) {
+    const { cpu, memory } = twoSpaces(tier);
+    cpu.run(5 + 8);
+    // Both directories map 4 MiB stretches from 400000h on, the second one half of them elsewhere.
+    for (const [directory, other] of [[0x1_0000, 0], [0x1_1000, 1]]) {
+      for (let i = 1; i < 300; i++) {
+        memory.write32(directory + 4 * i, (other !== 0 && i % 2 !== 0 ? 0x1_5000 : 0x1_4000) | 3);
+      }
+    }
+    for (let page = 0; page < 1024; page++) {
+      memory.write32(0x1_4000 + 4 * page, 0x7003);
+      memory.write32(0x1_5000 + 4 * page, 0x8003);
+    }
+    memory.write32(0x7000, 7);
+    memory.write32(0x8000, 8);
+    const read = () => Array.from({ length: 299 }, (_, i) => cpu.read32((i + 1) * 0x40_0000));
+    const enter = (directory: number) => {
+      const old = cpu.r.number(S.CR3);
+      cpu.r.setNumber(S.CR3, directory);
+      cpu.switchPageTables(old);
+    };
+    for (let turn = 0; turn < 3; turn++) {
+      enter(0x1_0000);
+      assertEquals(new Set(read()), new Set([7]));
+      enter(0x1_1000);
+      assertEquals(read(), Array.from({ length: 299 }, (_, i) => i % 2 === 0 ? 8 : 7));
+    }
+  }
+});

@@ -74,8 +74,10 @@ export class Tlb {
   readonly permission = new Uint8Array(2 * N);
   /** Which entry of the top-level page table the walk began with. */
   readonly rootIndex = new Uint16Array(2 * N);
-  /** Frame of the last table of the walk, -1 if that is the top-level one. */
-  readonly leaf = new Int32Array(2 * N);
+  /** Frame of the last table of the walk, -1 if that is the top-level one, or the translation has been forgotten. */
+  readonly leaf = new Int32Array(2 * N).fill(-1);
+  /** By frame: how many entries, and pages that cached jumps rely on, have it as their last table. */
+  readonly leafUses: Int32Array;
   /** Entries in use: for the lower addresses, which processes have of their own, and for the upper ones, which they share. */
   readonly used: readonly [EntrySet, EntrySet] = [new EntrySet(), new EntrySet()];
   /** How many entries let compiled code write to a frame, and the last one that was made such. */
@@ -86,6 +88,7 @@ export class Tlb {
     this.#host = host;
     this.#memory = memory;
     this.#words = new Int32Array(state.buffer, 0, (TLB.USER + (N << TLB.ENTRY_SHIFT)) >> 2);
+    this.leafUses = new Int32Array(memory.frameFlags.length);
     this.#writers = new Uint16Array(memory.frameFlags.length);
     this.#lastWriter = new Int32Array(memory.frameFlags.length);
     this.forgetRemembered();
@@ -184,18 +187,37 @@ export class Tlb {
   /** Empties an entry. */
   drop(entry: number): void {
     if (this.page[entry] === EMPTY) return;
-    this.close(entry);
+    this.forget(entry);
     this.page[entry] = EMPTY;
   }
 
+  /** Forgets the translation of an entry, which stays in use for its page. */
+  forget(entry: number): void {
+    this.close(entry);
+    this.permission[entry] = 0;
+    this.#setLeaf(entry, -1);
+  }
+
+  #setLeaf(entry: number, leaf: number): void {
+    const old = this.leaf[entry];
+    if (old === leaf) return;
+    if (old >= 0) this.leafUses[old]--;
+    if (leaf >= 0) this.leafUses[leaf]++;
+    this.leaf[entry] = leaf;
+  }
+
+  /** Says which tables the translation of an entry stems from, see {@link rootIndex} and {@link leaf}. */
+  moveTo(entry: number, rootIndex: number, leaf: number): void {
+    this.rootIndex[entry] = rootIndex;
+    this.#setLeaf(entry, leaf);
+  }
+
   /** Fills a closed entry, whose page has been set; {@link refresh} opens it. */
-  set(entry: number, physical: number, permission: number, rootIndex: number, leaf: number): void {
+  set(entry: number, physical: number, permission: number): void {
     const page = physical / PAGE_SIZE, kind = this.#memory.kind(page);
     this.physical[entry] = physical;
     this.frame[entry] = kind === PageKind.RAM || kind === PageKind.ROM ? this.#memory.frame(page) : -1;
     this.permission[entry] = kind === PageKind.RAM ? permission | Permission.RAM : permission;
-    this.rootIndex[entry] = rootIndex;
-    this.leaf[entry] = leaf;
   }
 
   /** Recomputes what compiled code may do with an entry. */

@@ -21,7 +21,7 @@ function fill(tlb: Tlb, page: number, permission: number): number {
   const entry = tlb.entryOf(page, false);
   tlb.drop(entry);
   tlb.page[entry] = page;
-  tlb.set(entry, page * 4096, permission, 0, -1);
+  tlb.set(entry, page * 4096, permission);
   tlb.refresh(entry);
   return entry;
 }
@@ -50,4 +50,16 @@ Deno.test("Tlb: another page in the place of one takes its tags away", () => {
   fill(t, 1, Permission.READ);
   fill(t, 1 + TLB.ENTRIES, Permission.READ);
   assertEquals(remembers(), false);
+});
+
+Deno.test("Tlb: counts the translations that stem from a table until they are forgotten", () => {
+  const { tlb: t } = tlb(), first = fill(t, 1, Permission.READ), second = fill(t, 2, Permission.READ);
+  t.moveTo(first, 0, 7);
+  t.moveTo(second, 0, 7);
+  assertEquals(t.leafUses[7], 2);
+  t.moveTo(first, 0, 8);
+  t.forget(second);
+  assertEquals([t.leafUses[7], t.leafUses[8]], [0, 1]);
+  t.drop(first);
+  assertEquals(t.leafUses[8], 0);
 });

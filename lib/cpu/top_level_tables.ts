@@ -12,7 +12,6 @@ export interface TopLevelTable extends TableFormat {
 export const LEGACY_TABLE: TopLevelTable = {
   bytes: 4,
   span: 2 ** 22,
-  entries: 1024,
   address: (cr3) => (cr3 & 0xfffff000) >>> 0,
   index: (linear) => linear >>> 22,
 };
@@ -21,7 +20,6 @@ export const LEGACY_TABLE: TopLevelTable = {
 export const PAE_TABLE: TopLevelTable = {
   bytes: 8,
   span: 2 ** 30,
-  entries: 4,
   address: (cr3) => (cr3 & 0xffffffe0) >>> 0,
   index: (linear) => linear >>> 30,
 };
@@ -30,7 +28,6 @@ export const PAE_TABLE: TopLevelTable = {
 export const LONG_TABLE: TopLevelTable = {
   bytes: 8,
   span: 2 ** 39,
-  entries: 512,
   address: (cr3) => Math.floor((cr3 % 2 ** 52) / PAGE_SIZE) * PAGE_SIZE,
   index: (linear) => Math.floor(linear / 2 ** 39) & 0x1ff,
 };
