@@ -192,6 +192,8 @@ export interface Emitter {
    * that must not be half done. Faults as the access would.
    */
   probe(segment: SegmentRef, offset: Value, bytes: number, write: boolean): void;
+  /** Likewise, up to 4 KiB of which only pieces that lie in one page will be accessed. */
+  probePieces(segment: SegmentRef, offset: Value, bytes: number, write: boolean): void;
   /** Offset arithmetic that wraps at the address size: `offset + delta`. */
   advance(offset: Value, delta: Value | number): Value;
 

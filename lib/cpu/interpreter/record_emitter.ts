@@ -161,6 +161,9 @@ export abstract class RecordEmitter extends EmitterBase {
     });
     return offset.add(base.wrap());
   }
+  probePieces(segment: SegmentRef, offset: Value, bytes: number, write: boolean): void {
+    this.probe(segment, offset, bytes, write);
+  }
   probe(segment: SegmentRef, offset: Value, bytes: number, write: boolean): void {
     const linear = this.translate(segment, offset, bytes, write);
     this.slow("probe", this.asNumber(linear), Value.i32(bytes), Value.i32(write ? 1 : 0));

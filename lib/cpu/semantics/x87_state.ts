@@ -213,7 +213,7 @@ function openExtended(e: Emitter, write: boolean): Image {
   checkAvailable(e);
   const image = new Image(e);
   // Before the check of the alignment, which is a read: a page that is not there is missed by a write.
-  image.probe(FXSAVE_BYTES, write);
+  e.probePieces(e.segment(0), e.address(0), FXSAVE_BYTES, write);
   e.load128(e.segment(0), e.address(0), true);
   return image;
 }

@@ -94,6 +94,39 @@ Deno.test("fxsave and fxrstor: x87 and SSE state come back, the rest of the area
   assertEquals(memory.read32(0x3000 + 288), 0x55aa55aa);
 });
 
+Deno.test("fxsave and fxrstor: areas in two pages are no matter for the interpreter", () => {
+  for (const tier of ["interpreter", "regions"] as const) {
+    const { cpu, memory, load } = testBoard({ tier });
+    cpu.r.setI32(S.CR4, CR4.OSFXSR);
+    cpu.r.set32(1, 10);
+    // L: inc dword [0x4010]; fxrstor [0x3f00]; fxsave [0x5f00]; loop L; hlt
+    load(0x1000, 0xff, 0x05, 0x10, 0x40, 0, 0, 0x0f, 0xae, 0x0d, 0, 0x3f, 0, 0);
+    load(0x100d, 0x0f, 0xae, 0x05, 0, 0x5f, 0, 0, 0xe2, 0xea, 0xf4);
+    memory.write32(0x3f00, 0x37f);
+    assertEquals(cpu.run(1000), "halted");
+    // XMM7 lies at 4010h.
+    assertEquals([cpu.r.u64(S.XMM + 7 * 32), memory.read32(0x6010), memory.read32(0x5f00)], [10n, 10, 0x37f], tier);
+    if (tier === "regions") assertEquals(cpu.statistics["regions left for an instruction"], 0);
+  }
+});
+
+Deno.test("fxsave: a second page that is not there is missed where it begins, with nothing stored", () => {
+  for (const tier of ["interpreter", "regions"] as const) {
+    const { cpu, memory, load } = testBoard({ tier });
+    cpu.r.setNumber(S.CR4, CR4.OSFXSR);
+    load(0x1000, 0x0f, 0xae, 0x05, 0, 0x3f, 0, 0, 0xf4);
+    memory.write32(0x1_0000, 0x1_1003);
+    for (let page = 0; page < 16; page++) memory.write32(0x1_1000 + 4 * page, page === 4 ? 0 : (page << 12) | 3);
+    cpu.r.setNumber(S.CR3, 0x1_0000);
+    cpu.r.setNumber(S.CR0, 0x8000_0011);
+    cpu.r.setI32(S.IDTR_LIMIT, 0);
+    cpu.flushTlb();
+    cpu.modeChanged();
+    assertEquals(cpu.run(10), "shutdown");
+    assertEquals([cpu.r.number(S.CR2), memory.read32(0x3f00)], [0x4000, 0], tier);
+  }
+});
+
 Deno.test("maskmovdqu: stores the bytes whose mask bit is set", () => {
   const board = testBoard(), { cpu, memory } = board;
   cpu.r.setI32(S.CR4, CR4.OSFXSR);

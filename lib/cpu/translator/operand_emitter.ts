@@ -1,5 +1,6 @@
 /** Operands and addresses of the translator's emitter: all that is known of them goes into the code. */
 import type { Operand } from "../decode/instruction.ts";
+import { PAGE_SIZE } from "../../machine/memory.ts";
 import { isFlatAccess } from "../emit/base.ts";
 import type { Place, SegmentRef, Size } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
@@ -127,6 +128,12 @@ export abstract class OperandEmitter extends RegisterEmitter {
   }
   probe(segment: SegmentRef, offset: Value, bytes: number, write: boolean): void {
     this.let(this.memory.host(this.translate(segment, offset, bytes, write), bytes, write));
+  }
+  probePieces(segment: SegmentRef, offset: Value, bytes: number, write: boolean): void {
+    const first = this.let(this.translate(segment, offset, bytes, write)), last = this.let(first.add(bytes - 1));
+    const crosses = first.xor(last).and(-PAGE_SIZE).isTrue();
+    this.let(this.memory.host(first, 1, write));
+    this.let(this.memory.host(this.select(crosses, last.and(-PAGE_SIZE), first), 1, write));
   }
 
   // ---- stack
