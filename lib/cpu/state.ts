@@ -65,6 +65,8 @@ export const S = {
    * i32 each.
    */
   EPOCHS: 0xa04,
+  /** How often a tag was taken from an entry of a TLB, i32. */
+  TAKEN: 0xa0c,
   /**
    * Time during a run, as 64-bit floats: cycles since power-on at the run's end, if it uses up its budget, and what
    * {@link TimeScale} says of them.

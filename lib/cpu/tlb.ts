@@ -20,6 +20,8 @@ const FIRST_UPPER = 0xc_0000;
 const N = TLB.ENTRIES;
 /** Where regions remember pages, how many of each kind, and the masks that say which there are, as an index of words. */
 const REMEMBERED = CPU_BASE + S.READ_PAGES, PAGES = 32, REMEMBERS = (CPU_BASE + S.REMEMBERS) >> 2;
+/** The word that counts how often a tag was taken from an entry. */
+const TAKEN = (CPU_BASE + S.TAKEN) >> 2;
 const NO_PAGE_LOW = Number(BigInt.asIntN(32, NO_PAGE)), NO_PAGE_HIGH = Number(NO_PAGE >> 32n);
 
 /** Both words of a tag that matches no address. */
@@ -130,7 +132,9 @@ export class Tlb {
     const takesRead = this.#setTag(word + (TLB.READ >> 2), read, low, high);
     const takesWrite = this.#setTag(word + (TLB.WRITE >> 2), write, low, high);
     this.#setTag(word + (TLB.BESIDE >> 2), beside, low, high);
-    if (takesRead || takesWrite) this.#forgetPage(entry, low);
+    if (!takesRead && !takesWrite) return;
+    this.#words[TAKEN]++;
+    this.#forgetPage(entry, low);
   }
 
   /** Writes one tag; true if one was there that is not given any more. */

@@ -48,6 +48,11 @@ export class Code {
     return index;
   }
 
+  /** A new local that is not reused after the {@link scope} that it is made in. */
+  permanentLocal(type: ValueType): number {
+    return this.#parameters + this.#locals.push(type) - 1;
+  }
+
   /** Runs `body`; the locals that it takes may be reused afterwards. */
   scope(body: () => void): void {
     const outer = this.#scope;

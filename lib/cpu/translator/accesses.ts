@@ -9,6 +9,7 @@ import type { Place, Size } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE, GUEST_BASE, TLB } from "../interpreter/layout.ts";
 import { PAGE, S, USER_PAGES } from "../state.ts";
+import type { GroupedAccess } from "./access_groups.ts";
 
 const LOAD: Record<Size, number> = { 8: Op.I32_LOAD8_U, 16: Op.I32_LOAD16_U, 32: Op.I32_LOAD, 64: Op.I64_LOAD };
 const STORE: Record<Size, number> = { 8: Op.I32_STORE8, 16: Op.I32_STORE16, 32: Op.I32_STORE, 64: Op.I64_STORE };
@@ -21,8 +22,13 @@ export interface AccessHost {
   readonly user: boolean;
   readonly linkage: AccessLinkage;
   let(value: Value): Value;
-  /** Leaves the region before the current instruction if the condition that `emit` leaves on the stack is not 0. */
-  bailIfSo(emit: () => void): void;
+  /** True if no entry of the TLB may change unnoticed, because accesses that come later rely on them. */
+  readonly keepsPermissions: boolean;
+  /**
+   * Leaves the region before the current instruction if the condition that `emit` leaves on the stack is not 0, `forGroup` because all of a
+   * group is asked for.
+   */
+  bailIfSo(emit: () => void, forGroup?: boolean): void;
 }
 
 /** Functions that accesses call. */
@@ -33,8 +39,35 @@ export interface AccessLinkage {
    */
   readonly fillRead: number;
   readonly fillWrite: number;
-  /** (linear address, bytes, write, address of a remembered page) → the address's offset in its page, which is now remembered; -1 if the region must be left. */
+  /** The same; the region must also be left if an entry of the TLB had to change. */
+  readonly keepRead: number;
+  readonly keepWrite: number;
+  /**
+   * (linear address, bytes, {@link How}, address of a remembered page) → the address's offset in its page, which is now remembered unless
+   * only this access is possible; -1 if the region must be left.
+   */
   readonly remember: number;
+  /**
+   * (linear address, bytes, {@link How}, address of a remembered page, bytes of the group before the access, bytes of the group) → the
+   * offset in its page of the group's first byte; -1 if the region must be left.
+   */
+  readonly establish: number;
+}
+
+/** What an access asks for: bits. */
+export const How = {
+  /** Permission to write. */
+  WRITES: 1,
+  /** That no entry of the TLB changes. */
+  KEEPS: 2,
+  /** To read for now, although others of its group will write. */
+  READS: 4,
+} as const;
+
+/** Where an access goes: the host offset is that of `host` plus a constant. */
+export interface Spot {
+  readonly host: Value;
+  readonly offset: number;
 }
 
 /** A field of the state block; a constant address needs no bounds check. */
@@ -75,23 +108,52 @@ export class RegionAccesses {
       this.#check(linear, entry, bytes, write);
       return linear.wrap().add(field(entry, "i32", this.#tlb + TLB.ADDEND));
     }
-    const page = (write ? S.WRITE_PAGES : S.READ_PAGES) + (e.user ? USER_PAGES : 0) + PAGE.SIZE * number;
-    const offset = code.local("i64"), inPage = Value.local("i64", offset);
+    const page = this.#pageField(write, number), how = (write ? How.WRITES : 0) | this.#keeps();
+    return this.#inPage(linear, bytes, page, false, () => {
+      linear.emit(code);
+      for (const argument of [bytes, how, CPU_BASE + page]) code.i32(argument);
+      code.call(e.linkage.remember);
+    });
+  }
+
+  /** Like {@link host}, for all of a group: `lowest` is the address of its first byte, of which an access is the first one. */
+  establish(lowest: Value, { group, at, bytes }: GroupedAccess, write: boolean, number: PageNumber): Value {
+    const e = this.#e, { code } = e, linear = e.let(lowest), writes = write || group.writes, before = at - group.low;
+    const page = this.#pageField(writes, number);
+    const how = (writes ? How.WRITES : 0) | (writes && !write ? How.READS : 0) | this.#keeps();
+    return this.#inPage(linear, group.bytes, page, true, () => {
+      linear.add(before).emit(code);
+      for (const argument of [bytes, how, CPU_BASE + page, before, group.bytes]) code.i32(argument);
+      code.call(e.linkage.establish);
+    });
+  }
+
+  /** Where the state block tells about a remembered page. */
+  #pageField(write: boolean, number: PageNumber): number {
+    return (write ? S.WRITE_PAGES : S.READ_PAGES) + (this.#e.user ? USER_PAGES : 0) + PAGE.SIZE * number;
+  }
+
+  #keeps(): number {
+    return this.#e.keepsPermissions ? How.KEEPS : 0;
+  }
+
+  /**
+   * Host offset of an address whose bytes lie in the page that is remembered at `page`. Otherwise `find` leaves the address's offset in
+   * its page on the stack, after which that is remembered; if it is negative, the region is left.
+   */
+  #inPage(linear: Value, bytes: number, page: number, forGroup: boolean, find: () => void): Value {
+    const e = this.#e, { code } = e, offset = code.local("i64"), inPage = Value.local("i64", offset);
     linear.extendU().sub(stateField("i64", page + PAGE.TAG)).emit(code);
     code.set(offset);
     this.#isOutside(inPage, bytes, linear.type === "i64" ? page + PAGE.LIMIT : -1).emit(code);
     code.unlikely();
     code.if(() =>
       e.bailIfSo(() => {
-        linear.emit(code);
-        code.i32(bytes);
-        code.i32(write ? 1 : 0);
-        code.i32(CPU_BASE + page);
-        code.call(e.linkage.remember);
+        find();
         code.tee(offset);
         code.i64(0n);
         code.op(Op.I64_LT_S);
-      })
+      }, forGroup)
     );
     return inPage.wrap().add(stateField("i32", page + PAGE.HOST));
   }
@@ -126,37 +188,49 @@ export class RegionAccesses {
       e.bailIfSo(() => {
         linear.emit(code);
         code.i32(bytes);
-        code.call(write ? e.linkage.fillWrite : e.linkage.fillRead);
+        const { fillRead, fillWrite, keepRead, keepWrite } = e.linkage;
+        if (e.keepsPermissions) code.call(write ? keepWrite : keepRead);
+        else code.call(write ? fillWrite : fillRead);
       })
     );
   }
 
-  #read(host: Value, size: Size): Value {
+  /** Reads what {@link host} has allowed to read. */
+  loadAt({ host, offset }: Spot, size: Size): Value {
     const value = new Value(size === 64 ? "i64" : "i32", (code) => {
       host.emit(code);
-      code.memory(LOAD[size], GUEST_BASE);
+      code.memory(LOAD[size], GUEST_BASE + offset);
     });
     return this.#e.let(value);
   }
 
-  #write(host: Value, value: Value, size: Size): void {
+  /** Writes what {@link host} has allowed to write. */
+  storeAt({ host, offset }: Spot, value: Value, size: Size): void {
     const { code } = this.#e;
     host.emit(code);
     value.emit(code);
-    code.memory(STORE[size], GUEST_BASE);
+    code.memory(STORE[size], GUEST_BASE + offset);
   }
 
-  load(address: Value, size: Size, number: PageNumber = -1): Value {
-    return this.#read(this.host(address, size / 8, false, number), size);
+  #spot(address: Value, bytes: number, write: boolean): Spot {
+    return { host: this.host(address, bytes, write), offset: 0 };
   }
 
-  store(address: Value, value: Value, size: Size, number: PageNumber = -1): void {
-    this.#write(this.host(address, size / 8, true, number), value, size);
+  load(address: Value, size: Size): Value {
+    return this.loadAt(this.#spot(address, size / 8, false), size);
   }
 
-  open(address: Value, size: Size, number: PageNumber = -1): Place {
-    const host = this.#e.let(this.host(address, size / 8, true, number));
-    return { value: this.#read(host, size), set: (value) => this.#write(host, value, size) };
+  store(address: Value, value: Value, size: Size): void {
+    this.storeAt(this.#spot(address, size / 8, true), value, size);
+  }
+
+  open(address: Value, size: Size): Place {
+    return this.openAt(this.#spot(address, size / 8, true), size);
+  }
+
+  openAt({ host, offset }: Spot, size: Size): Place {
+    const spot = { host: this.#e.let(host), offset };
+    return { value: this.loadAt(spot, size), set: (value) => this.storeAt(spot, value, size) };
   }
 
   loadVector(address: Value, bytes: 4 | 8 | 16): Value {
@@ -178,12 +252,12 @@ export class RegionAccesses {
 
   load128(address: Value): [Value, Value] {
     const host = this.#e.let(this.host(address, 16, false));
-    return [this.#read(host, 64), this.#read(host.add(8), 64)];
+    return [this.loadAt({ host, offset: 0 }, 64), this.loadAt({ host, offset: 8 }, 64)];
   }
 
   store128(address: Value, low: Value, high: Value): void {
     const host = this.#e.let(this.host(address, 16, true));
-    this.#write(host, low, 64);
-    this.#write(host.add(8), high, 64);
+    this.storeAt({ host, offset: 0 }, low, 64);
+    this.storeAt({ host, offset: 8 }, high, 64);
   }
 }

@@ -12,8 +12,9 @@ import type { RegionInstruction } from "./discovery.ts";
 import { FlagTracker } from "./flags.ts";
 import { InstructionFlags } from "./instruction_flags.ts";
 import { OperandEmitter } from "./operand_emitter.ts";
-import { NotTranslated, type Outcome, type RegionContext } from "./region_context.ts";
+import { NotTranslated, type Outcome, type RegionContext, UnexpectedRegister } from "./region_context.ts";
 import type { RegisterUse } from "./register_use.ts";
+import { letsOthersRun, noteSystemFunction } from "./register_values.ts";
 
 /** Writes the instructions of one region. */
 export class RegionEmitter extends OperandEmitter implements Emitter {
@@ -22,10 +23,8 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
   readonly #flags: FlagTracker;
   readonly #instructionFlags: InstructionFlags;
   protected readonly memory: RegionAccesses;
-  #current!: RegionInstruction;
+  protected current!: RegionInstruction;
   #outcome: Outcome = { kind: "next" };
-  /** True if the current instruction calls a system function in any case. */
-  calledHelper = false;
   /** True if the current instruction does without the system function that it stands for. */
   #inPlace = false;
   size: Size = 32;
@@ -39,11 +38,14 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
     this.memory = new RegionAccesses(this);
   }
 
+  get keepsPermissions(): boolean {
+    return this.context.groups.anyEstablished(this.current, this.node);
+  }
   get instruction(): Instruction {
-    return this.#current.instruction;
+    return this.current.instruction;
   }
   protected get next(): number {
-    return this.#current.next;
+    return this.current.next;
   }
 
   /**
@@ -51,7 +53,7 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
    * possibly after some code.
    */
   write1(current: RegionInstruction, use: RegisterUse, flagsAreDead: boolean): Outcome {
-    this.#current = current;
+    this.current = current;
     this.use = use;
     this.#instructionFlags.begin(current.instruction.mnemonic, flagsAreDead);
     this.#outcome = { kind: "next" };
@@ -59,9 +61,14 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
     this.size = sizeOfInstruction(current.instruction);
     this.calledHelper = this.#inPlace = false;
     this.vectorsStored = false;
+    this.changed = 0;
     this.emitDefinition(current.instruction, () => current.definition.emit(this));
     if (this.vectorsStored) this.context.loadVectors(this.instruction.mnemonic === "fxrstor" ? ~0 : use.written);
     const { flow } = current;
+    if ((this.calledHelper || this.#inPlace) && !letsOthersRun(current)) {
+      noteSystemFunction(current.instruction);
+      throw new UnexpectedRegister();
+    }
     if ((flow === "exit" || flow === "transfer") && !this.calledHelper && !this.#inPlace) throw new NotTranslated();
     return this.#outcome;
   }
@@ -155,7 +162,7 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
     return this.#offset(this.next, size);
   }
   ip(size: Size): Value {
-    return this.#offset(this.#current.ip, size);
+    return this.#offset(this.current.ip, size);
   }
   cyclesLeft(): Value {
     return this.let(this.context.cyclesLeft());
@@ -191,11 +198,11 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
 
   /** Leaves the region before the current instruction. */
   bail(): void {
-    this.code.i32(this.context.currentSite());
+    this.code.i32(this.context.currentSite(false));
     this.code.br(this.context.bailLabel);
   }
-  bailIfSo(emit: () => void): void {
-    this.code.i32(this.context.currentSite());
+  bailIfSo(emit: () => void, forGroup = false): void {
+    this.code.i32(this.context.currentSite(forGroup));
     emit();
     this.code.unlikely();
     this.code.brIf(this.context.bailLabel);

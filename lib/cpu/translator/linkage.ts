@@ -1,23 +1,18 @@
 /** What region modules have in common, and the module of functions that all regions call. */
-import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
 import { Code, type Label, ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
 import { isFlatCode } from "../emit/base.ts";
 import type { CodeMode } from "../emit/emitter.ts";
-import { CPU_BASE, MEMORY_PAGES, TLB } from "../interpreter/layout.ts";
+import { MEMORY_PAGES } from "../interpreter/layout.ts";
 import { type Imported, type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
 import { emitFindRegion } from "../interpreter/region_lookup.ts";
+import { exportAccessFunctions, importAccessFunctions } from "./access_functions.ts";
 import type { AccessLinkage } from "./accesses.ts";
 import { CARRY_SOURCES, FlagMath, type FlagSource, numberOf, STEP_SOURCES } from "./flag_kinds.ts";
 import { FLAG_STATE_TYPES, type FlagFunctions, operandsIn } from "./flags.ts";
-import { PAGE, S } from "../state.ts";
+import { S } from "../state.ts";
 
 const LOOKUP: Signature = { parameters: ["i32", "i64"], results: ["i32"] };
-const FILL: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
-const FILL_WIDE: Signature = { parameters: ["i64", "i32"], results: ["i32"] };
-const FILL_NUMBER: Signature = { parameters: ["f64", "i32"], results: ["i32"] };
-const REMEMBER: Signature = { parameters: ["i32", "i32", "i32", "i32"], results: ["i64"] };
-const REMEMBER_WIDE: Signature = { parameters: ["i64", "i32", "i32", "i32"], results: ["i64"] };
 const RAW: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i64"] };
 const CARRY: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i32"] };
 
@@ -54,16 +49,7 @@ export function regionTemplate({ kernels, helpers, strings }: ImportTable, pages
     raw: module.importFunction("shared", "raw", RAW),
     carry: module.importFunction("shared", "carry", CARRY),
   };
-  const narrow: AccessLinkage = {
-    fillRead: module.importFunction("fill", "read", FILL),
-    fillWrite: module.importFunction("fill", "write", FILL),
-    remember: module.importFunction("shared", "remember", REMEMBER),
-  };
-  const wide: AccessLinkage = {
-    fillRead: module.importFunction("shared", "fillReadWide", FILL_WIDE),
-    fillWrite: module.importFunction("shared", "fillWriteWide", FILL_WIDE),
-    remember: module.importFunction("shared", "rememberWide", REMEMBER_WIDE),
-  };
+  const accesses: Partial<Record<"narrow" | "wide", AccessLinkage>> = {};
   const importer = (from: string, functions: ImportTable["kernels"]) => {
     const imported = new Map<string, Imported>();
     return (name: string) => {
@@ -85,7 +71,9 @@ export function regionTemplate({ kernels, helpers, strings }: ImportTable, pages
     regionType,
     lookup: isFlatCode(mode) ? lookups.flat : lookups.segmented,
     cached: isFlatCode(mode),
-    accesses: mode.code === 64 ? wide : narrow,
+    accesses: mode.code === 64
+      ? accesses.wide ??= importAccessFunctions(module, true)
+      : accesses.narrow ??= importAccessFunctions(module, false),
     flags,
     kernel,
     helper,
@@ -97,101 +85,13 @@ export function regionTemplate({ kernels, helpers, strings }: ImportTable, pages
 export function sharedModule(): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", MEMORY_PAGES);
-  const fill = (name: string, signature: Signature) => module.importFunction("fill", name, signature);
-  const read = fill("read", FILL), write = fill("write", FILL);
-  const readNumber = fill("readNumber", FILL_NUMBER), writeNumber = fill("writeNumber", FILL_NUMBER);
-  const readWide = module.function(FILL_WIDE, fillWideCode(readNumber));
-  const writeWide = module.function(FILL_WIDE, fillWideCode(writeNumber));
-  module.export("fillReadWide", readWide);
-  module.export("fillWriteWide", writeWide);
-  module.export("remember", module.function(REMEMBER, rememberCode(read, write, false)));
-  module.export("rememberWide", module.function(REMEMBER_WIDE, rememberCode(readWide, writeWide, true)));
+  exportAccessFunctions(module);
   module.export("lookupFlat", module.function(LOOKUP, lookupCode(true)));
   module.export("lookupSegmented", module.function(LOOKUP, lookupCode(false)));
   const carry = module.function(CARRY, carryCode());
   module.export("carry", carry);
   module.export("raw", module.function(RAW, rawCode(carry)));
   return module.toBytes();
-}
-
-/** TypeScript takes addresses of 64 bits as numbers. */
-function fillWideCode(fill: number): Code {
-  const code = new Code(2);
-  code.get(0);
-  code.op(Op.F64_CONVERT_I64_S);
-  code.get(1);
-  code.returnCall(fill);
-  return code;
-}
-
-/**
- * (linear address, bytes, write, address of a remembered page) → the offset in the page, which is remembered unless
- * only this access is possible; -1 if it is not.
- */
-function rememberCode(read: number, write: number, wide: boolean): Code {
-  const code = new Code(4), entry = code.local("i32"), LINEAR = 0, BYTES = 1, WRITES = 2, FIELD = 3;
-  const load = wide ? Op.I64_LOAD : Op.I32_LOAD;
-  const linear = Value.local(wide ? "i64" : "i32", LINEAR);
-  linear.shrU(PAGE_SHIFT - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT).emit(code);
-  code.i32(0);
-  code.memory(Op.I32_LOAD, CPU_BASE + S.TLB);
-  code.op(Op.I32_ADD);
-  code.set(entry);
-  const check = (tag: number, fill: number) => {
-    const bytes = Value.local("i32", BYTES);
-    linear.add(wide ? bytes.extendU() : bytes).sub(1).and(-PAGE_SIZE).emit(code);
-    code.get(entry);
-    code.memory(load, tag);
-    code.op(wide ? Op.I64_NE : Op.I32_NE);
-    code.if(() => {
-      code.get(LINEAR);
-      code.get(BYTES);
-      code.call(fill);
-      code.if(() => {
-        code.i64(-1n);
-        code.op(Op.RETURN);
-      });
-    });
-    code.get(FIELD);
-    code.get(entry);
-    code.memory(Op.I64_LOAD, tag);
-    code.memory(Op.I64_STORE, PAGE.TAG);
-  };
-  code.get(WRITES);
-  code.if(() => check(TLB.WRITE, write), () => check(TLB.READ, read));
-  code.get(FIELD);
-  code.get(entry);
-  code.memory(Op.I32_LOAD, TLB.ADDEND);
-  linear.wrap().and(-PAGE_SIZE).emit(code);
-  code.op(Op.I32_ADD);
-  code.memory(Op.I32_STORE, PAGE.HOST);
-  // A write that is possible this once leaves an odd tag.
-  code.get(FIELD);
-  code.i32(PAGE_SIZE);
-  code.get(FIELD);
-  code.memory(Op.I32_LOAD, PAGE.TAG);
-  code.i32(PAGE_SHIFT);
-  code.op(Op.I32_SHL);
-  code.op(Op.I32_XOR);
-  code.i32(PAGE_SIZE);
-  code.op(Op.I32_AND);
-  code.memory(Op.I32_STORE, PAGE.LIMIT);
-  // The shift takes the number modulo 64.
-  const number = code.local("i32"), masks = code.local("i32");
-  Value.local("i32", FIELD).sub(CPU_BASE + S.READ_PAGES).shrU(PAGE.SHIFT).emit(code);
-  code.tee(number);
-  code.i32(6);
-  code.op(Op.I32_SHR_U);
-  code.i32(3);
-  code.op(Op.I32_SHL);
-  code.tee(masks);
-  code.get(masks);
-  code.memory(Op.I64_LOAD, CPU_BASE + S.REMEMBERS);
-  Value.i64(1).shl(Value.local("i32", number).extendU()).emit(code);
-  code.op(Op.I64_OR);
-  code.memory(Op.I64_STORE, CPU_BASE + S.REMEMBERS);
-  linear.extendU().and(PAGE_SIZE - 1).emit(code);
-  return code;
 }
 
 /** (state block, offset in CS) → slot of the region there, 0 if none is known. */

@@ -5,7 +5,9 @@ import { isFlatAccess } from "../emit/base.ts";
 import type { Place, SegmentRef, Size } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
 import { R, S, SEG, Seg } from "../state.ts";
-import type { PageNumber, RegionAccesses } from "./accesses.ts";
+import { STACK } from "./access_groups.ts";
+import type { PageNumber, RegionAccesses, Spot } from "./accesses.ts";
+import type { RegionInstruction } from "./discovery.ts";
 import { RegisterEmitter } from "./register_emitter.ts";
 
 /** Operands of general sizes, and where in memory operands and the stack are. */
@@ -13,6 +15,11 @@ export abstract class OperandEmitter extends RegisterEmitter {
   protected abstract override readonly memory: RegionAccesses;
   /** Offset in CS of the instruction behind the current one. */
   protected abstract readonly next: number;
+  /** The current instruction, and the node that it is in. */
+  protected abstract readonly current: RegionInstruction;
+  node = 0;
+  /** True if the current instruction calls a system function in any case. */
+  calledHelper = false;
   /** Registers that hold something just loaded, see pointers.ts. */
   loaded = 0;
 
@@ -34,7 +41,7 @@ export abstract class OperandEmitter extends RegisterEmitter {
       return this.state(this.registerOffset(index), size === 64 ? "i64" : "i32");
     }
     if (operand.kind === "mem") {
-      return this.memory.load(this.linear(index, size / 8, false), size, this.#pageOf(operand));
+      return this.memory.loadAt(this.#spot(index, size / 8, false), size);
     }
     throw new Error(`operand ${index} of ${this.instruction.mnemonic} cannot be read`);
   }
@@ -56,7 +63,47 @@ export abstract class OperandEmitter extends RegisterEmitter {
       return this.setState(this.registerOffset(index), size === 64 ? "i64" : "i32", value);
     }
     const data = this.let(value);
-    this.memory.store(this.linear(index, size / 8, true), data, size, this.#pageOf(operand));
+    this.memory.storeAt(this.#spot(index, size / 8, true), data, size);
+  }
+  /** Where an operand lies, after making sure that it can be accessed. */
+  #spot(index: number, bytes: number, write: boolean): Spot {
+    const operand = this.memoryOperand(index), number = this.#pageOf(operand);
+    const registers = (operand.base < 0 ? 0 : 1 << operand.base) | (operand.index < 0 ? 0 : 1 << operand.index);
+    return this.#grouped(index, registers, bytes, write, number, (distance) => this.address(index, distance)) ??
+      { host: this.memory.host(this.linear(index, bytes, write), bytes, write, number), offset: 0 };
+  }
+  /** The stack at a distance from where the stack pointer points. */
+  #stackSpot(delta: number, bytes: number, write: boolean): Spot {
+    const address = (distance: number) => this.stackOffset(delta + distance);
+    return this.#grouped(STACK, 1 << R.SP, bytes, write, R.SP, address) ?? {
+      host: this.memory.host(this.translate({ which: Seg.SS }, address(0), bytes, write), bytes, write, R.SP),
+      offset: 0,
+    };
+  }
+  /**
+   * Where an access of a group lies; null if it is one by itself. `registers` are those of its address, `address` gives that plus a
+   * distance.
+   */
+  #grouped(
+    operand: number,
+    registers: number,
+    bytes: number,
+    write: boolean,
+    number: PageNumber,
+    address: (distance: number) => Value,
+  ): Spot | null {
+    const { groups, code } = this.context, access = groups.of(this.current, operand);
+    if (!access || access.bytes !== bytes || (this.changed & registers) !== 0 || this.calledHelper) return null;
+    const { group, at } = access, isEstablished = groups.isEstablished(group, this.node, write);
+    if (!isEstablished) {
+      if (this.depth > 0 || number < 0) return null;
+      const host = this.memory.establish(address(group.low - at), access, write, number);
+      if (group.local < 0) group.local = code.permanentLocal("i32");
+      host.emit(code);
+      code.set(group.local);
+      group.established.push({ node: this.node, write: write || group.writes });
+    }
+    return { host: Value.local("i32", group.local), offset: at - group.low };
   }
   /** Which remembered page an operand is likely to be in: addresses of the same form share one. */
   #pageOf(operand: Operand): PageNumber {
@@ -71,9 +118,7 @@ export abstract class OperandEmitter extends RegisterEmitter {
   }
   open(index: number): Place {
     const operand = this.operand(index), size = this.generalSize(index);
-    if (operand.kind !== "reg") {
-      return this.memory.open(this.linear(index, size / 8, true), size, this.#pageOf(operand));
-    }
+    if (operand.kind !== "reg") return this.memory.openAt(this.#spot(index, size / 8, true), size);
     return { value: this.read(index), set: (value) => this.write(index, value) };
   }
   escapeOpcode(): Value {
@@ -93,10 +138,11 @@ export abstract class OperandEmitter extends RegisterEmitter {
 
   // ---- addresses
 
-  address(index: number): Value {
+  /** The offset of a memory operand, or what lies at a distance from it. */
+  address(index: number, distance = 0): Value {
     const { addressSize, base, index: indexRegister, scale, disp, disp64 } = this.memoryOperand(index);
     const wide = addressSize === 64;
-    if (disp64 !== undefined) return Value.i64(disp64);
+    if (disp64 !== undefined) return Value.i64(disp64 + BigInt(distance));
     let offset: Value | null = null;
     if (indexRegister >= 0) {
       const register = this.register(indexRegister, addressSize);
@@ -106,7 +152,7 @@ export abstract class OperandEmitter extends RegisterEmitter {
       const register = this.register(base, addressSize);
       offset = offset ? register.add(offset) : register;
     }
-    const fixed = base === 16 ? this.next + disp : disp;
+    const fixed = (base === 16 ? this.next + disp : disp) + distance;
     const constant = wide ? Value.i64(fixed) : Value.i32(fixed % 2 ** 32 | 0);
     offset = offset ? offset.add(constant) : constant;
     if (addressSize === 16) offset = offset.and(0xffff);
@@ -139,11 +185,10 @@ export abstract class OperandEmitter extends RegisterEmitter {
   // ---- stack
 
   override stackLoad(delta: number, size: Size): Value {
-    const linear = this.translate({ which: Seg.SS }, this.stackOffset(delta), size / 8, false);
-    return this.memory.load(linear, size, R.SP);
+    return this.memory.loadAt(this.#stackSpot(delta, size / 8, false), size);
   }
   override stackStore(delta: number, value: Value, size: Size): void {
-    const data = this.let(value), linear = this.translate({ which: Seg.SS }, this.stackOffset(delta), size / 8, true);
-    this.memory.store(linear, data, size, R.SP);
+    const data = this.let(value);
+    this.memory.storeAt(this.#stackSpot(delta, size / 8, true), data, size);
   }
 }

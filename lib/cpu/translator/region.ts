@@ -7,6 +7,7 @@ import { Value } from "../emit/value.ts";
 import { Exit } from "../interpreter/layout.ts";
 import { LEFT } from "../interpreter/linkage.ts";
 import { S, SEG, Seg } from "../state.ts";
+import { AccessGroups } from "./access_groups.ts";
 import { type BudgetChecks, findBudgetChecks } from "./budget_checks.ts";
 import { findDeadFlags } from "./dead_flags.ts";
 import type { RegionBlock, RegionCode, RegionInstruction } from "./discovery.ts";
@@ -29,6 +30,8 @@ const CS = S.SEG + Seg.CS * SEG.SIZE;
 export interface RegionPlan {
   readonly code: RegionCode;
   readonly mode: CodeMode;
+  /** Accesses may be asked for in groups, see access_groups.ts. */
+  readonly grouped: boolean;
   /** Base of CS, where code is segmented. */
   readonly base: number;
   /** It runs with the user's privilege. */
@@ -55,6 +58,8 @@ export interface Site {
   readonly done: boolean;
   /** Instructions that were taken from the budget, but not executed. */
   readonly unfinished: number;
+  /** True if a reason can be that not all of a group of accesses is possible that the instruction begins, see access_groups.ts. */
+  readonly forGroup: boolean;
 }
 
 /** A region's function. */
@@ -74,6 +79,7 @@ export class RegionWriter implements NodeWriter {
   readonly #budget: BudgetChecks;
   /** By node: registers that hold something just loaded where it begins. */
   readonly #loadedAt: Int32Array;
+  readonly #groups: AccessGroups;
   readonly #locals: RegionLocals;
   readonly #flags: FlagTracker;
   /** Locals of dispatch nodes' selectors, by node. */
@@ -100,6 +106,7 @@ export class RegionWriter implements NodeWriter {
     this.#registers = new RegisterFlow(this.#region);
     this.#budget = findBudgetChecks(this.#region);
     this.#loadedAt = findLoaded(this.#region, this.#registers);
+    this.#groups = new AccessGroups(this.#region, this.#registers, plan.mode, plan.grouped);
     const wide = plan.mode.code === 64;
     this.#locals = new RegionLocals(this.#body, wide, this.#region, this.#registers, plan.linkage.flags);
     this.#flags = this.#locals.flags;
@@ -156,6 +163,7 @@ export class RegionWriter implements NodeWriter {
       x87: locals.x87,
       budget: locals.budget,
       linkage: linkage.accesses,
+      groups: this.#groups,
       bailLabel: this.#bail,
       kernel: linkage.kernel,
       helper: linkage.helper,
@@ -164,7 +172,7 @@ export class RegionWriter implements NodeWriter {
       cyclesLeft: () => Value.local("i32", locals.budget).add(this.#unfinished),
       beforeHelper: () => locals.beforeHelper(this.#current.ip, this.#unfinished),
       afterHelper: () => locals.afterHelper(this.#unfinished),
-      currentSite: () => this.#siteOfCurrent(),
+      currentSite: (forGroup) => this.#siteOfCurrent(forGroup),
     });
   }
 
@@ -224,7 +232,7 @@ export class RegionWriter implements NodeWriter {
   // ---- sites
 
   #site(ip: number, done: boolean, unfinished: number): number {
-    return this.#sites.push({ ip, done, unfinished }) - 1;
+    return this.#sites.push({ ip, done, unfinished, forGroup: false }) - 1;
   }
 
   /** Leaves with all state up to date before the instruction at `ip`; nothing of the block has been taken from the budget. */
@@ -234,8 +242,9 @@ export class RegionWriter implements NodeWriter {
   }
 
   /** Called by the emitter where the region may be left before the current instruction. */
-  #siteOfCurrent(): number {
+  #siteOfCurrent(forGroup: boolean): number {
     if (this.#currentSite < 0) this.#currentSite = this.#site(this.#current.ip, false, this.#unfinished);
+    if (forGroup) this.#sites[this.#currentSite] = { ...this.#sites[this.#currentSite], forGroup };
     return this.#currentSite;
   }
 
@@ -266,6 +275,7 @@ export class RegionWriter implements NodeWriter {
     const dead = findDeadFlags(block.instructions);
     locals.x87?.enter(node);
     locals.dirty = this.#registers.dirty(node);
+    this.#emitter.node = node;
     let loaded = this.#loadedAt[node];
     for (const [i, current] of block.instructions.entries()) {
       if (current.flow === "interpret") return this.#leaveTo(current.ip);

@@ -3,6 +3,7 @@ import type { Code, Label } from "../../wasm/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
 import type { Imported } from "../interpreter/linkage.ts";
+import type { AccessGroups } from "./access_groups.ts";
 import type { AccessLinkage } from "./accesses.ts";
 import type { FlagTracker } from "./flags.ts";
 import type { SteadyLocals } from "./steady_locals.ts";
@@ -11,7 +12,10 @@ import type { X87Locals } from "./x87_locals.ts";
 /** Thrown when an instruction turns out to need TypeScript: the interpreter has to execute it. */
 export class NotTranslated extends Error {}
 
-/** Thrown when an instruction touches a register that {@link RegisterUse} did not tell of: writing the region starts again. */
+/**
+ * Thrown when an instruction touches a register that {@link RegisterUse} did not tell of, or calls a system function unexpectedly:
+ * writing the region starts again.
+ */
 export class UnexpectedRegister extends Error {}
 
 /** How an instruction's definition ended it. */
@@ -39,6 +43,7 @@ export interface RegionContext {
   storeVectors(): void;
   loadVectors(mask: number): void;
   readonly linkage: AccessLinkage;
+  readonly groups: AccessGroups;
   /** Local: what is left of the budget behind the current block. */
   readonly budget: number;
   /** The way out before the current instruction; takes the number of the place. */
@@ -51,6 +56,6 @@ export interface RegionContext {
   beforeHelper(): void;
   /** Writes what takes the state over again. */
   afterHelper(): void;
-  /** The number of a place where the region may be left before the current instruction. */
-  currentSite(): number;
+  /** The number of a place where the region may be left before the current instruction, `forGroup` as {@link Site.forGroup} says. */
+  currentSite(forGroup: boolean): number;
 }

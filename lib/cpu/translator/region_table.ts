@@ -20,6 +20,9 @@ export interface Region extends CodeRegion {
   readonly exits: readonly number[];
   readonly cells: readonly PageCell[];
   readonly generation: number;
+  /** How often it was left because a group of accesses was not possible as a whole, and when that was counted from 0, in instructions. */
+  failures: number;
+  failuresSince: number;
   /** The module that it is compiled in; null while it waits for that. */
   module: LiveModule | null;
 }
@@ -31,12 +34,15 @@ export class Sites {
 
   constructor(sites: readonly Site[]) {
     this.#ips = Float64Array.from(sites, ({ ip }) => ip);
-    this.#rest = Uint16Array.from(sites, ({ done, unfinished }) => unfinished * 2 + (done ? 1 : 0));
+    this.#rest = Uint16Array.from(
+      sites,
+      ({ done, unfinished, forGroup }) => unfinished * 4 + (forGroup ? 2 : 0) + (done ? 1 : 0),
+    );
   }
 
   at(index: number): Site {
     const rest = this.#rest[index];
-    return { ip: this.#ips[index], done: (rest & 1) !== 0, unfinished: rest >> 1 };
+    return { ip: this.#ips[index], done: (rest & 1) !== 0, unfinished: rest >> 2, forGroup: (rest & 2) !== 0 };
   }
 }
 

@@ -7,12 +7,19 @@ function region(slot: number, host: number, ip: number, exits: number[] = []): R
     host,
     ip,
     key: 1,
-    sites: new Sites([{ ip: ip + 2 ** 40, done: true, unfinished: 0 }, { ip, done: false, unfinished: 7 }]),
+    sites: new Sites([{ ip: ip + 2 ** 40, done: true, unfinished: 0, forGroup: false }, {
+      ip,
+      done: false,
+      unfinished: 7,
+      forGroup: true,
+    }]),
     patched: null,
     blocks: [ip],
     exits,
     cells: [],
     generation: 0,
+    failures: 0,
+    failuresSince: 0,
     module: null,
     ranges: [],
     voided: () => {},
@@ -55,6 +62,6 @@ Deno.test("RegionTable: slots are used again", () => {
 
 Deno.test("Sites: keeps where regions are left", () => {
   const { sites } = region(0, 0, 0x10);
-  assertEquals(sites.at(0), { ip: 0x10 + 2 ** 40, done: true, unfinished: 0 });
-  assertEquals(sites.at(1), { ip: 0x10, done: false, unfinished: 7 });
+  assertEquals(sites.at(0), { ip: 0x10 + 2 ** 40, done: true, unfinished: 0, forGroup: false });
+  assertEquals(sites.at(1), { ip: 0x10, done: false, unfinished: 7, forGroup: true });
 });

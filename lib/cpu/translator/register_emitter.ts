@@ -12,6 +12,8 @@ export abstract class RegisterEmitter extends X87Emitter {
   readonly #registerType: "i32" | "i64";
   /** Registers that the current instruction may touch. */
   protected use: RegisterUse = { touched: 0, written: 0 };
+  /** General registers that the current instruction has changed so far. */
+  protected changed = 0;
   /** The current instruction works on SSE registers in the state block. */
   protected vectorsStored = false;
 
@@ -42,6 +44,7 @@ export abstract class RegisterEmitter extends X87Emitter {
   }
   setRegister(number: number, size: Size, value: Value, high = false): void {
     const local = this.#local(number, true), wide = this.#registerType === "i64";
+    this.changed |= 1 << number;
     const old = Value.local(this.#registerType, local);
     let next = wide ? value.extendU() : value;
     if (size < 32) {

@@ -80,7 +80,8 @@ export function learnRegister(mnemonic: string, register: number): void {
   learned.set(mnemonic, (learned.get(mnemonic) ?? 0) | (1 << register));
 }
 
-const READ_ONLY_FIRST = new Set(
+/** Instructions that only read their first operand. */
+export const READ_ONLY_FIRST = new Set(
   "cmp test bt push call jmp mul div idiv comiss comisd ucomiss ucomisd ptest maskmovdqu pcmpestri pcmpestrm pcmpistri pcmpistrm"
     .split(" "),
 );

@@ -2,10 +2,11 @@
 import { PAGE_SIZE, type PhysicalMemory } from "../../machine/memory.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { ModeBit } from "../mode.ts";
-import type { Block } from "../interpreter/block.ts";
+import { type Block, placeOf } from "../interpreter/block.ts";
 import type { BlockCache } from "../interpreter/blocks.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
 import { type CompileObserver, type CpuOptions, DEFAULT_TIER, type StressOptions, type Tier } from "../options.ts";
+import { PairMap } from "../pair_map.ts";
 import { CompileBudget } from "./compile_budget.ts";
 import { type CodeView, discover, exitsOf, type Limits, rangesOf, type RegionCode } from "./discovery.ts";
 import { UnexpectedRegister } from "./region_context.ts";
@@ -47,6 +48,11 @@ const GENERATIONS = 2;
 /** After how many entries a block is looked at again that could not be translated because too much was. */
 const POSTPONED_HEAT = HOT / 4;
 
+/** How often in how many instructions groups of accesses may fail. It costs some hundred instructions each time. */
+const FAILURES = { MOST: 1000, INSTRUCTIONS: 10_000_000 } as const;
+/** After how many entries a block is translated again whose region must do without groups. */
+const UNGROUPED_HEAT = 16;
+
 /** One processor's translator. */
 export class Translator {
   #statistics = {
@@ -71,6 +77,8 @@ export class Translator {
   readonly #live: LiveModules;
   readonly #interpreted = new InterpretedForms();
   readonly #targets = new JumpTargets();
+  /** Roots of regions in which accesses are not asked for in groups: place, see {@link placeOf}, and offset in CS. */
+  readonly #ungrouped = new PairMap<true>();
   readonly #stress: StressOptions;
   #random: number;
   readonly #observer: CompileObserver | undefined;
@@ -140,11 +148,26 @@ export class Translator {
 
   /** Where a region was left: before an instruction for the interpreter, or because one is done that wants the run loop. */
   left(slot: number, site: number): Site {
-    const found = this.#regions.left(slot).sites.at(site);
+    const region = this.#regions.left(slot), found = region.sites.at(site);
+    if (found.forGroup) this.#groupFailed(region);
     if (found.done) this.#statistics.leftForTurn++;
     else if (found.unfinished === 0) this.#statistics.leftForBudget++;
     else this.#statistics.leftForInstruction++;
     return found;
+  }
+
+  /** Not all of a group of accesses was possible, so one was left to the interpreter. If that goes on, the region must do without groups. */
+  #groupFailed(region: Region): void {
+    const now = this.#host.instructions();
+    if (now - region.failuresSince > FAILURES.INSTRUCTIONS) {
+      region.failuresSince = now;
+      region.failures = 0;
+    }
+    if (++region.failures < FAILURES.MOST || !this.#regions.has(region)) return;
+    const { patched } = region;
+    this.#ungrouped.set(placeOf(region.host, region.key), region.ip, true);
+    this.#blocks.removeRegion(region);
+    if (patched?.valid) this.#blocks.records.setHeat(patched, UNGROUPED_HEAT);
   }
 
   // ---- translation
@@ -208,7 +231,8 @@ export class Translator {
       this.clear();
       return false;
     }
-    const cells = new Set<PageCell>(), written = this.#write(code, mode, key, slot, cells);
+    const cells = new Set<PageCell>(), grouped = !this.#ungrouped.get(placeOf(host, key), ip);
+    const written = this.#write(code, mode, key, grouped, slot, cells);
     for (const cell of cells) cell.users++;
     if (!written) {
       for (const cell of cells) this.#cells.release(cell);
@@ -224,6 +248,8 @@ export class Translator {
       exits: exitsOf(code),
       cells: [...cells],
       generation,
+      failures: 0,
+      failuresSince: 0,
       sites: new Sites(written.sites),
       ranges: rangesOf(code),
       patched: null,
@@ -268,6 +294,7 @@ export class Translator {
     code: RegionCode,
     mode: CodeMode,
     key: number,
+    grouped: boolean,
     slot: number,
     cells: Set<PageCell>,
   ): WrittenRegion | null {
@@ -280,6 +307,7 @@ export class Translator {
           mode,
           user: (key & ModeBit.USER) !== 0,
           base: host.linear(0),
+          grouped,
           slot,
           linkage,
           page,
@@ -333,6 +361,7 @@ export class Translator {
     for (const region of this.#regions.all) this.#blocks.removeRegion(region);
     this.#pending = [];
     this.#targets.clear();
+    this.#ungrouped.clear();
   }
 
   /** Forgets which code pages are known to be where they were. */

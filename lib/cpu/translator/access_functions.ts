@@ -1,0 +1,234 @@
+/** Functions behind regions' accesses to memory, see {@link AccessLinkage}: in the module that all regions share. */
+import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
+import { Code, type ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
+import { Value } from "../emit/value.ts";
+import { CPU_BASE, TLB } from "../interpreter/layout.ts";
+import { PAGE, S } from "../state.ts";
+import { type AccessLinkage, How } from "./accesses.ts";
+
+/** Signatures of the functions that take linear addresses of a type. */
+function signatures(address: ValueType): Record<keyof AccessLinkage, Signature> {
+  const fill: Signature = { parameters: [address, "i32"], results: ["i32"] };
+  return {
+    fillRead: fill,
+    fillWrite: fill,
+    keepRead: fill,
+    keepWrite: fill,
+    remember: { parameters: [address, "i32", "i32", "i32"], results: ["i64"] },
+    establish: { parameters: [address, "i32", "i32", "i32", "i32", "i32"], results: ["i64"] },
+  };
+}
+
+function nameOf(name: string, wide: boolean): string {
+  return wide ? `${name}Wide` : name;
+}
+
+/** Imports the functions into a module of regions; `wide`: those for addresses of 64 bits. */
+export function importAccessFunctions(module: ModuleBuilder, wide: boolean): AccessLinkage {
+  const types = signatures(wide ? "i64" : "i32");
+  const named = (name: keyof AccessLinkage) => module.importFunction("shared", nameOf(name, wide), types[name]);
+  return {
+    fillRead: named("fillRead"),
+    fillWrite: named("fillWrite"),
+    keepRead: named("keepRead"),
+    keepWrite: named("keepWrite"),
+    remember: named("remember"),
+    establish: named("establish"),
+  };
+}
+
+/** Adds the functions to the shared module, of which they are the first. */
+export function exportAccessFunctions(module: ModuleBuilder): void {
+  const fill = (name: string, address: ValueType) =>
+    module.importFunction("fill", name, { parameters: [address, "i32"], results: ["i32"] });
+  const read = fill("read", "i32"), write = fill("write", "i32");
+  const readNumber = fill("readNumber", "f64"), writeNumber = fill("writeNumber", "f64");
+  for (const wide of [false, true]) {
+    const types = signatures(wide ? "i64" : "i32");
+    const fillRead = wide ? module.function(types.fillRead, fillWideCode(readNumber)) : read;
+    const fillWrite = wide ? module.function(types.fillWrite, fillWideCode(writeNumber)) : write;
+    const remember = module.function(types.remember, rememberCode(fillRead, fillWrite, wide));
+    const functions: AccessLinkage = {
+      fillRead,
+      fillWrite,
+      keepRead: module.function(types.keepRead, keepCode(fillRead)),
+      keepWrite: module.function(types.keepWrite, keepCode(fillWrite)),
+      remember,
+      establish: module.function(types.establish, establishCode(remember, wide)),
+    };
+    for (const [name, index] of Object.entries(functions)) module.export(nameOf(name, wide), index);
+  }
+}
+
+/** TypeScript takes addresses of 64 bits as numbers. */
+function fillWideCode(fill: number): Code {
+  const code = new Code(2);
+  code.get(0);
+  code.op(Op.F64_CONVERT_I64_S);
+  code.get(1);
+  code.returnCall(fill);
+  return code;
+}
+
+/** How often something was taken from an entry of the TLB. */
+function taken(code: Code): void {
+  code.i32(0);
+  code.memory(Op.I32_LOAD, CPU_BASE + S.TAKEN);
+}
+
+/** A fill that takes nothing from any entry. */
+function keepCode(fill: number): Code {
+  const code = new Code(2);
+  taken(code);
+  code.get(0);
+  code.get(1);
+  code.call(fill);
+  const failed = code.local("i32");
+  code.set(failed);
+  taken(code);
+  code.op(Op.I32_NE);
+  code.get(failed);
+  code.op(Op.I32_OR);
+  return code;
+}
+
+/** Sets a local to the address of the TLB entry for a linear address. */
+function findEntry(code: Code, linear: Value, entry: number): void {
+  linear.shrU(PAGE_SHIFT - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT).emit(code);
+  code.i32(0);
+  code.memory(Op.I32_LOAD, CPU_BASE + S.TLB);
+  code.op(Op.I32_ADD);
+  code.set(entry);
+}
+
+/** See {@link AccessLinkage.remember}. */
+function rememberCode(read: number, write: number, wide: boolean): Code {
+  const code = new Code(4),
+    entry = code.local("i32"),
+    before = code.local("i32"),
+    LINEAR = 0,
+    BYTES = 1,
+    HOW = 2,
+    FIELD = 3;
+  const load = wide ? Op.I64_LOAD : Op.I32_LOAD;
+  const linear = Value.local(wide ? "i64" : "i32", LINEAR);
+  const asked = (how: number) => {
+    code.get(HOW);
+    code.i32(how);
+    code.op(Op.I32_AND);
+  };
+  findEntry(code, linear, entry);
+  const check = (tag: number, fill: number) => {
+    const bytes = Value.local("i32", BYTES);
+    linear.add(wide ? bytes.extendU() : bytes).sub(1).and(-PAGE_SIZE).emit(code);
+    code.get(entry);
+    code.memory(load, tag);
+    code.op(wide ? Op.I64_NE : Op.I32_NE);
+    code.if(() => {
+      taken(code);
+      code.set(before);
+      code.get(LINEAR);
+      code.get(BYTES);
+      code.call(fill);
+      taken(code);
+      code.get(before);
+      code.op(Op.I32_NE);
+      asked(How.KEEPS);
+      code.i32(0);
+      code.op(Op.I32_NE);
+      code.op(Op.I32_AND);
+      code.op(Op.I32_OR);
+      code.if(() => {
+        code.i64(-1n);
+        code.op(Op.RETURN);
+      });
+    });
+    code.get(FIELD);
+    code.get(entry);
+    code.memory(Op.I64_LOAD, tag);
+    code.memory(Op.I64_STORE, PAGE.TAG);
+  };
+  asked(How.WRITES);
+  code.if(() => check(TLB.WRITE, write), () => check(TLB.READ, read));
+  code.get(FIELD);
+  code.get(entry);
+  code.memory(Op.I32_LOAD, TLB.ADDEND);
+  linear.wrap().and(-PAGE_SIZE).emit(code);
+  code.op(Op.I32_ADD);
+  code.memory(Op.I32_STORE, PAGE.HOST);
+  // A write that is possible this once leaves an odd tag.
+  code.get(FIELD);
+  code.i32(PAGE_SIZE);
+  code.get(FIELD);
+  code.memory(Op.I32_LOAD, PAGE.TAG);
+  code.i32(PAGE_SHIFT);
+  code.op(Op.I32_SHL);
+  code.op(Op.I32_XOR);
+  code.i32(PAGE_SIZE);
+  code.op(Op.I32_AND);
+  code.memory(Op.I32_STORE, PAGE.LIMIT);
+  // The shift takes the number modulo 64.
+  const number = code.local("i32"), masks = code.local("i32");
+  Value.local("i32", FIELD).sub(CPU_BASE + S.READ_PAGES).shrU(PAGE.SHIFT).emit(code);
+  code.tee(number);
+  code.i32(6);
+  code.op(Op.I32_SHR_U);
+  code.i32(3);
+  code.op(Op.I32_SHL);
+  code.tee(masks);
+  code.get(masks);
+  code.memory(Op.I64_LOAD, CPU_BASE + S.REMEMBERS);
+  Value.i64(1).shl(Value.local("i32", number).extendU()).emit(code);
+  code.op(Op.I64_OR);
+  code.memory(Op.I64_STORE, CPU_BASE + S.REMEMBERS);
+  linear.extendU().and(PAGE_SIZE - 1).emit(code);
+  return code;
+}
+
+/** See {@link AccessLinkage.establish}. */
+function establishCode(remember: number, wide: boolean): Code {
+  const code = new Code(6), offset = code.local("i64"), entry = code.local("i32");
+  const LINEAR = 0, BYTES = 1, HOW = 2, FIELD = 3, BEFORE = 4, ALL = 5;
+  const linear = Value.local(wide ? "i64" : "i32", LINEAR);
+  const failIf = () =>
+    code.if(() => {
+      code.i64(-1n);
+      code.op(Op.RETURN);
+    });
+  code.get(HOW);
+  code.i32(How.READS);
+  code.op(Op.I32_AND);
+  code.if(() => {
+    // What a write would do must not be done before it.
+    findEntry(code, linear, entry);
+    linear.and(-PAGE_SIZE).emit(code);
+    code.get(entry);
+    code.memory(wide ? Op.I64_LOAD : Op.I32_LOAD, TLB.WRITE);
+    code.op(wide ? Op.I64_NE : Op.I32_NE);
+    failIf();
+  });
+  code.get(LINEAR);
+  code.get(BYTES);
+  code.get(HOW);
+  code.get(FIELD);
+  code.call(remember);
+  code.tee(offset);
+  code.i64(0n);
+  code.op(Op.I64_LT_S);
+  failIf();
+  code.get(FIELD);
+  code.memory(Op.I32_LOAD, PAGE.LIMIT);
+  code.op(Op.I32_EQZ);
+  failIf();
+  const first = Value.local("i64", offset).sub(Value.local("i32", BEFORE).extendU());
+  first.emit(code);
+  code.tee(offset);
+  code.i32(PAGE_SIZE);
+  code.get(ALL);
+  code.op(Op.I32_SUB);
+  code.op(Op.I64_EXTEND_I32_U);
+  code.op(Op.I64_GT_U);
+  failIf();
+  code.get(offset);
+  return code;
+}

@@ -1,0 +1,236 @@
+/**
+ * Finds accesses to memory that lie at fixed distances from one another: variables on the stack, fields behind one pointer, static
+ * variables. The first of a group asks for all of it whether it lies in one page that may be accessed; the others need not ask.
+ *
+ * What is found here is what to try: while the region is written, {@link AccessGroups.established} tells where a group has been asked for
+ * on every way.
+ */
+import { PAGE_SIZE } from "../../machine/memory.ts";
+import type { CodeMode } from "../emit/emitter.ts";
+import { isFlatAccess } from "../emit/base.ts";
+import { R } from "../state.ts";
+import type { RegionInstruction } from "./discovery.ts";
+import type { RegionGraph } from "./region_graph.ts";
+import type { RegisterFlow } from "./register_flow.ts";
+import { READ_ONLY_FIRST } from "./register_use.ts";
+import { letsOthersRun, type RegisterValues, ValueFlow } from "./register_values.ts";
+
+/** Bytes from the beginning of a group to its end, at most: what crosses the end of a page is the interpreter's. */
+const MOST_BYTES = 256;
+/** Most groups of a region: each has a local, and all locals meet where ways meet. */
+const MOST_GROUPS = 24;
+/** Stands for the operand's index where the stack is accessed. */
+export const STACK = -1;
+
+/** Accesses that are asked for at once. */
+export interface AccessGroup {
+  /** Distance of its first byte from what the accesses' {@link GroupedAccess.at} count from, and its bytes. */
+  readonly low: number;
+  readonly bytes: number;
+  /** Asks for permission to write even where the first access is a read. */
+  readonly writes: boolean;
+  /** Changes with everything that may take a permission away. */
+  readonly epoch: number;
+  /** The nodes in which it is asked for so far, and whether also for permission to write. */
+  readonly established: { readonly node: number; readonly write: boolean }[];
+  /** Local for the host offset of its first byte; -1 if it has none yet. */
+  local: number;
+}
+
+/** An access that belongs to a group. */
+export interface GroupedAccess {
+  readonly group: AccessGroup;
+  /** Distance of its address from what the group's counts from. */
+  readonly at: number;
+  readonly bytes: number;
+}
+
+/** An access as it is found. */
+interface Found {
+  readonly node: number;
+  readonly current: RegionInstruction;
+  readonly operand: number;
+  readonly at: number;
+  readonly bytes: number;
+  readonly write: boolean;
+}
+
+/** Accesses at fixed distances from one another. */
+interface Family {
+  readonly epoch: number;
+  readonly isStack: boolean;
+  readonly isStatic: boolean;
+  readonly accesses: Found[];
+}
+
+/** Instructions with operands in memory that they do not access. */
+const NO_ACCESS = new Set(["lea", "nop", "invlpg"]);
+
+/** The groups of a region. */
+export class AccessGroups {
+  readonly #mode: CodeMode;
+  /** By node: where it begins and ends in a walk through the tree of dominators. */
+  readonly #first: Int32Array;
+  readonly #last: Int32Array;
+  readonly #groups: AccessGroup[] = [];
+  readonly #grouped = new Map<RegionInstruction, Map<number, GroupedAccess>>();
+  readonly #epochs = new Map<RegionInstruction, number>();
+
+  /** There are none unless they are `wanted`. */
+  constructor(region: RegionGraph, registers: RegisterFlow, mode: CodeMode, wanted: boolean) {
+    this.#mode = mode;
+    this.#first = new Int32Array(region.size);
+    this.#last = new Int32Array(region.size);
+    if (!wanted || mode.code === 16 || mode.stack !== mode.code || (mode.code === 32 && !mode.flat)) return;
+    this.#number(region);
+    const families = new Map<string, Family>();
+    new ValueFlow(region, registers, mode).follow((node, current, values) => {
+      this.#epochs.set(current, values.epoch);
+      this.#find(families, node, current, values);
+    });
+    for (const family of families.values()) if (family.accesses.length > 1) this.#divide(family);
+  }
+
+  /** Walks through the tree of dominators. */
+  #number({ analysis: { dominated } }: RegionGraph): void {
+    const work = [{ node: 0, next: 0 }];
+    let time = 0;
+    while (work.length > 0) {
+      const top = work[work.length - 1], child = dominated[top.node][top.next++];
+      if (child !== undefined) {
+        this.#first[child] = ++time;
+        work.push({ node: child, next: 0 });
+      } else {
+        this.#last[top.node] = time;
+        work.pop();
+      }
+    }
+  }
+
+  #dominates(node: number, other: number): boolean {
+    return this.#first[node] <= this.#first[other] && this.#first[other] <= this.#last[node];
+  }
+
+  // ---- finding
+
+  #find(families: Map<string, Family>, node: number, current: RegionInstruction, values: RegisterValues): void {
+    const { instruction, flow } = current, { mnemonic, operands, operandSize } = instruction;
+    if (
+      flow === "interpret" ||
+      (letsOthersRun(current) && flow !== "call" && flow !== "callIndirect" && flow !== "return")
+    ) return;
+    const add = (
+      operand: number,
+      key: string,
+      isStack: boolean,
+      isStatic: boolean,
+      at: number,
+      bits: number,
+      write: boolean,
+    ) => {
+      const name = `${values.epoch}:${key}`;
+      let family = families.get(name);
+      if (!family) families.set(name, family = { epoch: values.epoch, isStack, isStatic, accesses: [] });
+      family.accesses.push({ node, current, operand, at, bytes: bits / 8, write });
+    };
+    const stack = (distance: number, write: boolean) =>
+      add(
+        STACK,
+        `${values.number[R.SP]}`,
+        true,
+        false,
+        this.#wrap(values.constant[R.SP] + distance),
+        operandSize,
+        write,
+      );
+    operands.forEach((operand, i) => {
+      if (operand.kind !== "mem" || NO_ACCESS.has(mnemonic) || mnemonic.startsWith("prefetch")) return;
+      const { base, index, scale, disp, size, segment, addressSize, disp64 } = operand;
+      if (addressSize !== this.#mode.code || disp64 !== undefined || !isFlatAccess(this.#mode, segment)) return;
+      if (size !== 8 && size !== 16 && size !== 32 && size !== 64) return;
+      let key = "", at = base === 16 ? current.next + disp : disp;
+      if (base >= 0 && base < 16) {
+        key += `${values.number[base]}`;
+        at += values.constant[base];
+      }
+      if (index >= 0) {
+        key += `+${values.number[index]}*${scale}`;
+        at += values.constant[index] * scale;
+      }
+      const write = i === 0 && !READ_ONLY_FIRST.has(mnemonic);
+      const isStack = index < 0 && base >= 0 && base < 16 && values.number[base] === values.number[R.SP];
+      add(i, key, isStack, key === "", this.#wrap(at), size, write);
+    });
+    if (mnemonic === "push" || mnemonic === "call") stack(-operandSize / 8, true);
+    else if (mnemonic === "pop" || mnemonic === "ret") stack(0, false);
+  }
+
+  #wrap(at: number): number {
+    return this.#mode.code === 64 ? at : at | 0;
+  }
+
+  /** Makes groups of accesses that are near one another. */
+  #divide({ epoch, isStack, isStatic, accesses }: Family): void {
+    if (!isStack && !isStatic) return;
+    const sorted = accesses.toSorted((a, b) => a.at - b.at);
+    let begin = 0, end = sorted[0].at + sorted[0].bytes;
+    const page = (at: number) => Math.floor((at >>> 0) / PAGE_SIZE);
+    for (let i = 0; i <= sorted.length; i++) {
+      const next = sorted[i], low = sorted[begin].at;
+      if (
+        next && next.at + next.bytes - low <= MOST_BYTES &&
+        (!isStatic || page(low) === page(next.at + next.bytes - 1))
+      ) {
+        end = Math.max(end, next.at + next.bytes);
+        continue;
+      }
+      const members = new Set(sorted.slice(begin, i));
+      if (members.size > 1) {
+        this.#group(
+          epoch,
+          isStack,
+          accesses.filter((access) => members.has(access)),
+          low,
+          end - low,
+        );
+      }
+      begin = i;
+      if (next) end = next.at + next.bytes;
+    }
+  }
+
+  #group(epoch: number, isStack: boolean, accesses: readonly Found[], low: number, bytes: number): void {
+    if (this.#groups.length >= MOST_GROUPS || !this.#pays(accesses)) return;
+    const writes = isStack && accesses.some((access) => access.write);
+    const group: AccessGroup = { low, bytes, writes, epoch, established: [], local: -1 };
+    this.#groups.push(group);
+    for (const { current, operand, at, bytes } of accesses) {
+      let grouped = this.#grouped.get(current);
+      if (!grouped) this.#grouped.set(current, grouped = new Map());
+      grouped.set(operand, { group, at, bytes });
+    }
+  }
+
+  /** True if one access comes after another on every way. */
+  #pays(accesses: readonly Found[]): boolean {
+    return accesses.some(({ node }, i) => accesses.some((earlier, j) => j < i && this.#dominates(earlier.node, node)));
+  }
+
+  // ---- writing
+
+  /** The group of an access; undefined if it has none. */
+  of(current: RegionInstruction, operand: number): GroupedAccess | undefined {
+    return this.#grouped.get(current)?.get(operand);
+  }
+
+  /** True if a group has been asked for on every way to a node. */
+  isEstablished({ established }: AccessGroup, node: number, write: boolean): boolean {
+    return established.some((place) => (place.write || !write) && this.#dominates(place.node, node));
+  }
+
+  /** True if a group is established at an instruction of a node, so that no permission may be taken away unnoticed. */
+  anyEstablished(current: RegionInstruction, node: number): boolean {
+    const epoch = this.#epochs.get(current);
+    return this.#groups.some((group) => group.epoch === epoch && this.isEstablished(group, node, false));
+  }
+}
