@@ -54,6 +54,11 @@ export interface CpuCore {
   hostRead(linear: number, user?: boolean): number;
   /** Likewise for writing: plain RAM whose frame has no watched flags, else -1. Raises #PF as a write would. */
   hostWrite(linear: number, user?: boolean): number;
+  /**
+   * Where {@link hostWrite} gives -1: the offset if code is all that is watched in the frame, and writing `length` bytes of the page
+   * cannot change the running instruction; they must be reported to `bus.memory.noteWrite` at once. Else -1. Raises #PF likewise.
+   */
+  hostRewrite(linear: number, length: number): number;
 
   /**
    * Byte offset in `bus.memory.bytes` of `bytes` bytes at `linear` that the supervisor may read (or write) without anybody

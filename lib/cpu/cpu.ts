@@ -4,6 +4,7 @@ import { FrameFlag } from "../machine/memory.ts";
 import { CodeFinder } from "./code_finder.ts";
 import type { CpuCore } from "./core.ts";
 import { DebugUnit } from "./debug_unit.ts";
+import { MAX_LENGTH } from "./decode/mod.ts";
 import { CpuFault, FROZEN } from "./fault.ts";
 import { InstructionClock } from "./instruction_clock.ts";
 import { BlockCache } from "./interpreter/blocks.ts";
@@ -317,6 +318,16 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   supervisorHost(linear: number, bytes: number, write: boolean): number {
     return this.#mmu.supervisorHost(linear, bytes, write);
+  }
+
+  hostRewrite(linear: number, length: number): number {
+    const { user } = this.#mode, { ip } = this.r, host = this.#mmu.hostRewrite(linear, user);
+    if (host < 0 || !this.holdsCode(host >>> 12, host & 0xfff, length)) return host;
+    for (const end of [ip, ip + MAX_LENGTH - 1]) {
+      const code = this.#mmu.known(this.#mode.linear(end), user);
+      if (code < 0 || code >>> 12 === host >>> 12) return -1;
+    }
+    return host;
   }
 
   flushTlb(): void {

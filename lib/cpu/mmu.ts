@@ -292,6 +292,12 @@ export class Mmu {
     return tlb.hasTag(entry, TLB.WRITE) ? tlb.frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1)) : -1;
   }
 
+  /** Host offset if the page is plain memory that may be written, of which nothing but code is watched, else -1. */
+  hostRewrite(linear: number, user: boolean): number {
+    const tlb = this.#tlb, entry = this.#lookup(linear, Permission.WRITE, user);
+    return tlb.hasTag(entry, TLB.BESIDE) ? tlb.frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1)) : -1;
+  }
+
   /** Raises #PF unless all bytes can be read or written. */
   probe(linear: number, bytes: number, write: boolean, user: boolean): void {
     const permission = write ? Permission.WRITE : Permission.READ;

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { type CpuOptions, TIERS } from "./options.ts";
 import { CR0, Flag, R, S, Seg, Vector } from "./state.ts";
+import { testBoard } from "./test_board.ts";
 import { gate, longBoard, ProtectedBoard, Sel } from "./system/test_tables.ts";
 
 /** A small generator of reproducible numbers. */
@@ -135,4 +136,31 @@ Deno.test("repeated strings in 64-bit code end where an address is not canonical
   b.cpu.run(1000);
   assertEquals(r.number(S.CR2), 0x7fff_ffff_fff0);
   assertEquals([r.get64(R.CX), r.get64(R.DI)], [0x10n, 0x7fff_ffff_fff0n]);
+});
+
+Deno.test("repeated strings over code: it runs in its new form, the next iterations of the instruction itself included", () => {
+  for (const tier of TIERS) {
+    for (const [target, count] of [[0x2000, 0x400], [0x1800, 0x200], [0x0f80, 0x40]]) {
+      const boards = [1, 100_000].map((slice) => {
+        const { cpu, load, memory } = testBoard({ tier }), { r } = cpu, end = count + 30;
+        // call 2100h; call 1900h; mov edi, target; mov ecx, count; rep stosd; call 2100h; call 1900h; hlt
+        load(0x1000, 0xe8, 0xfb, 0x10, 0, 0, 0xe8, 0xf6, 0x08, 0, 0, 0xbf, target & 0xff, target >> 8, 0, 0);
+        load(0x100f, 0xb9, count & 0xff, count >> 8, 0, 0, 0xf3, 0xab);
+        load(0x1016, 0xe8, 0xe5, 0x10, 0, 0, 0xe8, 0xe0, 0x08, 0, 0, 0xf4);
+        for (const routine of [0x1900, 0x2100]) load(routine, 0x42, 0x42, 0x42, 0xc3);
+        // inc ebx; inc ebx; inc ebx; ret
+        r.set32(R.AX, 0xc343_4343 | 0);
+        r.set32(R.SP, 0x8000);
+        while (!cpu.halted && cpu.instructions < end) cpu.run(Math.min(slice, end - cpu.instructions));
+        const state = [R.AX, R.BX, R.CX, R.DX, R.SP, R.DI].map((n) => r.get32(n));
+        return {
+          state,
+          ip: r.ip,
+          instructions: cpu.instructions,
+          code: memory.bytes.subarray(0xf00, 0x3000).toHex(),
+        };
+      });
+      assertEquals(boards[1], boards[0], `${tier}, ${target.toString(16)}`);
+    }
+  }
 });
