@@ -33,20 +33,6 @@ export class ModuleBuilder {
   readonly #exports: { name: string; index: number }[] = [];
   readonly #elements: { slot: number; index: number }[] = [];
 
-  /** A module that starts with everything this one holds; what is added to either afterwards does not touch the other. */
-  fork(): ModuleBuilder {
-    const fork = new ModuleBuilder();
-    fork.#types.push(...this.#types);
-    fork.#typeBytes.append(this.#typeBytes);
-    fork.#imports.append(this.#imports);
-    fork.#importCount = this.#importCount;
-    fork.#importedFunctions = this.#importedFunctions;
-    fork.#functions.push(...this.#functions.map((f) => ({ ...f })));
-    fork.#exports.push(...this.#exports);
-    fork.#elements.push(...this.#elements);
-    return fork;
-  }
-
   /** The index of a function type; equal types share one. */
   type(signature: Signature): number {
     const key = `${signature.parameters.join()}:${signature.results.join()}`;

@@ -66,15 +66,13 @@ Deno.test("Code: blocks, loops and branches find their labels; released locals a
   assertEquals(call(instantiate(module), "sum", 100), 5050);
 });
 
-Deno.test("ModuleBuilder: imports, tables and two memories; a fork leaves its origin alone", () => {
-  const origin = new ModuleBuilder();
-  origin.importMemory("env", "a", 1);
-  origin.importMemory("env", "b", 1);
-  origin.importTable("env", "table", 8);
-  const double = origin.importFunction("env", "double", UNARY);
-  const type = origin.type(UNARY);
-  const before = origin.toBytes();
-  const module = origin.fork();
+Deno.test("ModuleBuilder: imports, tables and two memories", () => {
+  const module = new ModuleBuilder();
+  module.importMemory("env", "a", 1);
+  module.importMemory("env", "b", 1);
+  module.importTable("env", "table", 8);
+  const double = module.importFunction("env", "double", UNARY);
+  const type = module.type(UNARY);
   const code = new Code(1);
   // memory b [x] = double(x); then the function in table slot 5 tail-calls itself away.
   code.get(0);
@@ -95,7 +93,6 @@ Deno.test("ModuleBuilder: imports, tables and two memories; a fork leaves its or
   assertEquals(call(exports, "store", 64), 128);
   assertEquals(new DataView(b.buffer).getInt32(64, true), 128);
   assertEquals(new DataView(a.buffer).getInt32(64, true), 0);
-  assertEquals(origin.toBytes(), before);
 });
 
 Deno.test("ModuleBuilder: a declared function needs a body, imports come first", () => {

@@ -145,7 +145,7 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
     this.code.get(CPU);
     link.emit(this.code);
     target.emit(this.code);
-    this.code.returnCall(isFlatCode(this.mode) ? this.linkage.jumpFlat : this.linkage.jumpSegmented);
+    this.code.returnCall(this.linkage.jump(isFlatCode(this.mode)));
   }
   /** Goes to a block by the link in the record's field, if it is there, and counts. */
   #follow(target: Value, field: number, counts?: Value): void {

@@ -4,7 +4,7 @@
  * It belongs to the process, not to a machine: every machine has a table of its own into which it instantiates the same
  * compiled modules. New forms come in small modules; now and then all handlers of a code mode are packed into one function.
  */
-import { Code, ModuleBuilder, Op } from "../../wasm/mod.ts";
+import { Code, ModuleBuilder } from "../../wasm/mod.ts";
 import type { Instruction } from "../decode/instruction.ts";
 import { isFlatCode } from "../emit/base.ts";
 import type { CodeMode } from "../emit/emitter.ts";
@@ -13,9 +13,9 @@ import { endingOf } from "../semantics/registry.ts";
 import { S } from "../state.ts";
 import { InterpreterEmitter } from "./emitter.ts";
 import { FormMap } from "./forms.ts";
-import { Exit, REC } from "./layout.ts";
+import { Exit } from "./layout.ts";
 import { ModeBit, modeKey } from "../mode.ts";
-import { CPU, HANDLER_SIGNATURE, type ImportTable, type KernelModule, type Linkage, linkModule } from "./linkage.ts";
+import { HANDLER_SIGNATURE, type ImportTable, type KernelModule, type Linkage, linkModule } from "./linkage.ts";
 import { emitRegionEntry } from "./region_entry.ts";
 import { definePacked } from "./packed.ts";
 
@@ -31,20 +31,17 @@ export const Pseudo = {
   REGION: "$region",
 } as const;
 
-/** One handler: how to write it, and its code as a function of its own. */
+/** One handler, and how to write it. */
 export interface Handler {
   readonly slot: number;
   readonly emit: (code: Code, linkage: Linkage) => void;
-  readonly code: Code;
-  /** The kernels that it calls. */
-  readonly kernels: readonly KernelModule[];
 }
 
 /** A compiled module; later ones replace table entries of earlier ones. */
 export interface HandlerModule {
   readonly id: number;
   readonly module: WebAssembly.Module;
-  /** The kernels that it calls: others need not be there. */
+  /** The kernels that it calls. */
   readonly kernels: ReadonlySet<KernelModule>;
 }
 
@@ -71,15 +68,12 @@ const FIRST_PACK = 40;
 
 /** Makes and keeps handlers. */
 export class HandlerLibrary {
-  /** A module with the imports and functions that all have in common. */
-  readonly #template = new ModuleBuilder();
-  readonly #linkage: Linkage;
+  readonly #imports: ImportTable;
   readonly #slots = new FormMap<number>();
   readonly #pseudoSlots = new Map<string, number>();
   readonly #groups = new Map<number, HandlerGroup>();
   #nextId = 1;
   #count = 0;
-  readonly #kernels = new Set<KernelModule>();
   #nextOverflowSlot = OVERFLOW_SLOTS;
   /**
    * Slot of the handler that returns to the run loop before its instruction: one of the mode in which machines start, so that
@@ -88,14 +82,7 @@ export class HandlerLibrary {
   readonly leaveSlot: number;
 
   constructor(imports: ImportTable) {
-    const linkage = linkModule(this.#template, imports);
-    this.#linkage = {
-      ...linkage,
-      kernel: (name) => {
-        this.#kernels.add(imports.strings.has(name) ? "strings" : "kernel");
-        return linkage.kernel(name);
-      },
-    };
+    this.#imports = imports;
     this.leaveSlot = this.pseudoSlot(Pseudo.LEAVE, { code: 16, stack: 16, flat: false });
   }
 
@@ -131,12 +118,10 @@ export class HandlerLibrary {
   }
 
   #make(mode: CodeMode, emit: (code: Code, linkage: Linkage) => void): number {
-    const group = this.#group(mode), code = new Code(2);
-    this.#kernels.clear();
-    emit(code, this.#linkage);
+    const group = this.#group(mode);
     const packable = group.all.length < GROUP_SLOTS;
     const slot = packable ? group.firstSlot + group.all.length : this.#nextOverflowSlot++;
-    const handler = { slot, emit, code, kernels: [...this.#kernels] };
+    const handler = { slot, emit };
     if (packable) group.all.push(handler);
     group.pending.push(handler);
     this.#count++;
@@ -162,26 +147,33 @@ export class HandlerLibrary {
     const pack = fresh >= Math.max(FIRST_PACK, group.packed / 2) || (fresh > 0 && group.all.length === GROUP_SLOTS);
     const late = group.pending.filter(({ slot }) => slot >= OVERFLOW_SLOTS);
     const early = group.pending.filter(({ slot }) => slot < OVERFLOW_SLOTS);
-    if (late.length > 0) group.late.push(this.#module(late, (module) => defineEach(module, late)));
+    if (late.length > 0) group.late.push(this.#module((module, linkage) => defineEach(module, linkage, late)));
     if (pack) {
       group.packed = group.all.length;
       group.modules.length = 0;
-      const define = (module: ModuleBuilder) => definePacked(module, this.#linkage, group.mode, group.all);
-      group.modules.push(this.#module(group.all, define));
-    } else if (early.length > 0) group.modules.push(this.#module(early, (module) => defineEach(module, early)));
+      group.modules.push(
+        this.#module((module, linkage) => definePacked(module, linkage, group.mode, group.all)),
+      );
+    } else if (early.length > 0) {
+      group.modules.push(this.#module((module, linkage) => defineEach(module, linkage, early)));
+    }
     group.pending = [];
   }
 
-  #module(handlers: readonly Handler[], define: (module: ModuleBuilder) => void): HandlerModule {
-    const module = this.#template.fork();
-    define(module);
-    const kernels = new Set(handlers.flatMap((handler) => handler.kernels));
-    return { id: this.#nextId++, module: new WebAssembly.Module(module.toBytes()), kernels };
+  #module(define: (module: ModuleBuilder, linkage: Linkage) => void): HandlerModule {
+    const module = new ModuleBuilder(), linkage = linkModule(module, this.#imports);
+    define(module, linkage);
+    return { id: this.#nextId++, module: new WebAssembly.Module(module.toBytes()), kernels: linkage.kernels };
   }
 }
 
-function defineEach(module: ModuleBuilder, handlers: readonly Handler[]): void {
-  for (const { slot, code } of handlers) module.element(slot, module.function(HANDLER_SIGNATURE, code));
+function defineEach(module: ModuleBuilder, linkage: Linkage, handlers: readonly Handler[]): void {
+  const codes = handlers.map(({ emit }) => {
+    const code = new Code(2);
+    emit(code, linkage);
+    return code;
+  });
+  codes.forEach((code, i) => module.element(handlers[i].slot, module.function(HANDLER_SIGNATURE, code)));
 }
 
 function emitInstruction(code: Code, instruction: Instruction, mode: CodeMode, linkage: Linkage): void {
@@ -213,31 +205,3 @@ const PSEUDO_INSTRUCTION: Instruction = {
   lock: false,
   repeat: "",
 };
-
-/**
- * The module through which TypeScript enters compiled code: `enter(cpu, record)` starts a record's handler, `resumeFlat(cpu)`
- * and `resumeSegmented(cpu)` go on at RIP if the jump cache knows the block there, and return with Exit.LOOKUP if not.
- */
-export function entryModule(): Uint8Array<ArrayBuffer> {
-  const module = new ModuleBuilder(), linkage = linkModule(module, NO_IMPORTS);
-  const enter = new Code(2);
-  enter.get(0);
-  enter.get(1);
-  enter.get(1);
-  enter.memory(Op.I32_LOAD, REC.SLOT);
-  enter.returnCallIndirect(linkage.handlerType);
-  module.export("enter", module.function(HANDLER_SIGNATURE, enter));
-  for (const [name, jump] of [["resumeFlat", linkage.jumpFlat], ["resumeSegmented", linkage.jumpSegmented]] as const) {
-    const resume = new Code(1);
-    resume.get(CPU);
-    resume.i32(0);
-    resume.get(CPU);
-    resume.memory(Op.I64_LOAD, S.RIP);
-    resume.returnCall(jump);
-    module.export(name, module.function({ parameters: ["i32"], results: [] }, resume));
-  }
-  return module.toBytes();
-}
-
-/** No functions: going from block to block takes none. */
-const NO_IMPORTS: ImportTable = { helpers: new Map(), kernels: new Map(), strings: new Map() };

@@ -1,9 +1,9 @@
-/** What handlers call: imported helpers and kernels, and the shared functions at the start of every handler module. */
-import { Code, type Label, type ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
+/** What handlers call: imported helpers and kernels, and functions of the module through which compiled code is entered. */
+import { Code, type Label, ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
 import { S, SEG, Seg } from "../state.ts";
 import { emitEnter } from "./block_entry.ts";
-import { Exit, JUMP_CACHE, MEMORY_PAGES } from "./layout.ts";
+import { Exit, JUMP_CACHE, MEMORY_PAGES, REC } from "./layout.ts";
 
 /** An imported function. */
 export interface Imported {
@@ -12,15 +12,14 @@ export interface Imported {
   readonly result: ValueType | null;
 }
 
-/** Function indices, the same in every handler module. */
+/** Indices of types and functions in a handler module. */
 export interface Linkage {
   /** Type of a handler: (state block, record). */
   readonly handlerType: number;
   /** Type of a region's function. */
   readonly regionType: number;
-  /** (state block, link field or 0, target i64): goes to an instruction pointer through the jump cache. */
-  readonly jumpFlat: number;
-  readonly jumpSegmented: number;
+  /** The function (state block, link field or 0, target i64) that goes to an instruction pointer through the jump cache. */
+  jump(flat: boolean): number;
   /** Inside a packed function: where to go instead of calling. */
   readonly inner?: InnerLabels;
   helper(name: string): Imported;
@@ -65,37 +64,82 @@ function signature(f: { args: readonly ValueType[]; result: ValueType | null }):
   return { parameters: f.args, results: f.result ? [f.result] : [] };
 }
 
-/** Writes the common imports and functions into a new module. Always the same order, so that bodies can be reused. */
-export function linkModule(module: ModuleBuilder, imports: ImportTable): Linkage {
+/** Imports functions of a module when they are asked for. */
+export function importer(
+  module: ModuleBuilder,
+  from: string,
+  functions: ImportTable["kernels"],
+): (name: string) => Imported {
+  const imported = new Map<string, Imported>();
+  return (name) => {
+    const known = imported.get(name), type = functions.get(name);
+    if (known) return known;
+    if (!type) throw new Error(`there is no ${from} called ${name}`);
+    const found = { ...type, index: module.importFunction(from, name, signature(type)) };
+    imported.set(name, found);
+    return found;
+  };
+}
+
+/** What a module's handlers are written with, and what for. */
+export interface ModuleLinkage extends Linkage {
+  /** The kernels that they call. */
+  readonly kernels: ReadonlySet<KernelModule>;
+}
+
+/** Begins a handler module. What is called is imported when it is asked for: before the module has functions of its own. */
+export function linkModule(module: ModuleBuilder, imports: ImportTable): ModuleLinkage {
   const handlerType = module.type(HANDLER_SIGNATURE), regionType = module.type(REGION_SIGNATURE);
   module.importMemory("env", "memory", MEMORY_PAGES);
   module.importTable("env", "handlers", 1);
-  const helpers = new Map<string, Imported>(), kernels = new Map<string, Imported>();
-  for (const [name, type] of imports.helpers) {
-    helpers.set(name, { ...type, index: module.importFunction("helper", name, signature(type)) });
-  }
-  for (const [name, type] of imports.kernels) {
-    kernels.set(name, { ...type, index: module.importFunction("kernel", name, signature(type)) });
-  }
-  for (const [name, type] of imports.strings) {
-    kernels.set(name, { ...type, index: module.importFunction("strings", name, signature(type)) });
-  }
-  const find = (table: Map<string, Imported>, kind: string) => (name: string) => {
-    const found = table.get(name);
-    if (!found) throw new Error(`there is no ${kind} called ${name}`);
-    return found;
-  };
-  const linkage: Linkage = {
+  const kernels = new Set<KernelModule>(), jump = importer(module, "entry", JUMPS);
+  const floating = importer(module, "kernel", imports.kernels), string = importer(module, "strings", imports.strings);
+  return {
     handlerType,
     regionType,
-    jumpFlat: module.declare(JUMP_SIGNATURE),
-    jumpSegmented: module.declare(JUMP_SIGNATURE),
-    helper: find(helpers, "helper"),
-    kernel: find(kernels, "kernel"),
+    jump: (flat) => jump(flat ? "jumpFlat" : "jumpSegmented").index,
+    helper: importer(module, "helper", imports.helpers),
+    kernel: (name) => {
+      const from = imports.strings.has(name) ? "strings" : "kernel";
+      kernels.add(from);
+      return from === "strings" ? string(name) : floating(name);
+    },
+    kernels,
   };
-  module.define(linkage.jumpFlat, jumpCode(linkage, true));
-  module.define(linkage.jumpSegmented, jumpCode(linkage, false));
-  return linkage;
+}
+
+/** Functions of the entry module, which all handler modules may call. */
+const JUMPS: ImportTable["kernels"] = new Map(
+  ["jumpFlat", "jumpSegmented"].map((name) => [name, { args: JUMP_SIGNATURE.parameters, result: null }]),
+);
+
+/**
+ * The module through which TypeScript enters compiled code: `enter(cpu, record)` starts a record's handler, `resumeFlat(cpu)`
+ * and `resumeSegmented(cpu)` go on at RIP if the jump cache knows the block there, and return with Exit.LOOKUP if not. It also
+ * has the functions behind {@link Linkage.jump}.
+ */
+export function entryModule(): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder();
+  const linkage = linkModule(module, { helpers: new Map(), kernels: new Map(), strings: new Map() });
+  const enter = new Code(2);
+  enter.get(0);
+  enter.get(1);
+  enter.get(1);
+  enter.memory(Op.I32_LOAD, REC.SLOT);
+  enter.returnCallIndirect(linkage.handlerType);
+  module.export("enter", module.function(HANDLER_SIGNATURE, enter));
+  for (const flat of [true, false]) {
+    const jump = module.function(JUMP_SIGNATURE, jumpCode(linkage, flat)), resume = new Code(1);
+    resume.get(CPU);
+    resume.i32(0);
+    resume.get(CPU);
+    resume.memory(Op.I64_LOAD, S.RIP);
+    resume.returnCall(jump);
+    module.export(flat ? "jumpFlat" : "jumpSegmented", jump);
+    const signature: Signature = { parameters: ["i32"], results: [] };
+    module.export(flat ? "resumeFlat" : "resumeSegmented", module.function(signature, resume));
+  }
+  return module.toBytes();
 }
 
 function jumpCode(linkage: Linkage, flat: boolean): Code {

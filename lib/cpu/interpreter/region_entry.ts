@@ -77,7 +77,7 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
   code.get(CPU);
   code.i32(0);
   code.get(result);
-  code.returnCall(flat ? linkage.jumpFlat : linkage.jumpSegmented);
+  code.returnCall(linkage.jump(flat));
 }
 
 /** The code is mapped at another address than the region was translated for: the interpreter executes it. */

@@ -9,9 +9,9 @@ import { S } from "../state.ts";
 import { stringKernelModule, stringKernelTable } from "../string_kernels.ts";
 import { systemHelpers } from "../system/mod.ts";
 import "../semantics/mod.ts";
-import { entryModule, HandlerLibrary } from "./handlers.ts";
+import { HandlerLibrary } from "./handlers.ts";
 import { CPU_BASE } from "./layout.ts";
-import type { ImportTable, KernelModule } from "./linkage.ts";
+import { entryModule, type ImportTable, type KernelModule } from "./linkage.ts";
 import { REGION_SLOTS, RegionModules } from "../translator/modules.ts";
 
 const helpers: ReadonlyMap<string, Helper> = new Map<string, Helper>([
@@ -43,20 +43,6 @@ function common(): Common {
 
 type Bound = (...args: number[]) => number;
 
-/** Stands for kernels in modules that call none of them, so that compiling them can wait. */
-function absent(table: Readonly<Record<string, unknown>>): Record<string, () => never> {
-  return Object.fromEntries(
-    Object.keys(table).map((name) => [name, () => {
-      throw new Error(`the kernel ${name} is not there`);
-    }]),
-  );
-}
-
-const NO_KERNELS: Readonly<Record<KernelModule, WebAssembly.ModuleImports>> = {
-  kernel: absent(kernelTable),
-  strings: absent(stringKernelTable),
-};
-
 /** Instantiates handler modules for one processor. */
 export class HandlerRuntime {
   /** Functions of regions, by slot. */
@@ -87,7 +73,8 @@ export class HandlerRuntime {
       kernel: () => new WebAssembly.Instance(kernelModule(), { env }).exports,
       strings: () => new WebAssembly.Instance(stringKernelModule(), { env, touch }).exports,
     };
-    this.#imports = { env, helper: bound, ...NO_KERNELS };
+    const entry = new WebAssembly.Instance(common().entry, { env }).exports;
+    this.#imports = { env, helper: bound, entry };
     this.regions = new RegionModules(common().imports, memory, this.#table, () => ({
       ...this.#importsWith(["kernel", "strings"]),
       fill: {
@@ -97,7 +84,6 @@ export class HandlerRuntime {
         writeNumber: (linear: number, bytes: number) => cpu.fill(linear, bytes, true) ? 0 : 1,
       },
     }));
-    const entry = new WebAssembly.Instance(common().entry, this.#imports).exports;
     this.#enter = entry.enter as (cpu: number, record: number) => void;
     this.#resumeFlat = entry.resumeFlat as (cpu: number) => void;
     this.#resumeSegmented = entry.resumeSegmented as (cpu: number) => void;

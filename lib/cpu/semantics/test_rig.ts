@@ -46,14 +46,14 @@ export class DefinitionRig {
       strings: new Map(),
     };
     const linkage = linkModule(module, imports);
-    const instructions = codes.map((bytes, i) => {
+    const instructions = codes.map((bytes) => {
       const instruction = newInstruction(), code = new Code(2);
       decode(bytes, 0, bytes.length, 64, instruction);
       const Kind = known ? KnownImmediates : InterpreterEmitter;
       definitionFor(instruction).emit(new Kind(code, instruction, { code: 64, stack: 64, flat: true }, linkage));
-      module.export(`run${i}`, module.function(HANDLER_SIGNATURE, code));
-      return instruction;
+      return { instruction, code };
     });
+    instructions.forEach(({ code }, i) => module.export(`run${i}`, module.function(HANDLER_SIGNATURE, code)));
     const kernel = new WebAssembly.Instance(kernelModule(), { env: { memory: this.memory } }).exports;
     const stubs = Object.fromEntries(
       Object.keys(helpers).map((name) => [name, () => {
@@ -66,7 +66,7 @@ export class DefinitionRig {
     };
     const compiled = new WebAssembly.Module(module.toBytes());
     const { exports } = new WebAssembly.Instance(compiled, { env, helper: stubs, kernel });
-    return instructions.map((instruction, i) => {
+    return instructions.map(({ instruction }, i) => {
       const run = exports[`run${i}`] as (cpu: number, record: number) => void;
       return () => {
         writeRecord(this.#records, RECORD, 0, instruction, instruction.length, 0);

@@ -4,7 +4,7 @@ import { Value } from "../emit/value.ts";
 import { isFlatCode } from "../emit/base.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { MEMORY_PAGES } from "../interpreter/layout.ts";
-import { type Imported, type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
+import { type Imported, importer, type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
 import { emitFindRegion } from "../interpreter/region_lookup.ts";
 import { exportAccessFunctions, importAccessFunctions } from "./access_functions.ts";
 import type { AccessLinkage } from "./accesses.ts";
@@ -50,22 +50,9 @@ export function regionTemplate({ kernels, helpers, strings }: ImportTable, pages
     carry: module.importFunction("shared", "carry", CARRY),
   };
   const accesses: Partial<Record<"narrow" | "wide", AccessLinkage>> = {};
-  const importer = (from: string, functions: ImportTable["kernels"]) => {
-    const imported = new Map<string, Imported>();
-    return (name: string) => {
-      const known = imported.get(name), type = functions.get(name);
-      if (known) return known;
-      if (!type) throw new Error(`there is no ${from} called ${name}`);
-      const results = type.result ? [type.result] : [];
-      const index = module.importFunction(from, name, { parameters: type.args, results });
-      const found = { ...type, index };
-      imported.set(name, found);
-      return found;
-    };
-  };
-  const floating = importer("kernel", kernels), string = importer("strings", strings);
+  const floating = importer(module, "kernel", kernels), string = importer(module, "strings", strings);
   const kernel = (name: string) => strings.has(name) ? string(name) : floating(name);
-  const helper = importer("helper", helpers);
+  const helper = importer(module, "helper", helpers);
   const regionType = module.type(REGION_SIGNATURE);
   const linkage = (mode: CodeMode) => ({
     regionType,
