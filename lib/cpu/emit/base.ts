@@ -185,9 +185,6 @@ export abstract class EmitterBase {
   stateAt(address: Value, offset: number, kind: StateKind): Value {
     return this.let(this.loadAt(address, kind, offset));
   }
-  setStateAt(address: Value, offset: number, kind: StateKind, value: Value): void {
-    this.storeAt(address, kind, value, offset);
-  }
   abstract register(number: number, size: Size, high?: boolean): Value;
   abstract setRegister(number: number, size: Size, value: Value, high?: boolean): void;
   vectorRegister(number: number): Value {
@@ -213,8 +210,8 @@ export abstract class EmitterBase {
         return signExponent();
       },
       set: (significand, signExponent) => {
-        this.setStateAt(at, S.X87, "i64", significand);
-        this.setStateAt(at, S.X87 + 8, "u16", signExponent);
+        this.storeAt(at, "i64", significand, S.X87);
+        this.storeAt(at, "u16", signExponent, S.X87 + 8);
       },
     };
   }
@@ -255,9 +252,6 @@ export abstract class EmitterBase {
   }
   isMemory(index: number): boolean {
     return this.operand(index).kind === "mem";
-  }
-  isRegister(index: number): boolean {
-    return this.operand(index).kind === "reg";
   }
   isImmediate(index: number): boolean {
     return this.operand(index).kind === "imm";

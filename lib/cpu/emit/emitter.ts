@@ -93,7 +93,6 @@ export interface Emitter {
   // ---- operands, by position
 
   isMemory(operand: number): boolean;
-  isRegister(operand: number): boolean;
   isImmediate(operand: number): boolean;
   /** Width of an operand in bits. */
   sizeOf(operand: number): number;
@@ -159,7 +158,6 @@ export interface Emitter {
   setState(offset: number, kind: StateKind, value: Value): void;
   /** Like {@link state}, at an address in the state memory that is known at run time only (registers picked by number). */
   stateAt(address: Value, offset: number, kind: StateKind): Value;
-  setStateAt(address: Value, offset: number, kind: StateKind, value: Value): void;
   /**
    * Not 0 if an x87 instruction that computes must not run: not available, or an exception is pending. For
    * {@link exceptionally} only.
