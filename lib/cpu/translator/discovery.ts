@@ -103,6 +103,23 @@ function ends(flow: Flow): boolean {
 
 const NONE: readonly number[] = [];
 
+/** Where control goes from an instruction, as far as that is known, as offsets in CS. */
+export function waysFrom({ flow, target, targets, next }: RegionInstruction): readonly number[] {
+  switch (flow) {
+    case "jump":
+      return [target];
+    case "branch":
+      return [target, next];
+    case "indirect":
+      return targets;
+    case "return":
+    case "interpret":
+      return NONE;
+    default:
+      return [next];
+  }
+}
+
 class Discovery {
   readonly #view: CodeView;
   readonly #limits: Limits;
@@ -148,21 +165,8 @@ class Discovery {
   }
 
   #successors(found: RegionInstruction): void {
-    switch (found.flow) {
-      case "jump":
-        return this.#arriveIfExecuted(found.target);
-      case "branch":
-        this.#arriveIfExecuted(found.next);
-        return this.#arriveIfExecuted(found.target);
-      case "call":
-      case "callIndirect":
-      case "exit":
-      case "transfer":
-      case "stall":
-        return this.#arriveIfExecuted(found.next);
-      case "indirect":
-        for (const target of found.targets) this.#arrive(target);
-    }
+    if (found.flow === "indirect") { for (const target of found.targets) this.#arrive(target); }
+    else for (const way of waysFrom(found).toReversed()) this.#arriveIfExecuted(way);
   }
 
   #decode(ip: number): RegionInstruction | null {
@@ -219,12 +223,11 @@ export function rangesOf(code: RegionCode): { start: number; end: number }[] {
 
 /** Offsets in CS to which direct ways lead out of a region. */
 export function exitsOf(code: RegionCode): number[] {
-  const inside = new Set(code.blocks.map((b) => b.ip)), exits = new Set<number>();
+  const inside = new Set(code.blocks.map(({ ip }) => ip)), exits = new Set<number>();
   for (const { instructions } of code.blocks) {
     const last = instructions.at(-1);
-    if (!last) continue;
-    const ways = last.flow === "branch" ? [last.target, last.next] : last.flow === "jump" ? [last.target] : [last.next];
-    for (const way of ways) if (!inside.has(way)) exits.add(way);
+    if (!last || last.flow === "indirect") continue;
+    for (const way of waysFrom(last)) if (!inside.has(way)) exits.add(way);
   }
   return [...exits];
 }

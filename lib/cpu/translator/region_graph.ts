@@ -1,5 +1,5 @@
 /** The blocks of a region as a flow graph. */
-import type { RegionBlock } from "./discovery.ts";
+import { type RegionBlock, waysFrom } from "./discovery.ts";
 import { type Edge, FlowGraph } from "./flow_graph.ts";
 import { analyse, type Analysis } from "./structure.ts";
 
@@ -25,8 +25,8 @@ export class RegionGraph {
   }
 
   #connect(block: RegionBlock, node: number): Map<number, Edge> {
-    const edges = new Map<number, Edge>();
-    for (const target of targetsOf(block)) {
+    const edges = new Map<number, Edge>(), last = block.instructions.at(-1);
+    for (const target of last ? waysFrom(last) : []) {
       const to = this.#nodes.get(target);
       if (to === undefined) continue;
       const edge = this.graph.successors[node][this.graph.connect(node, to)];
@@ -53,29 +53,6 @@ export class RegionGraph {
   /** The edge of a block's node to an offset in CS; undefined if that is not in the region. */
   edge(node: number, ip: number): Edge | undefined {
     return this.#edges[node].get(ip);
-  }
-}
-
-/** Where control goes from the end of a block, as offsets in CS, in the order of the node's edges. */
-function targetsOf(block: RegionBlock): readonly number[] {
-  const last = block.instructions.at(-1);
-  if (!last) return [];
-  switch (last.flow) {
-    case "jump":
-      return [last.target];
-    case "branch":
-      return [last.target, last.next];
-    case "next":
-    case "stall":
-    case "exit":
-    case "transfer":
-    case "call":
-    case "callIndirect":
-      return [last.next];
-    case "indirect":
-      return last.targets;
-    default:
-      return [];
   }
 }
 

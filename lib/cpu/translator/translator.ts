@@ -195,7 +195,8 @@ export class Translator {
 
   #translate(block: Block, ip: number, mode: CodeMode): void {
     if (!this.eager && this.#extend(block, ip, mode)) return;
-    this.#make(block.host, block.key, ip, mode, 0, new Set());
+    const code = this.#discover(ip, block.key, mode, new Set());
+    if (code) this.#make(block, ip, mode, 0, code);
     if (this.eager || this.#pending.length >= BATCH) this.compile();
   }
 
@@ -204,8 +205,10 @@ export class Translator {
     let extended = false;
     for (const region of this.#regions.leadingTo(ip)) {
       if (region.key !== block.key || region.generation >= GENERATIONS) continue;
-      const known = new Set(region.blocks).add(ip);
-      extended = this.#make(region.host, region.key, region.ip, mode, region.generation + 1, known) || extended;
+      const code = this.#discover(region.ip, region.key, mode, new Set(region.blocks).add(ip));
+      // There may be no room for more, or no way after all.
+      if (!code?.blocks.some(({ instructions }) => instructions.some((found) => found.ip === ip))) continue;
+      extended = this.#make(region, region.ip, mode, region.generation + 1, code) || extended;
     }
     if (!extended) return false;
     // Whoever comes here in spite of that comes from elsewhere.
@@ -214,16 +217,15 @@ export class Translator {
     return true;
   }
 
+  /** Translates the code of a region at a place; false if that cannot be. */
   #make(
-    host: number,
-    key: number,
+    { host, key }: { readonly host: number; readonly key: number },
     ip: number,
     mode: CodeMode,
     generation: number,
-    known: ReadonlySet<number>,
+    code: RegionCode,
   ): boolean {
-    const code = this.#discover(ip, key, mode, known);
-    if (!code || code.blocks[0].instructions[0].host !== host) return false;
+    if (code.blocks[0].instructions[0].host !== host) return false;
     const old = this.#regions.rootedAt(host, key, ip);
     if (old) this.#blocks.removeRegion(old);
     const slot = this.#regions.takeSlot();

@@ -1,0 +1,74 @@
+import { assertEquals } from "@std/assert";
+import { decode } from "../decode/mod.ts";
+import { type CodeView, discover, exitsOf, type Limits, rangesOf } from "./discovery.ts";
+
+const AT = 0x1000;
+const CODE = Uint8Array.fromHex([
+  "85c0", //       1000: test eax, eax
+  "7403", //       1002: jz 1007
+  "40", //         1004: inc eax
+  "eb02", //       1005: jmp 1009
+  "48", //         1007: dec eax
+  "48", //         1008: dec eax
+  "7cf5", //       1009: jl 1000
+  "ffe1", //       100b: jmp ecx
+].join(""));
+
+const GENEROUS: Limits = { instructions: 100, blocks: 100 };
+
+/** The blocks of the region at 1000h: where each begins, and its instructions. */
+function blocks(view: Partial<CodeView> = {}, limits = GENEROUS) {
+  const bytes = new Uint8Array(0x2000);
+  bytes.set(CODE, AT);
+  const code = discover(AT, {
+    mode: { code: 32, stack: 32, flat: true },
+    decode,
+    bytes,
+    host: (ip) => ip,
+    executed: () => true,
+    interpreted: () => false,
+    indirectTargets: () => [],
+    ...view,
+  }, limits);
+  return code && { code, starts: code.blocks.map(({ ip, instructions }) => [ip - AT, instructions.length]) };
+}
+
+Deno.test("discover: follows both ways of branches, and divides code where ways meet", () => {
+  assertEquals(blocks()?.starts.sort(([a], [b]) => a - b), [[0, 2], [4, 2], [7, 2], [9, 1], [0xb, 1]]);
+});
+
+Deno.test("discover: leaves out what has not run, what is not known to be there, and what is too much", () => {
+  const ran = blocks({ executed: (ip) => ip < AT + 7 });
+  assertEquals(ran?.starts, [[0, 2], [4, 2]]);
+  assertEquals(exitsOf(ran!.code), [AT + 7, AT + 9]);
+  assertEquals(blocks({ host: (ip) => ip < AT + 4 ? ip : -1 })?.starts, [[0, 2]]);
+  assertEquals(blocks({ host: () => -1 }), null);
+  assertEquals(blocks({}, { instructions: 1, blocks: 1 })?.starts, [[0, 1]]);
+});
+
+Deno.test("exitsOf: nothing leads on behind a jump by register, a return and what the interpreter executes", () => {
+  const branch = blocks({ executed: (ip) => ip !== AT + 7 });
+  assertEquals(exitsOf(branch!.code), [AT + 7]);
+  const bytes = new Uint8Array(0x2000).fill(0x90, AT);
+  bytes.set([0x40, 0xc3], AT);
+  assertEquals(exitsOf(blocks({ bytes })!.code), []);
+  assertEquals(exitsOf(blocks({ interpreted: ({ mnemonic }) => mnemonic === "inc" })!.code), []);
+});
+
+Deno.test("discover: goes where an indirect jump has been seen to go", () => {
+  const found = blocks({ indirectTargets: (ip) => ip === AT + 0xb ? [AT + 8] : [] });
+  assertEquals(found?.starts.some(([at]) => at === 8), true);
+});
+
+Deno.test("discover: a root that the interpreter has to execute makes no region", () => {
+  assertEquals(blocks({ interpreted: ({ mnemonic }) => mnemonic === "test" }), null);
+});
+
+Deno.test("rangesOf: pieces without gaps are one range, and none reaches into another frame", () => {
+  assertEquals(rangesOf(blocks({ executed: (ip) => ip < AT + 4 })!.code), [{ start: AT, end: AT + 4 }]);
+  // Two instructions on either side of a page's end.
+  const bytes = new Uint8Array(0x3000).fill(0x90);
+  bytes[AT + 0x1002] = 0xc3;
+  const view = { bytes, host: (ip: number) => ip + 0xffe };
+  assertEquals(rangesOf(blocks(view)!.code), [{ start: 0x1ffe, end: 0x2000 }, { start: 0x2000, end: 0x2003 }]);
+});
