@@ -60,7 +60,7 @@ export class CodeFinder {
     if (block && block.indirectJump >= 0) this.#translator.jumped(from + block.indirectJump, r.ip);
   }
 
-  /** The block at an offset in CS, if it can be found without walking page tables. */
+  /** The block at an offset in CS, if it can be found without leaving a trace. */
   #knownBlock(ip: number): Block | undefined {
     const host = this.#mmu.known(this.#mode.linear(ip), this.#mode.user);
     return host < 0 ? undefined : this.#blocks.find(host, this.#mode.blockKey, ip);

@@ -1,7 +1,7 @@
 /**
  * The memory management unit: translates linear addresses, and makes the accesses that compiled code leaves to TypeScript.
  */
-import { FrameFlag, type MemoryWatcher, PAGE_SIZE, type PhysicalMemory } from "../machine/memory.ts";
+import { FrameFlag, type MemoryWatcher, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
 import { TLB } from "./interpreter/layout.ts";
 import { PageTableWatch, type WalkResult, type WatchHost } from "./page_table_watch.ts";
 import { EMPTY, Permission, Tlb, type TlbHost } from "./tlb.ts";
@@ -263,13 +263,22 @@ export class Mmu {
     return (tlb.permission[entry] & granted) === granted && this.#watch.announceWrite(frame, within, bytes);
   }
 
-  /** Host offset of an instruction byte if that is known without walking page tables, else -1. */
+  /** Host offset of an instruction byte in plain memory if that can be told without leaving a trace, else -1. */
   known(linear: number, user: boolean): number {
     const tlb = this.#tlb, page = Math.floor(linear / PAGE_SIZE), entry = tlb.entryOf(page, user);
     const usable = tlb.page[entry] === page && (tlb.permission[entry] & Permission.EXECUTE) !== 0;
-    return usable && tlb.frame[entry] >= 0 && entry !== this.#momentary
-      ? tlb.frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1))
-      : -1;
+    if (!usable || entry === this.#momentary) return this.#executable(linear, user);
+    return tlb.frame[entry] >= 0 ? tlb.frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1)) : -1;
+  }
+
+  /** The same by a look at the page tables. */
+  #executable(linear: number, user: boolean): number {
+    const walk = this.#host.peek(linear, user, true);
+    if (walk === null || !walk.cacheable) return -1;
+    const physical = this.physicalAddress(walk.physical), page = Math.floor(physical / PAGE_SIZE);
+    const kind = this.#memory.kind(page);
+    if (kind !== PageKind.RAM && kind !== PageKind.ROM) return -1;
+    return this.#memory.frame(page) * PAGE_SIZE + (physical & (PAGE_SIZE - 1));
   }
 
   /** Host offset of bytes that the supervisor may read (or write) unseen, as far as the TLB knows, else -1. */

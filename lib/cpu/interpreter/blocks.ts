@@ -321,6 +321,12 @@ export class BlockCache {
     region.voided();
   }
 
+  /** Lets a block become hot once more: a region at it is gone. */
+  coolDown(block: Block, { ranges }: CodeRegion): void {
+    const heats = ranges.map(({ start }) => this.#heatIn(start >>> PAGE_SHIFT));
+    this.records.setHeat(block, Math.max(...heats));
+  }
+
   /** Forgets one block. Its records are voided, in case something still leads there. */
   discard(block: Block): void {
     if (!block.valid) return;

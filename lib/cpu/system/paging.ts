@@ -59,7 +59,11 @@ function enter(core: CpuCore, address: number): number {
   const memory = core.bus.memory, physical = core.physicalAddress(address);
   const page = Math.floor(physical / PAGE_SIZE), kind = memory.kind(page);
   let host = -1;
-  if (kind === PageKind.MMIO) result.cacheable = false;
+  if (kind === PageKind.MMIO) {
+    // A device could tell that it was read.
+    if (quiet) return 0;
+    result.cacheable = false;
+  }
   if (kind === PageKind.RAM || kind === PageKind.ROM) {
     const frame = memory.frame(page);
     result.tables[result.tableCount++] = frame;

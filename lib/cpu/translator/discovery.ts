@@ -56,8 +56,8 @@ export interface CodeView {
   readonly decode: ModelDecoder;
   readonly bytes: Uint8Array;
   /**
-   * Host offset of the code byte at an offset in CS, -1 if that is not known: translating must not walk page tables, because
-   * walks leave traces.
+   * Host offset of the code byte at an offset in CS, -1 if that is not known: translating must not walk page tables as
+   * accesses do, because such walks leave traces.
    */
   host(ip: number): number;
   /** True if execution has been seen to arrive at an offset. */

@@ -22,7 +22,7 @@ import { type Region, RegionTable, Sites } from "./region_table.ts";
 export interface TranslatorHost {
   readonly memory: PhysicalMemory;
   readonly decode: ModelDecoder;
-  /** Host offset of the code at a linear address if that is known without walking page tables, else -1. */
+  /** Host offset of the code at a linear address if that can be told without leaving a trace, else -1. */
   knownCode(linear: number): number;
   /** Linear address of an offset in CS. */
   linear(ip: number): number;
@@ -351,7 +351,9 @@ export class Translator {
   // ---- the end of regions
 
   #voided(region: Region): void {
+    const root = region.patched ?? this.#blocks.find(region.host, region.key, region.ip);
     if (region.patched) this.#blocks.records.leaveRegion(region.patched);
+    if (root?.valid) this.#blocks.coolDown(root, region);
     for (const cell of region.cells) this.#cells.release(cell);
     this.#live.remove(region);
     this.#regions.remove(region);
