@@ -1,31 +1,20 @@
 /** Groups of accesses: what is found, and that random code on a stack near the end of a page does the same in every way. */
 import { assertEquals } from "@std/assert";
 import { Random } from "../../../scripts/lib/random.ts";
-import { decode } from "../decode/mod.ts";
 import type { CpuOptions } from "../options.ts";
 import { CR0, S } from "../state.ts";
 import { testBoard } from "../test_board.ts";
 import { AccessGroups, STACK } from "./access_groups.ts";
-import { discover } from "./discovery.ts";
 import { RegionGraph } from "./region_graph.ts";
 import { RegisterFlow } from "./register_flow.ts";
+import { FLAT, regionCode } from "./test_code.ts";
 
 /** The groups of 32-bit code, by the addresses of the accesses: distances from the beginning of their group. */
 function groupsIn(...hex: string[]): Map<number, number> {
-  const bytes = Uint8Array.fromHex(hex.join(""));
-  const mode = { code: 32, stack: 32, flat: true } as const;
-  const code = discover(0, {
-    mode,
-    decode,
-    bytes,
-    host: (ip) => ip < bytes.length ? ip : -1,
-    executed: () => true,
-    interpreted: () => false,
-    indirectTargets: () => [],
-  }, { instructions: 100, blocks: 100 });
-  const region = new RegionGraph(code!.blocks), groups = new AccessGroups(region, new RegisterFlow(region), mode, true);
+  const { blocks } = regionCode(Uint8Array.fromHex(hex.join("")))!, region = new RegionGraph(blocks);
+  const groups = new AccessGroups(region, new RegisterFlow(region), FLAT, true);
   const found = new Map<number, number>();
-  for (const current of code!.blocks.flatMap(({ instructions }) => instructions)) {
+  for (const current of blocks.flatMap(({ instructions }) => instructions)) {
     for (const operand of [0, 1, STACK]) {
       const access = groups.of(current, operand);
       if (access) found.set(current.ip, access.at - access.group.low);

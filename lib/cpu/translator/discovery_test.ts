@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { decode } from "../decode/mod.ts";
-import { type CodeView, discover, exitsOf, type Limits, rangesOf } from "./discovery.ts";
+import { type CodeView, exitsOf, type Limits, rangesOf } from "./discovery.ts";
+import { regionCode } from "./test_code.ts";
 
 const AT = 0x1000;
 const CODE = Uint8Array.fromHex([
@@ -14,22 +14,11 @@ const CODE = Uint8Array.fromHex([
   "ffe1", //       100b: jmp ecx
 ].join(""));
 
-const GENEROUS: Limits = { instructions: 100, blocks: 100 };
-
 /** The blocks of the region at 1000h: where each begins, and its instructions. */
-function blocks(view: Partial<CodeView> = {}, limits = GENEROUS) {
+function blocks(view: Partial<CodeView> = {}, limits?: Limits) {
   const bytes = new Uint8Array(0x2000);
   bytes.set(CODE, AT);
-  const code = discover(AT, {
-    mode: { code: 32, stack: 32, flat: true },
-    decode,
-    bytes,
-    host: (ip) => ip,
-    executed: () => true,
-    interpreted: () => false,
-    indirectTargets: () => [],
-    ...view,
-  }, limits);
+  const code = regionCode(bytes, AT, view, limits);
   return code && { code, starts: code.blocks.map(({ ip, instructions }) => [ip - AT, instructions.length]) };
 }
 

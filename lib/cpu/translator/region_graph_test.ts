@@ -1,10 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { decode } from "../decode/mod.ts";
 import { R } from "../state.ts";
 import { findBudgetChecks } from "./budget_checks.ts";
-import { discover } from "./discovery.ts";
 import { RegionGraph } from "./region_graph.ts";
 import { RegisterFlow } from "./register_flow.ts";
+import { regionCode } from "./test_code.ts";
 
 const CODE = Uint8Array.fromHex([
   "b903000000", //  0: mov ecx, 3
@@ -16,16 +15,7 @@ const CODE = Uint8Array.fromHex([
 ].join(""));
 
 function graphOf(bytes: Uint8Array): RegionGraph {
-  const code = discover(0, {
-    mode: { code: 32, stack: 32, flat: true },
-    decode,
-    bytes,
-    host: (ip) => ip < bytes.length ? ip : -1,
-    executed: () => true,
-    interpreted: () => false,
-    indirectTargets: () => [],
-  }, { instructions: 100, blocks: 100 });
-  return new RegionGraph(code!.blocks);
+  return new RegionGraph(regionCode(bytes)!.blocks);
 }
 
 const at = (region: RegionGraph, ip: number) => region.nodeAt(ip)!;
