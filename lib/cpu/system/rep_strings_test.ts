@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { TIERS } from "../options.ts";
 import { Flag, R, S, Seg, Vector } from "../state.ts";
 import { type TestBoard, testBoard } from "../test_board.ts";
 import { At, gate, ProtectedBoard, Sel } from "./test_tables.ts";
@@ -142,4 +143,24 @@ Deno.test("INS and OUTS: permission first, then one port access for each element
   b.board.load(0x9000, 0xf4);
   assertEquals(b.cpu.run(10), "halted");
   assertEquals([b.board.writes.length, b.r.cpl], [4, 0]);
+});
+
+Deno.test("repeated strings: a data breakpoint traps after its iteration, in every tier", () => {
+  for (const tier of TIERS) {
+    // rep lodsd, rep outsd, rep stosd
+    for (const opcode of [0xad, 0x6f, 0xab]) {
+      const b = new ProtectedBoard({ tier }), { r, cpu, board } = b;
+      board.load(0x1000, 0xf3, opcode, 0xf4);
+      board.load(0x9000, 0xf4);
+      b.gate(Vector.DB, gate(0x8e, Sel.CODE0, 0x9000));
+      r.setNumber(S.DR, 0x2_0008);
+      // DR0, four bytes, reads and writes.
+      r.setI32(S.DR + 7 * 8, 0x000f_0001);
+      cpu.debugRegistersChanged();
+      for (const index of [R.SI, R.DI]) r.set32(index, 0x2_0000);
+      r.set32(R.CX, 8);
+      assertEquals(cpu.run(100), "halted");
+      assertEquals([r.get32(R.CX), cpu.instructions, ...b.stack(1)], [5, 4, 0x1000], `${tier}, ${opcode.toString(16)}`);
+    }
+  }
 });
