@@ -6,7 +6,7 @@ import type { Helper } from "../helpers.ts";
 import type { CompileObserver } from "../options.ts";
 import { slowPaths } from "../slow_paths.ts";
 import { S } from "../state.ts";
-import { stringKernelModule, stringKernelTable } from "../string_kernels.ts";
+import { stringKernelModule, stringKernelTable } from "../string_kernels/mod.ts";
 import { systemHelpers } from "../system/mod.ts";
 import "../semantics/mod.ts";
 import { HandlerLibrary } from "./handlers.ts";

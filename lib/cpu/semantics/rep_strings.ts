@@ -1,5 +1,5 @@
 /**
- * String instructions with a repeat prefix: in the usual case kernels do them (string_kernels.ts), else system functions. Intel SDM
+ * String instructions with a repeat prefix: in the usual case kernels do them (lib/cpu/string_kernels), else system functions. Intel SDM
  * vol. 1, sections 7.3.9 and 18.4.
  */
 import { isFlatAccess } from "../emit/base.ts";

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { type CpuOptions, TIERS } from "./options.ts";
-import { CR0, Flag, R, S, Seg, Vector } from "./state.ts";
-import { testBoard } from "./test_board.ts";
-import { gate, longBoard, ProtectedBoard, Sel } from "./system/test_tables.ts";
+import { type CpuOptions, TIERS } from "../options.ts";
+import { CR0, Flag, R, S, Seg, Vector } from "../state.ts";
+import { testBoard } from "../test_board.ts";
+import { gate, longBoard, ProtectedBoard, Sel } from "../system/test_tables.ts";
 
 /** A small generator of reproducible numbers. */
 function numbers(seed: number): (below: number) => number {
