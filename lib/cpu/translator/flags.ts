@@ -23,6 +23,16 @@ export interface FlagKnowledge {
   readonly carry: FlagSource | "dynamic";
 }
 
+function isSameSource(a: FlagKnowledge["source"], b: FlagKnowledge["source"]): boolean {
+  return a === b || (a !== "dynamic" && b !== "dynamic" && numberOf(a) === numberOf(b));
+}
+
+/** True if the same is known at two places, so that it is known where ways from them meet. */
+export function isSameKnowledge(a: FlagKnowledge, b: FlagKnowledge): boolean {
+  if (!isSameSource(a.source, b.source)) return false;
+  return a.source === "dynamic" || !isStep(a.source) || isSameSource(a.carry, b.carry);
+}
+
 /** Locals that hold a source's operands. */
 interface OperandLocals {
   readonly narrow: readonly [number, number, number];

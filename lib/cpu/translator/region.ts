@@ -13,7 +13,7 @@ import { findDeadFlags } from "./dead_flags.ts";
 import type { RegionBlock, RegionCode, RegionInstruction } from "./discovery.ts";
 import { RegionEmitter } from "./emitter.ts";
 import { Endings, tailCall } from "./endings.ts";
-import { FlagTracker } from "./flags.ts";
+import { type FlagKnowledge, FlagTracker, isSameKnowledge } from "./flags.ts";
 import type { Edge } from "./flow_graph.ts";
 import type { RegionLinkage } from "./linkage.ts";
 import { findLoaded, loadedAfter } from "./pointers.ts";
@@ -82,6 +82,8 @@ export class RegionWriter implements NodeWriter {
   readonly #groups: AccessGroups;
   readonly #locals: RegionLocals;
   readonly #flags: FlagTracker;
+  /** By node: what is known about the flags on all ways there that are written. */
+  readonly #knownAt: FlagKnowledge[] = [];
   /** Locals of dispatch nodes' selectors, by node. */
   readonly #selectors = new Map<number, number>();
   readonly #sites: Site[] = [];
@@ -261,7 +263,9 @@ export class RegionWriter implements NodeWriter {
   // ---- nodes
 
   node(number: number, isMerge: boolean): void {
-    if (isMerge) this.#flags.known = FlagTracker.DYNAMIC;
+    // Where a loop begins, the ways back are yet to be written.
+    const isHeader = this.#region.analysis.headers.has(number);
+    if (isMerge) this.#flags.known = isHeader ? FlagTracker.DYNAMIC : this.#knownAt[number] ?? FlagTracker.DYNAMIC;
     const block = this.#region.block(number);
     if (block) this.#block(number, block);
     else this.#choose(number);
@@ -391,10 +395,17 @@ export class RegionWriter implements NodeWriter {
   }
 
   edge(edge: Edge): void {
+    this.#arrive(edge);
     for (const { dispatch, value } of edge.selectors) {
       this.#body.i32(value);
       this.#body.set(this.#selector(dispatch));
     }
+  }
+
+  /** What is known about the flags here is known where an edge leads if it is the same on all other ways. */
+  #arrive({ target }: Edge): void {
+    const { known } = this.#flags, before = this.#knownAt[target];
+    this.#knownAt[target] = before === undefined || isSameKnowledge(before, known) ? known : FlagTracker.DYNAMIC;
   }
 
   #selector(dispatch: number): number {
@@ -410,7 +421,8 @@ export class RegionWriter implements NodeWriter {
     const label = taken && taken.selectors.length === 0 && this.#plan.page(last.target) === here
       ? this.#writer.label(taken)
       : undefined;
-    if (label) {
+    if (taken && label) {
+      this.#arrive(taken);
       code.brIf(label);
     } else {
       code.if(() => this.#goto(node, last.target));
@@ -426,8 +438,10 @@ export class RegionWriter implements NodeWriter {
     const labels: Label[] = [], inPlace: number[] = [];
     edges.forEach((edge, i) => {
       const label = edge.selectors.length === 0 ? this.#writer.label(edge) : undefined;
-      if (label) labels[i] = label;
-      else inPlace.push(i);
+      if (label) {
+        this.#arrive(edge);
+        labels[i] = label;
+      } else inPlace.push(i);
     });
     const nest = (n: number) => {
       if (n < 0) {
