@@ -49,13 +49,17 @@ export function loadedAfter({ mnemonic, operands }: Instruction, use: RegisterUs
   }
 }
 
-/** By node: registers just loaded where it begins. Around a loop only what happens in it counts. */
-export function findLoaded(region: RegionGraph, registers: RegisterFlow): Int32Array {
+/**
+ * By node: registers just loaded where it begins. Around a loop only what happens in it counts. Kernels get from one object to
+ * another, and functions of theirs do not find registers pointing to where they did the last time; a program's do.
+ */
+export function findLoaded(region: RegionGraph, registers: RegisterFlow, user: boolean): Int32Array {
   const { graph, analysis: { order, position, headers } } = region;
   const loaded = new Int32Array(region.size), around = new Int32Array(region.size);
   // Twice: the second time what comes back to the loop's header is known.
   for (let pass = 0; pass < 2; pass++) {
     loaded.set(around);
+    if (!user) loaded[0] |= GENERAL & ~STACK;
     for (const node of order) {
       let after = loaded[node];
       for (const current of region.block(node)?.instructions ?? []) {

@@ -107,7 +107,7 @@ export class RegionWriter implements NodeWriter {
     this.#region = new RegionGraph(plan.code.blocks);
     this.#registers = new RegisterFlow(this.#region);
     this.#budget = findBudgetChecks(this.#region);
-    this.#loadedAt = findLoaded(this.#region, this.#registers);
+    this.#loadedAt = findLoaded(this.#region, this.#registers, plan.user);
     this.#groups = new AccessGroups(this.#region, this.#registers, plan.mode, plan.grouped);
     const wide = plan.mode.code === 64;
     this.#locals = new RegionLocals(this.#body, wide, this.#region, this.#registers, plan.linkage.flags);

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { R } from "../state.ts";
 import { findBudgetChecks } from "./budget_checks.ts";
+import { findLoaded } from "./pointers.ts";
 import { RegionGraph } from "./region_graph.ts";
 import { RegisterFlow } from "./register_flow.ts";
 import { regionCode } from "./test_code.ts";
@@ -41,4 +42,12 @@ Deno.test("RegisterFlow: a call stores what was written before it", () => {
   const AX = 1 << R.AX, CX = 1 << R.CX, SP = 1 << R.SP;
   assertEquals([0, 5, 8, 13].map((ip) => flow.dirty(at(region, ip))), [CX, CX, CX | SP, AX | SP]);
   assertEquals(flow.written, AX | CX | SP);
+});
+
+Deno.test("findLoaded: registers may point anywhere where a kernel's region begins, but not around a loop", () => {
+  const region = graphOf(CODE), flow = new RegisterFlow(region);
+  const loaded = (user: boolean) => [0, 5, 13].map((ip) => findLoaded(region, flow, user)[at(region, ip)]);
+  const all = 0xffff & ~(1 << R.SP) & ~(1 << R.BP);
+  assertEquals(loaded(false), [all, 0, 1 << R.AX]);
+  assertEquals(loaded(true), [0, 0, 1 << R.AX]);
 });
