@@ -219,6 +219,8 @@ export interface Emitter {
   /** Like flagsAdd / flagsSub with b = 1, but CF stays. */
   flagsInc(a: Value, result: Value, size?: Size): void;
   flagsDec(a: Value, result: Value, size?: Size): void;
+  /** After a signed multiplication of 32 bits by 32 of which the lower half is kept; `product` is all of it, i64. */
+  flagsProduct(product: Value): void;
   /** ZF, SF and PF of `result`; CF, OF and AF as given (i32, 0 or 1; default 0). */
   flagsResult(result: Value, size: Size, others: { CF?: Value; OF?: Value; AF?: Value }): void;
   /** One flag: i32, 0 or 1. */

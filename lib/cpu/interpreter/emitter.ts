@@ -60,6 +60,10 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
   flagsDec(_a: Value, result: Value, size: Size = this.size): void {
     this.#flags.dec(this.let(result), size);
   }
+  flagsProduct(product: Value): void {
+    const overflow = this.let(product.ne(product.signExtend(32)));
+    this.#flags.result(this.let(product.wrap()), 32, { CF: overflow, OF: overflow });
+  }
   flagsResult(result: Value, size: Size, others: { CF?: Value; OF?: Value; AF?: Value }): void {
     this.#flags.result(result, size, others);
   }

@@ -45,6 +45,7 @@ function multiplyInto(e: Emitter, left: number, right: number): void {
   const product = e.let(wide(e.read(left)).mul(wide(e.read(right))));
   const low = e.let(product.wrap());
   e.write(0, low);
+  if (size === 32) return e.flagsProduct(product);
   multiplyFlags(e, low, product.ne(product.signExtend(size)));
 }
 

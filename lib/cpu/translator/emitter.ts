@@ -137,6 +137,9 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
   flagsDec(_a: Value, result: Value, size: Size = this.size): void {
     this.#instructionFlags.step("dec", result, size);
   }
+  flagsProduct(product: Value): void {
+    this.#instructionFlags.product(product);
+  }
   flagsResult(result: Value, size: Size, others: { CF?: Value; OF?: Value; AF?: Value }): void {
     this.#instructionFlags.lazily((flags) => flags.result(result, size, others));
   }

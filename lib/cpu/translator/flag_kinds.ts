@@ -10,9 +10,9 @@ import { Value } from "../emit/value.ts";
 import { S } from "../state.ts";
 
 /** Operations that flags follow from. `memory`: none, the state block holds them; `raw`: its two words are in locals. */
-export type FlagOperation = "memory" | "raw" | "logic" | "sub" | "add" | "inc" | "dec";
+export type FlagOperation = "memory" | "raw" | "logic" | "sub" | "add" | "product" | "inc" | "dec";
 
-const OPERATIONS: readonly FlagOperation[] = ["memory", "raw", "logic", "sub", "add", "inc", "dec"];
+const OPERATIONS: readonly FlagOperation[] = ["memory", "raw", "logic", "sub", "add", "product", "inc", "dec"];
 const SIZES: readonly Size[] = [8, 16, 32, 64];
 
 /** What flags follow from. */
@@ -26,6 +26,9 @@ export const MEMORY: FlagSource = { operation: "memory", size: 8 };
 /** Flags in the form of the state block, in locals. */
 export const RAW: FlagSource = { operation: "raw", size: 32 };
 
+/** A signed product of 32 bits by 32, all of it. */
+export const PRODUCT: FlagSource = { operation: "product", size: 64 };
+
 /** The number that stands for a source. */
 export function numberOf(source: FlagSource): number {
   return OPERATIONS.indexOf(source.operation) * 4 + SIZES.indexOf(source.size);
@@ -38,6 +41,7 @@ export const FIRST_STEP = numberOf({ operation: "inc", size: 8 });
 export const CARRY_SOURCES: readonly FlagSource[] = [
   MEMORY,
   RAW,
+  PRODUCT,
   ...(["logic", "sub", "add"] as const).flatMap((operation) => SIZES.map((size) => ({ operation, size }))),
 ];
 export const STEP_SOURCES: readonly FlagSource[] = (["inc", "dec"] as const).flatMap((operation) =>
@@ -119,6 +123,11 @@ export class FlagMath {
       case "logic":
         flags.logic(r, size);
         break;
+      case "product": {
+        const overflow = this.#let(this.flag("OF"));
+        flags.result(this.#let(r.wrap()), 32, { CF: overflow, OF: overflow });
+        break;
+      }
       default: {
         const CF = this.#let(this.#carry());
         flags.result(r, size, { CF, OF: this.flag("OF"), AF: this.flag("AF") });
@@ -131,6 +140,7 @@ export class FlagMath {
   flag(name: FlagName): Value {
     const { operation, size } = this.source, { a, b, r } = this.operands;
     if (operation === "raw" || operation === "memory") return this.#lazy().flags.flag(name);
+    if (operation === "product") return this.#flagOfProduct(name);
     if (name === "ZF") return operation === "sub" ? a.eq(b) : r.eqz();
     if (name === "SF") return r.shrU(size === 64 ? 63 : 31).wrap();
     if (name === "PF") return r.wrap().and(0xff).popcnt().and(1).xor(1);
@@ -150,6 +160,22 @@ export class FlagMath {
         const least = -(2n ** BigInt(size - 1)), edge = operation === "inc" ? least : -least - 1n;
         return r.eq(size === 64 ? Value.i64(edge) : Value.i32(Number(edge)));
       }
+    }
+  }
+
+  #flagOfProduct(name: FlagName): Value {
+    const { r } = this.operands, low = r.wrap();
+    switch (name) {
+      case "ZF":
+        return low.eqz();
+      case "SF":
+        return low.shrU(31);
+      case "PF":
+        return low.and(0xff).popcnt().and(1).xor(1);
+      case "AF":
+        return Value.i32(0);
+      default:
+        return r.ne(r.signExtend(32));
     }
   }
 
@@ -181,7 +207,7 @@ export class FlagMath {
       case 3:
         return this.flag("CF").or(this.flag("ZF"));
       case 4:
-        return operation === "raw" || operation === "memory" ? this.flag("SF") : r.ltS(0);
+        return operation === "raw" || operation === "memory" || operation === "product" ? this.flag("SF") : r.ltS(0);
       case 5:
         return this.flag("PF");
       case 6:

@@ -71,6 +71,9 @@ export class InstructionFlags {
   logic(result: Value, size: Size): void {
     if (!this.#areDead) this.#flags.set("logic", size, null, null, result);
   }
+  product(product: Value): void {
+    if (!this.#areDead) this.#flags.set("product", 64, null, null, product);
+  }
   step(operation: "inc" | "dec", result: Value, size: Size): void {
     if (!this.#areDead) this.#flags.step(operation, size, result);
   }
