@@ -173,9 +173,21 @@ export class PageTableWatch {
     const range = this.#tables.range(frame);
     if (!range || (Number.isNaN(range.base) && this.#serves(frame, range))) return this.#host.flush();
     if (Number.isNaN(range.base)) return this.#unwatchTable(frame);
-    if (this.#forget(this.#mappedBy(range, offset, length))) return;
-    // Tables that nothing stems from any more need not be watched: the frame may serve another purpose by now.
+    if (!this.#forget(this.#mappedBy(range, offset, length))) this.#noteIdleWrite(frame, range);
+  }
+
+  /** Tables that nothing stems from any more need not be watched: the frame may serve another purpose by now. */
+  #noteIdleWrite(frame: number, range: TableRange): void {
     if ((++this.#idleWrites & 7) === 0 && !this.#serves(frame, range)) this.#unwatchTable(frame);
+  }
+
+  /** True if none of the entries in some bytes of a table is present: nothing stems from them. */
+  #mapNothing(frame: number, offset: number, length: number): boolean {
+    const step = this.#host.entryBytes >> 2, first = frame * (PAGE_SIZE >> 2);
+    for (let word = (offset >> 2) & -step; word << 2 < offset + length; word += step) {
+      if ((this.#words[first + word] & 1) !== 0) return false;
+    }
+    return true;
   }
 
   /**
@@ -189,6 +201,11 @@ export class PageTableWatch {
       return false;
     }
     if (range === undefined || Number.isNaN(range.base)) return false;
+    // A frame that was a table of tables may hold data by now, but look as if it still were one: its addresses have others.
+    if (range.span > PAGE_SIZE && this.#mapNothing(frame, offset, length)) {
+      this.#noteIdleWrite(frame, range);
+      return true;
+    }
     if (this.#servesCode(this.#mappedBy(range, offset, length))) return false;
     this.tableWritten(frame, offset, length);
     return true;

@@ -78,3 +78,19 @@ Deno.test("page tables that take turns: one that maps hundreds of addresses by t
     }
   }
 });
+
+Deno.test("page tables: an entry that is filled, emptied and filled again shows its page at once", () => {
+  // mov [entry], value
+  const write = (value: number) => [0xc7, 0x05, 0x50, 0x20, 1, 0, value & 0xff, value >> 8, 0, 0];
+  // add bl, [14000h]; and bh
+  const addLow = [0x02, 0x1d, 0, 0x40, 1, 0], addHigh = [0x02, 0x3d, 0, 0x40, 1, 0];
+  const round = [...write(0x5003), ...addLow, ...write(0), ...write(0x6003), ...addHigh, ...write(0), 0x49];
+  for (const tier of TIERS) {
+    const { cpu, memory, load } = twoSpaces(tier);
+    memory.write32(0x1_2050, 0);
+    load(0x1000, ...round, 0x75, -(round.length + 2) & 0xff, 0xf4);
+    cpu.r.set32(R.CX, 100);
+    assertEquals(cpu.run(100_000), "halted", tier);
+    assertEquals([cpu.r.get8(R.BX), cpu.r.get8(R.BX, true)], [100, 200], tier);
+  }
+});

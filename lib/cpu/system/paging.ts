@@ -101,7 +101,7 @@ function frameOf(low: number, high: number): number {
 
 /** Bits of the upper half of an 8-byte entry that lie above the physical address width, below bit 52. */
 function reservedHigh(core: CpuCore): number {
-  return 0xfffff & ~(2 ** (core.model.physicalBits - 32) - 1);
+  return 0xfffff & ~((1 << (core.model.physicalBits - 32)) - 1);
 }
 
 /** What the parts of a walk return if nothing stands against the access; else they return the cause of the fault. */
@@ -175,7 +175,7 @@ function walk32(core: CpuCore, linear: number, write: boolean, user: boolean, ex
   let rights = entry, frame = 0, size = PAGE_SIZE;
   if ((entry & PS) !== 0 && (cr4 & CR4.PSE) !== 0) {
     // Bits 13–20 are bits 32–39 of the address, as far as the processor has them; bit 21 and the rest are reserved.
-    const reserved = 0x3f_e000 & ~((2 ** (Math.min(core.model.physicalBits, 40) - 32) - 1) << 13);
+    const reserved = 0x3f_e000 & ~(((1 << (Math.min(core.model.physicalBits, 40) - 32)) - 1) << 13);
     if ((entry & reserved) !== 0) return PageFaultCode.P | PageFaultCode.RSVD;
     frame = ((entry & 0xffc00000) >>> 0) + ((entry >>> 13) & 0xff) * TWO_32;
     size = 0x40_0000;
