@@ -15,8 +15,11 @@ import type { RegisterFlow } from "./register_flow.ts";
 import { READ_ONLY_FIRST } from "./register_use.ts";
 import { letsOthersRun, type RegisterValues, ValueFlow } from "./register_values.ts";
 
-/** Bytes from the beginning of a group to its end, at most: what crosses the end of a page is the interpreter's. */
-const MOST_BYTES = 256;
+/**
+ * Bytes from the beginning of a group to its end, at most: what crosses the end of a page is the interpreter's. Other pointers than that
+ * of the stack walk through memory, and so across the ends of pages: it pays for so many accesses.
+ */
+const MOST_BYTES = 256, MOST_BYTES_AT_POINTER = 64, FEWEST_AT_POINTER = 3;
 /** Most groups of a region: each has a local, and all locals meet where ways meet. */
 const MOST_GROUPS = 24;
 /** Stands for the operand's index where the stack is accessed. */
@@ -171,21 +174,21 @@ export class AccessGroups {
 
   /** Makes groups of accesses that are near one another. */
   #divide({ epoch, isStack, isStatic, accesses }: Family): void {
-    if (!isStack && !isStatic) return;
+    const isPointer = !isStack && !isStatic, most = isPointer ? MOST_BYTES_AT_POINTER : MOST_BYTES;
     const sorted = accesses.toSorted((a, b) => a.at - b.at);
     let begin = 0, end = sorted[0].at + sorted[0].bytes;
     const page = (at: number) => Math.floor((at >>> 0) / PAGE_SIZE);
     for (let i = 0; i <= sorted.length; i++) {
       const next = sorted[i], low = sorted[begin].at;
       if (
-        next && next.at + next.bytes - low <= MOST_BYTES &&
+        next && next.at + next.bytes - low <= most &&
         (!isStatic || page(low) === page(next.at + next.bytes - 1))
       ) {
         end = Math.max(end, next.at + next.bytes);
         continue;
       }
       const members = new Set(sorted.slice(begin, i));
-      if (members.size > 1) {
+      if (members.size >= (isPointer ? FEWEST_AT_POINTER : 2)) {
         this.#group(
           epoch,
           isStack,

@@ -49,7 +49,7 @@ const GENERATIONS = 2;
 const POSTPONED_HEAT = HOT / 4;
 
 /** How often in how many instructions groups of accesses may fail. It costs some hundred instructions each time. */
-const FAILURES = { MOST: 1000, INSTRUCTIONS: 10_000_000 } as const;
+const FAILURES = { MOST: 300, INSTRUCTIONS: 10_000_000 } as const;
 /** After how many entries a block is translated again whose region must do without groups. */
 const UNGROUPED_HEAT = 16;
 
