@@ -2,8 +2,8 @@
 import { type Code, Op } from "../../wasm/mod.ts";
 import type { Value } from "../emit/value.ts";
 import { S, SEG, Seg } from "../state.ts";
-import { Exit, HEADER, REC } from "./layout.ts";
-import { CPU, type Linkage, RECORD } from "./linkage.ts";
+import { CPU_BASE, Exit, HEADER, REC } from "./layout.ts";
+import { type Linkage, RECORD } from "./linkage.ts";
 
 /** Leaves the start of the header of the block whose first record is `record` on the stack. */
 function emitHeader(code: Code, record: Value): void {
@@ -35,7 +35,7 @@ export function emitEnter(
     target.emit(code);
     header(HEADER.BYTES, Op.I64_LOAD32_U);
     code.op(Op.I64_ADD);
-    code.get(CPU);
+    code.i32(CPU_BASE);
     code.memory(Op.I64_LOAD32_U, S.SEG + Seg.CS * SEG.SIZE + SEG.LIMIT);
     code.i64(1n);
     code.op(Op.I64_ADD);
@@ -52,7 +52,7 @@ export function emitEnter(
   code.get(budget);
   code.op(Op.I32_EQZ);
   code.if(() => leave(code, target, Exit.HOT));
-  code.get(CPU);
+  code.i32(CPU_BASE);
   code.memory(Op.I32_LOAD, S.BUDGET);
   header(HEADER.COUNT, Op.I32_LOAD);
   code.op(Op.I32_SUB);
@@ -60,10 +60,10 @@ export function emitEnter(
   code.i32(0);
   code.op(Op.I32_LT_S);
   code.if(() => leave(code, target, Exit.BUDGET));
-  code.get(CPU);
+  code.i32(CPU_BASE);
   code.get(budget);
   code.memory(Op.I32_STORE, S.BUDGET);
-  code.get(CPU);
+  code.i32(CPU_BASE);
   target.emit(code);
   code.memory(Op.I64_STORE, S.BLOCK_IP);
   emitDispatch(code, linkage, record);
@@ -76,7 +76,6 @@ export function emitDispatch(code: Code, linkage: Linkage, record: Value): void 
     code.set(RECORD);
     return code.br(linkage.inner.dispatch);
   }
-  code.get(CPU);
   record.emit(code);
   record.emit(code);
   code.memory(Op.I32_LOAD, REC.SLOT);
@@ -85,13 +84,13 @@ export function emitDispatch(code: Code, linkage: Linkage, record: Value): void 
 
 /** Returns to the run loop with RIP = target and nothing to link. */
 function leave(code: Code, target: Value, exit: number): void {
-  code.get(CPU);
+  code.i32(CPU_BASE);
   target.emit(code);
   code.memory(Op.I64_STORE, S.RIP);
-  code.get(CPU);
+  code.i32(CPU_BASE);
   code.i32(0);
   code.memory(Op.I32_STORE, S.NEXT);
-  code.get(CPU);
+  code.i32(CPU_BASE);
   code.i32(exit);
   code.memory(Op.I32_STORE, S.EXIT);
   code.op(Op.RETURN);

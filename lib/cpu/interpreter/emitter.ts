@@ -9,7 +9,7 @@ import { Value } from "../emit/value.ts";
 import { S, SEG, Seg, Vector } from "../state.ts";
 import { emitDispatch, emitEnter } from "./block_entry.ts";
 import { Exit, HEADER, REC } from "./layout.ts";
-import { CPU, type Linkage, RECORD } from "./linkage.ts";
+import { type Linkage, RECORD } from "./linkage.ts";
 import { RecordEmitter } from "./record_emitter.ts";
 
 /** Writes one handler. */
@@ -146,7 +146,6 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
       this.code.set(inner.target);
       return this.code.br(inner.jump);
     }
-    this.code.get(CPU);
     link.emit(this.code);
     target.emit(this.code);
     this.code.returnCall(this.linkage.jump(isFlatCode(this.mode)));

@@ -169,7 +169,7 @@ export class HandlerLibrary {
 
 function defineEach(module: ModuleBuilder, linkage: Linkage, handlers: readonly Handler[]): void {
   const codes = handlers.map(({ emit }) => {
-    const code = new Code(2);
+    const code = new Code(1);
     emit(code, linkage);
     return code;
   });

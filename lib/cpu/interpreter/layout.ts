@@ -83,7 +83,7 @@ export const GUEST_BASE = 0x600_0000;
 /** Pages of 64 KiB in the smallest memory: one of the guest, so that V8 need not compare {@link GUEST_BASE} with the size. */
 export const MEMORY_PAGES = GUEST_BASE / 65536 + 1;
 
-/** A decoded instruction; 32 bytes. Register fields are byte offsets into the state block. */
+/** A decoded instruction; 32 bytes. Register fields are addresses. */
 export const REC = {
   /** Table slot of the handler, i32. */
   SLOT: 0,
@@ -95,7 +95,7 @@ export const REC = {
   BASE: 8,
   /** Index register of the memory operand, u16. */
   INDEX: 10,
-  /** Segment of the memory operand, u16: byte offset of the segment register. */
+  /** Segment of the memory operand, u16: address of the segment register. */
   SEGMENT: 12,
   /** Shift for the index, u8. */
   SCALE: 14,

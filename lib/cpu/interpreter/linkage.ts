@@ -3,7 +3,7 @@ import { Code, type Label, ModuleBuilder, Op, type Signature, type ValueType } f
 import { Value } from "../emit/value.ts";
 import { S, SEG, Seg } from "../state.ts";
 import { emitEnter } from "./block_entry.ts";
-import { Exit, JUMP_CACHE, MEMORY_PAGES, REC } from "./layout.ts";
+import { CPU_BASE, Exit, JUMP_CACHE, MEMORY_PAGES, REC } from "./layout.ts";
 
 /** An imported function. */
 export interface Imported {
@@ -14,11 +14,11 @@ export interface Imported {
 
 /** Indices of types and functions in a handler module. */
 export interface Linkage {
-  /** Type of a handler: (state block, record). */
+  /** Type of a handler, which gets the record. */
   readonly handlerType: number;
   /** Type of a region's function. */
   readonly regionType: number;
-  /** The function (state block, link field or 0, target i64) that goes to an instruction pointer through the jump cache. */
+  /** The function (link field or 0, target i64) that goes to an instruction pointer through the jump cache. */
   jump(flat: boolean): number;
   /** Inside a packed function: where to go instead of calling. */
   readonly inner?: InnerLabels;
@@ -46,8 +46,8 @@ export interface ImportTable {
   readonly strings: ReadonlyMap<string, { args: readonly ValueType[]; result: ValueType | null }>;
 }
 
-/** Locals of a handler: the state block and the record. */
-export const CPU = 0, RECORD = 1;
+/** The local of a handler that has the record. */
+export const RECORD = 0;
 /**
  * A region's function: (state block, depth of nested calls) → offset in CS where execution goes on, see {@link MODE_CHANGED}, or {@link LEFT}.
  * All state is in the state block when it returns.
@@ -57,8 +57,8 @@ export const REGION_SIGNATURE: Signature = { parameters: ["i32", "i32"], results
 export const MODE_CHANGED = 2n ** 62n;
 /** A region's result when it returns to the run loop: S.EXIT says why. */
 export const LEFT = -(2n ** 63n);
-export const HANDLER_SIGNATURE: Signature = { parameters: ["i32", "i32"], results: [] };
-const JUMP_SIGNATURE: Signature = { parameters: ["i32", "i32", "i64"], results: [] };
+export const HANDLER_SIGNATURE: Signature = { parameters: ["i32"], results: [] };
+const JUMP_SIGNATURE: Signature = { parameters: ["i32", "i64"], results: [] };
 
 function signature(f: { args: readonly ValueType[]; result: ValueType | null }): Signature {
   return { parameters: f.args, results: f.result ? [f.result] : [] };
@@ -114,37 +114,35 @@ const JUMPS: ImportTable["kernels"] = new Map(
 );
 
 /**
- * The module through which TypeScript enters compiled code: `enter(cpu, record)` starts a record's handler, `resumeFlat(cpu)`
- * and `resumeSegmented(cpu)` go on at RIP if the jump cache knows the block there, and return with Exit.LOOKUP if not. It also
+ * The module through which TypeScript enters compiled code: `enter(record)` starts a record's handler, `resumeFlat()`
+ * and `resumeSegmented()` go on at RIP if the jump cache knows the block there, and return with Exit.LOOKUP if not. It also
  * has the functions behind {@link Linkage.jump}.
  */
 export function entryModule(): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   const linkage = linkModule(module, { helpers: new Map(), kernels: new Map(), strings: new Map() });
-  const enter = new Code(2);
+  const enter = new Code(1);
   enter.get(0);
-  enter.get(1);
-  enter.get(1);
+  enter.get(0);
   enter.memory(Op.I32_LOAD, REC.SLOT);
   enter.returnCallIndirect(linkage.handlerType);
   module.export("enter", module.function(HANDLER_SIGNATURE, enter));
   for (const flat of [true, false]) {
-    const jump = module.function(JUMP_SIGNATURE, jumpCode(linkage, flat)), resume = new Code(1);
-    resume.get(CPU);
+    const jump = module.function(JUMP_SIGNATURE, jumpCode(linkage, flat)), resume = new Code(0);
     resume.i32(0);
-    resume.get(CPU);
+    resume.i32(CPU_BASE);
     resume.memory(Op.I64_LOAD, S.RIP);
     resume.returnCall(jump);
     module.export(flat ? "jumpFlat" : "jumpSegmented", jump);
-    const signature: Signature = { parameters: ["i32"], results: [] };
+    const signature: Signature = { parameters: [], results: [] };
     module.export(flat ? "resumeFlat" : "resumeSegmented", module.function(signature, resume));
   }
   return module.toBytes();
 }
 
 function jumpCode(linkage: Linkage, flat: boolean): Code {
-  const code = new Code(3);
-  emitJump(code, linkage, flat, 1, 2);
+  const code = new Code(2);
+  emitJump(code, linkage, flat, 0, 1);
   return code;
 }
 
@@ -153,7 +151,7 @@ export function emitFind(code: Code, flat: boolean, target: number, record: numb
   const linear = code.local("i64"), entry = code.local("i32");
   code.get(target);
   if (!flat) {
-    code.get(CPU);
+    code.i32(CPU_BASE);
     code.memory(Op.I64_LOAD, S.SEG + Seg.CS * SEG.SIZE + SEG.BASE);
     code.op(Op.I64_ADD);
     code.i64(0xffffffffn);
@@ -179,7 +177,7 @@ export function emitFind(code: Code, flat: boolean, target: number, record: numb
       code.brIf(other);
       code.get(entry);
       code.memory(Op.I32_LOAD, JUMP_CACHE.MODE);
-      code.get(CPU);
+      code.i32(CPU_BASE);
       code.memory(Op.I32_LOAD, S.MODE);
       code.op(Op.I32_EQ);
       code.brIf(hit);
@@ -211,13 +209,13 @@ export function emitJump(code: Code, linkage: Linkage, flat: boolean, link: numb
     record,
     () => emitEnter(code, Value.local("i32", record), Value.local("i64", target), linkage, flat),
   );
-  code.get(CPU);
+  code.i32(CPU_BASE);
   code.get(target);
   code.memory(Op.I64_STORE, S.RIP);
-  code.get(CPU);
+  code.i32(CPU_BASE);
   code.get(link);
   code.memory(Op.I32_STORE, S.NEXT);
-  code.get(CPU);
+  code.i32(CPU_BASE);
   code.i32(Exit.LOOKUP);
   code.memory(Op.I32_STORE, S.EXIT);
 }

@@ -9,7 +9,7 @@ import { isFlatCode } from "../emit/base.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import type { Handler } from "./handlers.ts";
 import { REC } from "./layout.ts";
-import { CPU, emitJump, HANDLER_SIGNATURE, type Linkage, RECORD } from "./linkage.ts";
+import { emitJump, HANDLER_SIGNATURE, type Linkage, RECORD } from "./linkage.ts";
 
 /** Defines the function and puts it into the table. The handlers' slots are consecutive. */
 export function definePacked(
@@ -18,7 +18,7 @@ export function definePacked(
   mode: CodeMode,
   handlers: readonly Handler[],
 ): void {
-  const code = new Code(2), target = code.local("i64"), link = code.local("i32");
+  const code = new Code(1), target = code.local("i64"), link = code.local("i32");
   const first = handlers[0].slot, flat = isFlatCode(mode);
   code.loop((dispatch) => {
     code.block((jump) => {
@@ -51,7 +51,6 @@ function writeDispatch(code: Code, linkage: Linkage, first: number, labels: read
     code.op(Op.I32_SUB);
     code.brTable(labels, elsewhere);
   });
-  code.get(CPU);
   code.get(RECORD);
   code.get(RECORD);
   code.memory(Op.I32_LOAD, REC.SLOT);

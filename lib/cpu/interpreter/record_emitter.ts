@@ -4,8 +4,8 @@ import { EmitterBase, isFlatAccess } from "../emit/base.ts";
 import type { Place, SegmentRef, Size, StateKind } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
 import { S, SEG } from "../state.ts";
-import { REC, REGISTER_FIELDS } from "./layout.ts";
-import { CPU, RECORD } from "./linkage.ts";
+import { CPU_BASE, REC, REGISTER_FIELDS } from "./layout.ts";
+import { RECORD } from "./linkage.ts";
 
 const SIZE_KIND: Record<Size, StateKind> = { 8: "u8", 16: "u16", 32: "i32", 64: "i64" };
 
@@ -19,13 +19,13 @@ export abstract class RecordEmitter extends EmitterBase {
   protected field(offset: number, kind: StateKind): Value {
     return this.loadAt(Value.local("i32", RECORD), kind, offset);
   }
-  /** Address of a register whose byte offset is in the record. */
+  /** The address of a register that is in the record. */
   protected at(field: number): Value {
-    const offset = this.field(field, "u16");
-    return this.base().add(offset);
+    return this.field(field, "u16");
   }
   base(): Value {
-    return Value.local("i32", CPU);
+    // A constant, because V8 compares other addresses with the memory's size.
+    return Value.i32(CPU_BASE);
   }
   register(number: number, size: Size, high = false): Value {
     return this.state(S.GPR + number * 8 + (high ? 1 : 0), SIZE_KIND[size]);
@@ -118,7 +118,7 @@ export abstract class RecordEmitter extends EmitterBase {
     return { which: "operand" };
   }
   segmentNumber(): Value {
-    return this.let(this.field(REC.SEGMENT, "u16").sub(S.SEG).shrU(SEG.SHIFT));
+    return this.let(this.field(REC.SEGMENT, "u16").sub(CPU_BASE + S.SEG).shrU(SEG.SHIFT));
   }
 
   // ---- addresses
@@ -148,7 +148,7 @@ export abstract class RecordEmitter extends EmitterBase {
     if (isFlatAccess(this.mode, number)) return offsetValue;
     const register = segment.which === "operand"
       ? this.let(this.at(REC.SEGMENT))
-      : this.let(this.base().add(S.SEG + segment.which * SEG.SIZE));
+      : Value.i32(CPU_BASE + S.SEG + segment.which * SEG.SIZE);
     const offset = this.let(offsetValue);
     const base = this.loadAt(register, "i64", SEG.BASE);
     if (this.mode.code === 64) return offset.add(base);
@@ -156,7 +156,7 @@ export abstract class RecordEmitter extends EmitterBase {
     const high = this.loadAt(register, "i64", write ? SEG.HIGH_WRITE : SEG.HIGH_READ);
     const outside = first.add(bytes - 1).gtS(high).or(first.ltS(this.loadAt(register, "i64", SEG.LOW)));
     this.if(outside, () => {
-      this.slow("segmentFault", register.sub(this.base()).sub(S.SEG));
+      this.slow("segmentFault", register.sub(CPU_BASE + S.SEG));
       this.code.op(Op.RETURN);
     });
     return offset.add(base.wrap());

@@ -1,22 +1,21 @@
 /** Encodes decoded instructions into records. */
 import type { Instruction, RegisterOperand } from "../decode/instruction.ts";
 import { S, SEG } from "../state.ts";
-import { REC, REGISTER_FIELDS } from "./layout.ts";
+import { CPU_BASE, REC, REGISTER_FIELDS } from "./layout.ts";
 
-/**
- * Byte offset in the state block of a register operand, or its plain number for register files that definitions index
- * themselves.
- */
+const GPR = CPU_BASE + S.GPR, ZERO = CPU_BASE + S.ZERO;
+
+/** Address of a register operand, or its plain number for register files that definitions index themselves. */
 function registerField(operand: RegisterOperand): number {
   switch (operand.file) {
     case "gpr":
-      return S.GPR + operand.reg * 8;
+      return GPR + operand.reg * 8;
     case "gpr8h":
-      return S.GPR + operand.reg * 8 + 1;
+      return GPR + operand.reg * 8 + 1;
     case "xmm":
-      return S.XMM + operand.reg * 32;
+      return CPU_BASE + S.XMM + operand.reg * 32;
     case "mm":
-      return S.X87 + operand.reg * 16;
+      return CPU_BASE + S.X87 + operand.reg * 16;
     default:
       return operand.reg;
   }
@@ -44,10 +43,10 @@ export function writeRecord(
         view.setUint16(at + REGISTER_FIELDS[index], registerField(operand), true);
         break;
       case "mem":
-        view.setUint16(at + REC.BASE, operand.base >= 0 && operand.base < 16 ? operand.base * 8 : S.ZERO, true);
-        view.setUint16(at + REC.INDEX, operand.index >= 0 ? operand.index * 8 : S.ZERO, true);
+        view.setUint16(at + REC.BASE, operand.base >= 0 && operand.base < 16 ? GPR + operand.base * 8 : ZERO, true);
+        view.setUint16(at + REC.INDEX, operand.index >= 0 ? GPR + operand.index * 8 : ZERO, true);
         view.setUint8(at + REC.SCALE, 31 - Math.clz32(operand.scale));
-        view.setUint16(at + REC.SEGMENT, S.SEG + operand.segment * SEG.SIZE, true);
+        view.setUint16(at + REC.SEGMENT, CPU_BASE + S.SEG + operand.segment * SEG.SIZE, true);
         if (operand.disp64 !== undefined) view.setBigInt64(at + REC.DISP, BigInt.asIntN(64, operand.disp64), true);
         else view.setInt32(at + REC.DISP, operand.disp, true);
         break;
@@ -66,6 +65,6 @@ export function writeRecord(
   });
   // None, or the source and the destination of a string instruction.
   if (instruction.operands.filter((o) => o.kind === "mem").length !== 1) {
-    view.setUint16(at + REC.SEGMENT, S.SEG + instruction.segment * SEG.SIZE, true);
+    view.setUint16(at + REC.SEGMENT, CPU_BASE + S.SEG + instruction.segment * SEG.SIZE, true);
   }
 }

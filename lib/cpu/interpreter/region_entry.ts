@@ -3,8 +3,8 @@ import { type Code, Op } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
 import { S } from "../state.ts";
 import { emitHeaderField } from "./block_entry.ts";
-import { COUNTERS, Exit, HEADER } from "./layout.ts";
-import { CPU, LEFT, type Linkage, RECORD } from "./linkage.ts";
+import { COUNTERS, CPU_BASE, Exit, HEADER } from "./layout.ts";
+import { LEFT, type Linkage, RECORD } from "./linkage.ts";
 import { emitFindRegion } from "./region_lookup.ts";
 
 /** Runs the region that the block of the current record starts, and those that follow it, until one leads elsewhere. */
@@ -13,7 +13,7 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
   // PAUSE takes from the budget what is no instruction, and adds it there.
   const remaining = () => {
     for (const field of [S.BUDGET, S.STALLED]) {
-      code.get(CPU);
+      code.i32(CPU_BASE);
       code.memory(Op.I32_LOAD, field);
     }
     code.op(Op.I32_ADD);
@@ -31,13 +31,13 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
   };
   const field = (offset: number, opcode: number) => emitHeaderField(code, Value.local("i32", RECORD), offset, opcode);
   // The region takes from the budget itself what it executes.
-  code.get(CPU);
-  code.get(CPU);
+  code.i32(CPU_BASE);
+  code.i32(CPU_BASE);
   code.memory(Op.I32_LOAD, S.BUDGET);
   field(HEADER.COUNT, Op.I32_LOAD);
   code.op(Op.I32_ADD);
   code.memory(Op.I32_STORE, S.BUDGET);
-  code.get(CPU);
+  code.i32(CPU_BASE);
   code.memory(Op.I64_LOAD, S.BLOCK_IP);
   field(HEADER.IP, Op.I64_LOAD);
   code.op(Op.I64_NE);
@@ -47,7 +47,7 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
   field(HEADER.REGION, Op.I32_LOAD);
   code.set(region);
   code.loop((again) => {
-    code.get(CPU);
+    code.i32(CPU_BASE);
     code.i32(0);
     code.get(region);
     code.callIndirect(linkage.regionType);
@@ -74,7 +74,6 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
     code.set(linkage.inner.target);
     return code.br(linkage.inner.jump);
   }
-  code.get(CPU);
   code.i32(0);
   code.get(result);
   code.returnCall(linkage.jump(flat));
@@ -82,14 +81,14 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
 
 /** The code is mapped at another address than the region was translated for: the interpreter executes it. */
 function leaveAlias(code: Code): void {
-  code.get(CPU);
-  code.get(CPU);
+  code.i32(CPU_BASE);
+  code.i32(CPU_BASE);
   code.memory(Op.I64_LOAD, S.BLOCK_IP);
   code.memory(Op.I64_STORE, S.RIP);
-  code.get(CPU);
+  code.i32(CPU_BASE);
   code.i32(0);
   code.memory(Op.I32_STORE, S.REGION);
-  code.get(CPU);
+  code.i32(CPU_BASE);
   code.i32(Exit.BAIL);
   code.memory(Op.I32_STORE, S.EXIT);
   code.op(Op.RETURN);

@@ -3,8 +3,8 @@ import { type Code, Op } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
 import { S } from "../state.ts";
 import { emitHeaderField } from "./block_entry.ts";
-import { HEADER, REGION_CACHE } from "./layout.ts";
-import { CPU, emitFind } from "./linkage.ts";
+import { CPU_BASE, HEADER, REGION_CACHE } from "./layout.ts";
+import { emitFind } from "./linkage.ts";
 
 /**
  * Looks for the region that was translated for the offset in CS in local `ip` and is at that place now: with its table slot in
@@ -21,7 +21,7 @@ export function emitFindRegion(code: Code, flat: boolean, ip: number, slot: numb
     code.op(Op.I64_EQ);
     code.get(entry);
     code.memory(Op.I32_LOAD, MODE);
-    code.get(CPU);
+    code.i32(CPU_BASE);
     code.memory(Op.I32_LOAD, S.MODE);
     code.op(Op.I32_EQ);
     code.op(Op.I32_AND);
@@ -54,7 +54,7 @@ function remember(code: Code, ip: number, slot: number, entry: number): void {
   code.get(ip);
   code.memory(Op.I64_STORE, REGION_CACHE.KEY);
   code.get(entry);
-  code.get(CPU);
+  code.i32(CPU_BASE);
   code.memory(Op.I32_LOAD, S.MODE);
   code.memory(Op.I32_STORE, REGION_CACHE.MODE);
   code.get(entry);

@@ -10,7 +10,6 @@ import { stringKernelModule, stringKernelTable } from "../string_kernels/mod.ts"
 import { systemHelpers } from "../system/mod.ts";
 import "../semantics/mod.ts";
 import { HandlerLibrary } from "./handlers.ts";
-import { CPU_BASE } from "./layout.ts";
 import { entryModule, type ImportTable, type KernelModule } from "./linkage.ts";
 import { REGION_SLOTS, RegionModules } from "../translator/modules.ts";
 
@@ -53,9 +52,9 @@ export class HandlerRuntime {
   /** The kernels that something has called so far, and how to make them. */
   readonly #kernels: { [name in KernelModule]?: WebAssembly.Exports } = {};
   readonly #instantiateKernels: Readonly<Record<KernelModule, () => WebAssembly.Exports>>;
-  readonly #enter: (cpu: number, record: number) => void;
-  readonly #resumeFlat: (cpu: number) => void;
-  readonly #resumeSegmented: (cpu: number) => void;
+  readonly #enter: (record: number) => void;
+  readonly #resumeFlat: () => void;
+  readonly #resumeSegmented: () => void;
   readonly #observer: CompileObserver | undefined;
   #lastModule = 0;
   #knownHandlers = 0;
@@ -84,22 +83,22 @@ export class HandlerRuntime {
         writeNumber: (linear: number, bytes: number) => cpu.fill(linear, bytes, true) ? 0 : 1,
       },
     }));
-    this.#enter = entry.enter as (cpu: number, record: number) => void;
-    this.#resumeFlat = entry.resumeFlat as (cpu: number) => void;
-    this.#resumeSegmented = entry.resumeSegmented as (cpu: number) => void;
+    this.#enter = entry.enter as (record: number) => void;
+    this.#resumeFlat = entry.resumeFlat as () => void;
+    this.#resumeSegmented = entry.resumeSegmented as () => void;
   }
 
   /** Runs from a record until compiled code returns. */
   enter(record: number): void {
     if (this.#knownHandlers !== this.library.count) this.#instantiate();
-    this.#enter(CPU_BASE, record);
+    this.#enter(record);
   }
 
   /** Goes on at RIP as far as the jump cache knows the way. */
   resume(flat: boolean): void {
     if (this.#knownHandlers !== this.library.count) this.#instantiate();
-    if (flat) this.#resumeFlat(CPU_BASE);
-    else this.#resumeSegmented(CPU_BASE);
+    if (flat) this.#resumeFlat();
+    else this.#resumeSegmented();
   }
 
   #importsWith(kernels: Iterable<KernelModule>): WebAssembly.Imports {

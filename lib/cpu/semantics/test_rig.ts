@@ -47,7 +47,7 @@ export class DefinitionRig {
     };
     const linkage = linkModule(module, imports);
     const instructions = codes.map((bytes) => {
-      const instruction = newInstruction(), code = new Code(2);
+      const instruction = newInstruction(), code = new Code(1);
       decode(bytes, 0, bytes.length, 64, instruction);
       const Kind = known ? KnownImmediates : InterpreterEmitter;
       definitionFor(instruction).emit(new Kind(code, instruction, { code: 64, stack: 64, flat: true }, linkage));
@@ -67,11 +67,11 @@ export class DefinitionRig {
     const compiled = new WebAssembly.Module(module.toBytes());
     const { exports } = new WebAssembly.Instance(compiled, { env, helper: stubs, kernel });
     return instructions.map(({ instruction }, i) => {
-      const run = exports[`run${i}`] as (cpu: number, record: number) => void;
+      const run = exports[`run${i}`] as (record: number) => void;
       return () => {
         writeRecord(this.#records, RECORD, 0, instruction, instruction.length, 0);
         this.state.setInt32(S.FAULT, 0, true);
-        run(CPU_BASE, RECORD);
+        run(RECORD);
         return this.state.getInt32(S.FAULT, true) - 1;
       };
     });
