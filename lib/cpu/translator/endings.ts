@@ -132,7 +132,7 @@ export class Endings {
       code.call(linkage.lookup);
       code.set(locals.region);
     };
-    if (target < 0 || !linkage.cached) return lookUp();
+    if (target === -1 || !linkage.cached) return lookUp();
     const entry = regionEntry(target);
     code.i32(0);
     code.memory(Op.I64_LOAD, entry + REGION_CACHE.KEY);
