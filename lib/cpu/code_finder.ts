@@ -1,5 +1,5 @@
 /** Finds the code that runs next: blocks that are known, decoded anew, or fetched from device memory. */
-import { PAGE_SIZE } from "../machine/memory.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../machine/memory.ts";
 import type { CpuCore } from "./core.ts";
 import { MAX_LENGTH } from "./decode/mod.ts";
 import type { Block } from "./interpreter/block.ts";
@@ -107,7 +107,7 @@ export class CodeFinder {
     this.#translator?.arrived(linear, host, r.i32(S.MODE));
     const known = this.#blocks.find(host, key, ip);
     if (known) {
-      const sameTail = known.secondFrame < 0 || nextPage() >>> 12 === known.secondFrame;
+      const sameTail = known.secondFrame < 0 || nextPage() >>> PAGE_SHIFT === known.secondFrame;
       if (sameTail && known.bytes <= room) return known;
       this.#blocks.discard(known);
     }

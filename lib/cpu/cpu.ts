@@ -1,6 +1,6 @@
 /** The processor: its parts, its pins, and what they ask of each other. */
 import type { Processor, ProcessorBus, RunResult } from "../machine/processor.ts";
-import { FrameFlag } from "../machine/memory.ts";
+import { FrameFlag, PAGE_SHIFT, PAGE_SIZE } from "../machine/memory.ts";
 import { CodeFinder } from "./code_finder.ts";
 import type { CpuCore } from "./core.ts";
 import { DebugUnit } from "./debug_unit.ts";
@@ -322,10 +322,10 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   hostRewrite(linear: number, length: number): number {
     const { user } = this.#mode, { ip } = this.r, host = this.#mmu.hostRewrite(linear, user);
-    if (host < 0 || !this.holdsCode(host >>> 12, host & 0xfff, length)) return host;
+    if (host < 0 || !this.holdsCode(host >>> PAGE_SHIFT, host & (PAGE_SIZE - 1), length)) return host;
     for (const end of [ip, ip + MAX_LENGTH - 1]) {
       const code = this.#mmu.known(this.#mode.linear(end), user);
-      if (code < 0 || code >>> 12 === host >>> 12) return -1;
+      if (code < 0 || code >>> PAGE_SHIFT === host >>> PAGE_SHIFT) return -1;
     }
     return host;
   }

@@ -3,7 +3,7 @@
  * what was derived from the changed entries. So a TLB is nothing but a cache, and no result depends on its size or on what it
  * happens to hold.
  */
-import { FrameFlag, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
+import { FrameFlag, PAGE_SHIFT, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
 import { signedLinear, TableMap, type TableRange, unsignedLinear } from "./table_map.ts";
 import { EMPTY, Permission, type Tlb } from "./tlb.ts";
 
@@ -341,8 +341,8 @@ export class PageTableWatch {
     { bytes, span }: { bytes: 4 | 8; span: number },
     translate: (entry: number) => boolean,
   ): void {
-    const tlb = this.#tlb, nextFrame = next >>> 12;
-    this.#tableEpoch[old >>> 12] = 0;
+    const tlb = this.#tlb, nextFrame = next >>> PAGE_SHIFT;
+    this.#tableEpoch[old >>> PAGE_SHIFT] = 0;
     this.#root = nextFrame;
     this.#tables.noteRoot(nextFrame, span);
     this.#tableEpoch[nextFrame] = this.#epoch;

@@ -29,6 +29,11 @@ const LOAD: Record<Size, number> = { 8: Op.I32_LOAD8_U, 16: Op.I32_LOAD16_U, 32:
 const LOAD_VECTOR = { 4: OpSimd.V128_LOAD32_ZERO, 8: OpSimd.V128_LOAD64_ZERO, 16: OpSimd.V128_LOAD };
 const STORE: Record<Size, number> = { 8: Op.I32_STORE8, 16: Op.I32_STORE16, 32: Op.I32_STORE, 64: Op.I64_STORE };
 
+/** Offset of the TLB entry for a linear address in a table, i32. */
+export function tlbOffset(linear: Value): Value {
+  return linear.shrU(PAGE_SHIFT - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT);
+}
+
 /** Emits accesses to linear addresses (i32, or i64 in 64-bit code). */
 export class MemoryAccess {
   readonly #e: MemoryHost;
@@ -39,8 +44,7 @@ export class MemoryAccess {
 
   /** Address of the TLB entry for a linear address. */
   #entry(linear: Value): Value {
-    const index = linear.shrU(PAGE_SHIFT - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT);
-    return this.#e.let(index.add(this.#e.state(S.TLB, "i32")));
+    return this.#e.let(tlbOffset(linear).add(this.#e.state(S.TLB, "i32")));
   }
 
   /** Does the entry allow this access? i32. */

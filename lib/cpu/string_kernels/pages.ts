@@ -1,11 +1,11 @@
 /** How the kernels for strings reach linear addresses. */
+import { PAGE_SIZE } from "../../machine/memory.ts";
 import { Code, Op, type Signature } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
+import { tlbOffset } from "../emit/memory.ts";
 import { CPU_BASE, GUEST_BASE, TLB } from "../interpreter/layout.ts";
 import { S } from "../state.ts";
 import { branchIf, call, i32, i64, load, room, SCRATCH, set, smaller } from "./writing.ts";
-
-const PAGE_SIZE = 4096;
 
 /** Types of {@link placeCode}'s function and of the one that it calls, and of {@link elementCode}'s. */
 export const PLACE: Signature = { parameters: ["i64"], results: ["i32"] };
@@ -15,8 +15,7 @@ export const ELEMENT: Signature = { parameters: ["i64", "i32"], results: ["i32"]
 /** The place of a linear address: the TLB has a tag for the access, or `touch` has made one. */
 export function placeCode(tag: number, touch: number): Code {
   const code = new Code(1), linear = i64(0), entry = code.local("i32");
-  const index = linear.shrU(12 - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT);
-  set(code, entry, index.add(load("i32", Value.i32(0), CPU_BASE + S.TLB)));
+  set(code, entry, tlbOffset(linear).add(load("i32", Value.i32(0), CPU_BASE + S.TLB)));
   const misses = load("i64", i32(entry), tag).ne(linear.and(-PAGE_SIZE));
   misses.emit(code);
   code.unlikely();

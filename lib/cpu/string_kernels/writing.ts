@@ -1,10 +1,10 @@
 /** What the kernels for strings are written with. */
+import { PAGE_SIZE } from "../../machine/memory.ts";
 import { type Code, type Label, Op, OpFc } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE } from "../interpreter/layout.ts";
 import { S } from "../state.ts";
 
-const PAGE_SIZE = 4096;
 /** Where kernels put single elements: those that are in two pages, and those last compared. */
 export const SCRATCH = CPU_BASE + S.SCRATCH;
 

@@ -6,6 +6,7 @@
  * at once; the result is exactly that of one after the other. When the budget ends, or an iteration faults, the registers show
  * what was done and RIP stays on the instruction.
  */
+import { PAGE_SHIFT } from "../../machine/memory.ts";
 import type { AccessSize } from "../../machine/types.ts";
 import type { CpuCore } from "../core.ts";
 import { Flag, R, S, Seg } from "../state.ts";
@@ -49,7 +50,7 @@ type Step = (core: CpuCore, limit: number) => number;
 
 /** Changes where an index register comes to another page, more or less. */
 function place(core: CpuCore): number {
-  return (core.r.get32(R.SI) >>> 12) + (core.r.get32(R.DI) >>> 12);
+  return (core.r.get32(R.SI) >>> PAGE_SHIFT) + (core.r.get32(R.DI) >>> PAGE_SHIFT);
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Functions behind regions' accesses to memory, see {@link AccessLinkage}: in the module that all regions share. */
 import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
 import { Code, type ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
+import { tlbOffset } from "../emit/memory.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE, TLB } from "../interpreter/layout.ts";
 import { PAGE, S } from "../state.ts";
@@ -94,7 +95,7 @@ function keepCode(fill: number): Code {
 
 /** Sets a local to the address of the TLB entry for a linear address. */
 function findEntry(code: Code, linear: Value, entry: number): void {
-  linear.shrU(PAGE_SHIFT - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT).emit(code);
+  tlbOffset(linear).emit(code);
   code.i32(0);
   code.memory(Op.I32_LOAD, CPU_BASE + S.TLB);
   code.op(Op.I32_ADD);

@@ -4,8 +4,10 @@
  * A miss fills the TLB and goes on. Accesses that no TLB entry allows (device memory, watched or missing pages, across a page's end)
  * leave the region before their instruction, of which nothing has happened yet then.
  */
+import { PAGE_SIZE } from "../../machine/memory.ts";
 import { type Code, Op, OpSimd } from "../../wasm/mod.ts";
 import type { Place, Size } from "../emit/emitter.ts";
+import { tlbOffset } from "../emit/memory.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE, GUEST_BASE, TLB } from "../interpreter/layout.ts";
 import { PAGE, S, USER_PAGES } from "../state.ts";
@@ -163,7 +165,7 @@ export class RegionAccesses {
    * can be: their code (`limit` is where to find the page's size) asks whether there is a page.
    */
   #isOutside(offset: Value, bytes: number, limit: number): Value {
-    if (limit < 0) return offset.gtU(4096 - bytes);
+    if (limit < 0) return offset.gtU(PAGE_SIZE - bytes);
     const both = bytes === 1 ? offset : offset.or(offset.add(bytes - 1));
     const size = new Value("i64", (code) => {
       code.i32(0);
@@ -174,13 +176,13 @@ export class RegionAccesses {
 
   /** Offset in the TLB of the entry for a linear address. */
   #entry(linear: Value): Value {
-    return this.#e.let(linear.shrU(12 - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT));
+    return this.#e.let(tlbOffset(linear));
   }
 
   /** Makes sure that the TLB entry allows the access. */
   #check(linear: Value, entry: Value, bytes: number, write: boolean): void {
     const e = this.#e, { code } = e, wide = linear.type === "i64";
-    linear.add(bytes - 1).and(-4096).emit(code);
+    linear.add(bytes - 1).and(-PAGE_SIZE).emit(code);
     field(entry, wide ? "i64" : "i32", this.#tlb + (write ? TLB.WRITE : TLB.READ)).emit(code);
     code.op(wide ? Op.I64_NE : Op.I32_NE);
     code.unlikely();
