@@ -6,6 +6,10 @@ import { Value } from "../emit/value.ts";
 import { CPU_BASE, TLB } from "../interpreter/layout.ts";
 import { PAGE, S } from "../state.ts";
 import { type AccessLinkage, How } from "./accesses.ts";
+import { stateField } from "./state_field.ts";
+
+/** Those of the functions that make the TLB allow an access. */
+type Fills = Omit<AccessLinkage, "remember" | "establish">;
 
 /** Signatures of the functions that take linear addresses of a type. */
 function signatures(address: ValueType): Record<keyof AccessLinkage, Signature> {
@@ -48,15 +52,12 @@ export function exportAccessFunctions(module: ModuleBuilder): void {
     const types = signatures(wide ? "i64" : "i32");
     const fillRead = wide ? module.function(types.fillRead, fillWideCode(readNumber)) : read;
     const fillWrite = wide ? module.function(types.fillWrite, fillWideCode(writeNumber)) : write;
-    const remember = module.function(types.remember, rememberCode(fillRead, fillWrite, wide));
-    const functions: AccessLinkage = {
-      fillRead,
-      fillWrite,
-      keepRead: module.function(types.keepRead, keepCode(fillRead)),
-      keepWrite: module.function(types.keepWrite, keepCode(fillWrite)),
-      remember,
-      establish: module.function(types.establish, establishCode(remember, wide)),
-    };
+    const keepRead = module.function(types.keepRead, keepCode(fillRead));
+    const keepWrite = module.function(types.keepWrite, keepCode(fillWrite));
+    const fills: Fills = { fillRead, fillWrite, keepRead, keepWrite };
+    const remember = module.function(types.remember, rememberCode(fills, wide));
+    const establish = module.function(types.establish, establishCode(remember, wide));
+    const functions: AccessLinkage = { ...fills, remember, establish };
     for (const [name, index] of Object.entries(functions)) module.export(nameOf(name, wide), index);
   }
 }
@@ -72,21 +73,18 @@ function fillWideCode(fill: number): Code {
 }
 
 /** How often something was taken from an entry of the TLB. */
-function taken(code: Code): void {
-  code.i32(0);
-  code.memory(Op.I32_LOAD, CPU_BASE + S.TAKEN);
-}
+const TAKEN = stateField("i32", S.TAKEN);
 
 /** A fill that takes nothing from any entry. */
 function keepCode(fill: number): Code {
   const code = new Code(2);
-  taken(code);
+  TAKEN.emit(code);
   code.get(0);
   code.get(1);
   code.call(fill);
   const failed = code.local("i32");
   code.set(failed);
-  taken(code);
+  TAKEN.emit(code);
   code.op(Op.I32_NE);
   code.get(failed);
   code.op(Op.I32_OR);
@@ -95,22 +93,14 @@ function keepCode(fill: number): Code {
 
 /** Sets a local to the address of the TLB entry for a linear address. */
 function findEntry(code: Code, linear: Value, entry: number): void {
-  tlbOffset(linear).emit(code);
-  code.i32(0);
-  code.memory(Op.I32_LOAD, CPU_BASE + S.TLB);
-  code.op(Op.I32_ADD);
+  tlbOffset(linear).add(stateField("i32", S.TLB)).emit(code);
   code.set(entry);
 }
 
 /** See {@link AccessLinkage.remember}. */
-function rememberCode(read: number, write: number, wide: boolean): Code {
-  const code = new Code(4),
-    entry = code.local("i32"),
-    before = code.local("i32"),
-    LINEAR = 0,
-    BYTES = 1,
-    HOW = 2,
-    FIELD = 3;
+function rememberCode({ fillRead, fillWrite, keepRead, keepWrite }: Fills, wide: boolean): Code {
+  const code = new Code(4), entry = code.local("i32");
+  const LINEAR = 0, BYTES = 1, HOW = 2, FIELD = 3;
   const load = wide ? Op.I64_LOAD : Op.I32_LOAD;
   const linear = Value.local(wide ? "i64" : "i32", LINEAR);
   const asked = (how: number) => {
@@ -119,26 +109,20 @@ function rememberCode(read: number, write: number, wide: boolean): Code {
     code.op(Op.I32_AND);
   };
   findEntry(code, linear, entry);
-  const check = (tag: number, fill: number) => {
+  const check = (tag: number, fill: number, keep: number) => {
+    const call = (index: number) => () => {
+      code.get(LINEAR);
+      code.get(BYTES);
+      code.call(index);
+    };
     const bytes = Value.local("i32", BYTES);
     linear.add(wide ? bytes.extendU() : bytes).sub(1).and(-PAGE_SIZE).emit(code);
     code.get(entry);
     code.memory(load, tag);
     code.op(wide ? Op.I64_NE : Op.I32_NE);
     code.if(() => {
-      taken(code);
-      code.set(before);
-      code.get(LINEAR);
-      code.get(BYTES);
-      code.call(fill);
-      taken(code);
-      code.get(before);
-      code.op(Op.I32_NE);
       asked(How.KEEPS);
-      code.i32(0);
-      code.op(Op.I32_NE);
-      code.op(Op.I32_AND);
-      code.op(Op.I32_OR);
+      code.if(call(keep), call(fill), "i32");
       code.if(() => {
         code.i64(-1n);
         code.op(Op.RETURN);
@@ -150,7 +134,7 @@ function rememberCode(read: number, write: number, wide: boolean): Code {
     code.memory(Op.I64_STORE, PAGE.TAG);
   };
   asked(How.WRITES);
-  code.if(() => check(TLB.WRITE, write), () => check(TLB.READ, read));
+  code.if(() => check(TLB.WRITE, fillWrite, keepWrite), () => check(TLB.READ, fillRead, keepRead));
   code.get(FIELD);
   code.get(entry);
   code.memory(Op.I32_LOAD, TLB.ADDEND);

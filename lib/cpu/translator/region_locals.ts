@@ -7,6 +7,7 @@ import { type FlagFunctions, FlagTracker } from "./flags.ts";
 import type { RegisterFlow } from "./register_flow.ts";
 import { ALL_XMM, REGISTERS, XMM0 } from "./register_use.ts";
 import type { RegionGraph } from "./region_graph.ts";
+import { stateField } from "./state_field.ts";
 import { SteadyLocals } from "./steady_locals.ts";
 import { X87Locals } from "./x87_locals.ts";
 
@@ -72,8 +73,7 @@ export class RegionLocals {
 
   /** Leaves a 32-bit field of the state block on the stack. */
   getState(offset: number): void {
-    this.#code.i32(0);
-    this.#code.memory(Op.I32_LOAD, CPU_BASE + offset);
+    stateField("i32", offset).emit(this.#code);
   }
 
   /** Sets a 32-bit field of the state block to what `value` leaves on the stack. */

@@ -1,17 +1,14 @@
 /** Values of the state block that a region computes where it is entered, and anew after what may change them. */
-import { type Code, Op } from "../../wasm/mod.ts";
+import type { Code } from "../../wasm/mod.ts";
 import type { StateReader, Steady } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
-import { CPU_BASE } from "../interpreter/layout.ts";
+import { stateField } from "./state_field.ts";
 
 /** The state block as it is in memory. */
 const STATE_BLOCK: StateReader = {
   state: (offset, kind) => {
     if (kind !== "i32") throw new Error(`a steady value of ${kind}`);
-    return new Value("i32", (code) => {
-      code.i32(0);
-      code.memory(Op.I32_LOAD, CPU_BASE + offset);
-    });
+    return stateField(kind, offset);
   },
 };
 
