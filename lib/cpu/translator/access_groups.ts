@@ -58,11 +58,13 @@ interface Found {
   readonly write: boolean;
 }
 
+/** What addresses are counted from: the stack pointer, 0, or what another register holds. */
+type Base = "stack" | "static" | "pointer";
+
 /** Accesses at fixed distances from one another. */
 interface Family {
   readonly epoch: number;
-  readonly isStack: boolean;
-  readonly isStatic: boolean;
+  readonly base: Base;
   readonly accesses: Found[];
 }
 
@@ -122,30 +124,16 @@ export class AccessGroups {
       flow === "interpret" ||
       (letsOthersRun(current) && flow !== "call" && flow !== "callIndirect" && flow !== "return")
     ) return;
-    const add = (
-      operand: number,
-      key: string,
-      isStack: boolean,
-      isStatic: boolean,
-      at: number,
-      bits: number,
-      write: boolean,
-    ) => {
+    const add = (base: Base, key: string, access: Pick<Found, "operand" | "at" | "bytes" | "write">) => {
       const name = `${values.epoch}:${key}`;
       let family = families.get(name);
-      if (!family) families.set(name, family = { epoch: values.epoch, isStack, isStatic, accesses: [] });
-      family.accesses.push({ node, current, operand, at, bytes: bits / 8, write });
+      if (!family) families.set(name, family = { epoch: values.epoch, base, accesses: [] });
+      family.accesses.push({ ...access, node, current, at: this.#wrap(access.at) });
     };
-    const stack = (distance: number, write: boolean) =>
-      add(
-        STACK,
-        `${values.number[R.SP]}`,
-        true,
-        false,
-        this.#wrap(values.constant[R.SP] + distance),
-        operandSize,
-        write,
-      );
+    const stack = (distance: number, write: boolean) => {
+      const at = values.constant[R.SP] + distance;
+      add("stack", `${values.number[R.SP]}`, { operand: STACK, at, bytes: operandSize / 8, write });
+    };
     operands.forEach((operand, i) => {
       if (operand.kind !== "mem" || NO_ACCESS.has(mnemonic) || mnemonic.startsWith("prefetch")) return;
       const { base, index, scale, disp, size, segment, addressSize, disp64 } = operand;
@@ -162,7 +150,7 @@ export class AccessGroups {
       }
       const write = i === 0 && !READ_ONLY_FIRST.has(mnemonic);
       const isStack = index < 0 && base >= 0 && base < 16 && values.number[base] === values.number[R.SP];
-      add(i, key, isStack, key === "", this.#wrap(at), size, write);
+      add(isStack ? "stack" : key === "" ? "static" : "pointer", key, { operand: i, at, bytes: size / 8, write });
     });
     if (mnemonic === "push" || mnemonic === "call") stack(-operandSize / 8, true);
     else if (mnemonic === "pop" || mnemonic === "ret") stack(0, false);
@@ -173,8 +161,8 @@ export class AccessGroups {
   }
 
   /** Makes groups of accesses that are near one another. */
-  #divide({ epoch, isStack, isStatic, accesses }: Family): void {
-    const isPointer = !isStack && !isStatic, most = isPointer ? MOST_BYTES_AT_POINTER : MOST_BYTES;
+  #divide(family: Family): void {
+    const { base, accesses } = family, most = base === "pointer" ? MOST_BYTES_AT_POINTER : MOST_BYTES;
     const sorted = accesses.toSorted((a, b) => a.at - b.at);
     let begin = 0, end = sorted[0].at + sorted[0].bytes;
     const page = (at: number) => Math.floor((at >>> 0) / PAGE_SIZE);
@@ -182,29 +170,23 @@ export class AccessGroups {
       const next = sorted[i], low = sorted[begin].at;
       if (
         next && next.at + next.bytes - low <= most &&
-        (!isStatic || page(low) === page(next.at + next.bytes - 1))
+        (base !== "static" || page(low) === page(next.at + next.bytes - 1))
       ) {
         end = Math.max(end, next.at + next.bytes);
         continue;
       }
       const members = new Set(sorted.slice(begin, i));
-      if (members.size >= (isPointer ? FEWEST_AT_POINTER : 2)) {
-        this.#group(
-          epoch,
-          isStack,
-          accesses.filter((access) => members.has(access)),
-          low,
-          end - low,
-        );
+      if (members.size >= (base === "pointer" ? FEWEST_AT_POINTER : 2)) {
+        this.#group(family, accesses.filter((access) => members.has(access)), low, end - low);
       }
       begin = i;
       if (next) end = next.at + next.bytes;
     }
   }
 
-  #group(epoch: number, isStack: boolean, accesses: readonly Found[], low: number, bytes: number): void {
+  #group({ epoch, base }: Family, accesses: readonly Found[], low: number, bytes: number): void {
     if (this.#groups.length >= MOST_GROUPS || !this.#pays(accesses)) return;
-    const writes = isStack && accesses.some((access) => access.write);
+    const writes = base === "stack" && accesses.some((access) => access.write);
     const group: AccessGroup = { low, bytes, writes, epoch, established: [], local: -1 };
     this.#groups.push(group);
     for (const { current, operand, at, bytes } of accesses) {

@@ -52,7 +52,7 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
    * Writes one instruction; flags that cannot be seen are left as they were. Throws {@link NotTranslated} or UnexpectedRegister,
    * possibly after some code.
    */
-  write1(current: RegionInstruction, use: RegisterUse, flagsAreDead: boolean): Outcome {
+  writeInstruction(current: RegionInstruction, use: RegisterUse, flagsAreDead: boolean): Outcome {
     this.current = current;
     this.use = use;
     this.#instructionFlags.begin(current.instruction.mnemonic, flagsAreDead);

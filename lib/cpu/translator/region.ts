@@ -312,7 +312,7 @@ export class RegionWriter implements NodeWriter {
     let outcome: Outcome | null = null;
     code.scope(() => {
       try {
-        outcome = this.#emitter.write1(current, this.#registers.use(current), flagsAreDead);
+        outcome = this.#emitter.writeInstruction(current, this.#registers.use(current), flagsAreDead);
         // What comes next may be anywhere: the condition waits on the stack, the target in its local.
         if (outcome.kind === "branch") outcome.condition.emit(code);
         if (outcome.kind === "computed") {

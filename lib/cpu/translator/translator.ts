@@ -47,7 +47,6 @@ const BATCH = 8;
 const GENERATIONS = 2;
 /** After how many entries a block is looked at again that could not be translated because too much was. */
 const POSTPONED_HEAT = HOT / 4;
-
 /** How often in how many instructions groups of accesses may fail. It costs some hundred instructions each time. */
 const FAILURES = { MOST: 300, INSTRUCTIONS: 10_000_000 } as const;
 /** After how many entries a block is translated again whose region must do without groups. */
