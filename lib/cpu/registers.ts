@@ -187,6 +187,7 @@ export class Registers {
   setFlatSegment(segment: number, selector: number, access: number): void {
     const i32 = this.#i32, word = (S.SEG + segment * SEG.SIZE) >> 2, code = (access & Access.CODE) !== 0;
     const allowed = (access & Access.READ_WRITE) !== 0;
+    // Fields of 64 bits, and the two pairs of words that follow one another.
     const set = (field: number, low: number, high: number) => {
       i32[word + (field >> 2)] = low;
       i32[word + (field >> 2) + 1] = high;

@@ -256,9 +256,7 @@ export class RunLoop {
       if (r.i32(S.CURRENT) === IN_REGION) this.#statistics.unfinishedInRegion(1);
       this.#running.abandon(this.#mode.wide);
       r.setI32(S.FAULT, 0);
-      // Delivery is no part of the instruction: a change of mode must not stop a run that has already come back.
-      r.setI32(S.CURRENT, 0);
-      this.#restoreResumeFlag();
+      this.#endInstruction();
       if (fault === FROZEN + 1) return r.setI32(S.HALTED, 1);
       this.#deliverFault(fault - 1, r.i32(S.FAULT_CODE));
     } else if (exit === Exit.BAIL) {
@@ -269,8 +267,7 @@ export class RunLoop {
         this.#core.consume(-site.unfinished);
         this.#statistics.unfinishedInRegion(site.unfinished);
       }
-      r.setI32(S.CURRENT, 0);
-      this.#restoreResumeFlag();
+      this.#endInstruction();
       const faulted = this.#regionFaulted;
       this.#regionFaulted = false;
       this.#interpretNext = !site?.done && !faulted;
@@ -278,7 +275,12 @@ export class RunLoop {
     } else if (exit === Exit.HOT) this.#finder.translateHot();
     else if (exit === Exit.LOOKUP) this.#finder.lookedUp(r.i32(S.NEXT));
     else if (exit === Exit.STOP || exit === Exit.LEAVE) this.#running.abandon(this.#mode.wide);
-    r.setI32(S.CURRENT, 0);
+    this.#endInstruction();
+  }
+
+  /** No instruction is under way. Delivery is no part of one: a change of mode there must not stop a run that has already come back. */
+  #endInstruction(): void {
+    this.#r.setI32(S.CURRENT, 0);
     this.#restoreResumeFlag();
   }
 

@@ -1,6 +1,13 @@
 /** TypeScript's side of the jump cache: compiled code reads it, lookups fill it. */
 import { HEADER, JUMP_CACHE } from "./layout.ts";
 
+const ENTRY_WORDS = JUMP_CACHE.ENTRY_BYTES >> 2;
+
+/** Index of the first word of the two entries where an address with these low 32 bits can be. */
+function pairOf(low: number): number {
+  return (Math.imul(low, JUMP_CACHE.MULTIPLIER) >>> JUMP_CACHE.SHIFT) << (JUMP_CACHE.PAIR_SHIFT - 2);
+}
+
 /** Linear address → first record, each in one of two places; an entry counts only for the mode and mapping epoch it was made in. */
 export class JumpCache {
   readonly #words: Int32Array;
@@ -19,10 +26,9 @@ export class JumpCache {
 
   /** Lets `linear` lead to `record` in `mode` ({@link S.MODE} with its epoch). */
   set(linear: number, mode: number, record: number): void {
-    const low = linear % 2 ** 32 | 0, high = Math.floor(linear / 2 ** 32);
-    const word = (Math.imul(low, JUMP_CACHE.MULTIPLIER) >>> JUMP_CACHE.SHIFT) << 3;
+    const low = linear % 2 ** 32 | 0, high = Math.floor(linear / 2 ** 32), word = pairOf(low);
     // The newest comes first; what was there takes the other place.
-    if (this.#words[word] !== low) this.#words.copyWithin(word + (JUMP_CACHE.ENTRY_BYTES >> 2), word, word + 4);
+    if (this.#words[word] !== low) this.#words.copyWithin(word + ENTRY_WORDS, word, word + ENTRY_WORDS);
     this.#words[word] = low;
     this.#words[word + 1] = high;
     this.#words[word + 2] = mode;
@@ -31,9 +37,8 @@ export class JumpCache {
 
   /** How many instructions the block that `linear` leads to has in `mode`; 0 if it is not known. */
   instructionsAt(linear: number, mode: number): number {
-    const words = this.#words, low = linear | 0, high = Math.floor(linear / 2 ** 32);
-    let word = (Math.imul(low, JUMP_CACHE.MULTIPLIER) >>> JUMP_CACHE.SHIFT) << 3;
-    for (const end = word + 8; word < end; word += JUMP_CACHE.ENTRY_BYTES >> 2) {
+    const words = this.#words, low = linear % 2 ** 32 | 0, high = Math.floor(linear / 2 ** 32), pair = pairOf(low);
+    for (let word = pair; word <= pair + ENTRY_WORDS; word += ENTRY_WORDS) {
       if (words[word] !== low || words[word + 1] !== high || words[word + 2] !== mode) continue;
       return this.#state[(words[word + 3] + HEADER.COUNT) >> 2];
     }

@@ -36,8 +36,9 @@ export const JUMP_CACHE = {
   /** An address's pair of entries is (its low 32 bits × MULTIPLIER mod 2^32) >> SHIFT: Fibonacci hashing. */
   MULTIPLIER: 0x9e3779b1 | 0,
   SHIFT: 16,
-  /** Bytes of an entry; a pair has two. */
+  /** Bytes of an entry, and those of the two of a pair as a power of 2. */
   ENTRY_BYTES: 16,
+  PAIR_SHIFT: 5,
   /** Field: linear address, i64. */
   KEY: 0,
   /** Field: {@link S.MODE} at the time, i32. */

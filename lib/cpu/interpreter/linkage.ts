@@ -49,8 +49,8 @@ export interface ImportTable {
 /** The local of a handler that has the record. */
 export const RECORD = 0;
 /**
- * A region's function: (state block, depth of nested calls) → offset in CS where execution goes on, see {@link MODE_CHANGED}, or {@link LEFT}.
- * All state is in the state block when it returns.
+ * A region's function: (state block, depth of nested calls) → offset in CS where execution goes on, see {@link MODE_CHANGED}, or
+ * {@link LEFT}. All state is in the state block when it returns.
  */
 export const REGION_SIGNATURE: Signature = { parameters: ["i32", "i32"], results: ["i64"] };
 /** These bits of a region's result are other than its offset's where the mode has changed: no caller goes on in a wrong one. */
@@ -163,7 +163,7 @@ export function emitFind(code: Code, flat: boolean, target: number, record: numb
   code.op(Op.I32_MUL);
   code.i32(JUMP_CACHE.SHIFT);
   code.op(Op.I32_SHR_U);
-  code.i32(5);
+  code.i32(JUMP_CACHE.PAIR_SHIFT);
   code.op(Op.I32_SHL);
   code.i32(JUMP_CACHE.BASE);
   code.op(Op.I32_ADD);

@@ -58,6 +58,7 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
       count();
       code.op(Op.RETURN);
     });
+    // Whatever the mode is now, the block or region is looked up in it: MODE_CHANGED goes.
     code.get(result);
     code.i64(2n);
     code.op(Op.I64_SHL);
