@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { type TestBoard, testBoard } from "./test_board.ts";
+import { mapFrames, type TestBoard, testBoard } from "./test_board.ts";
 import { TIERS } from "./options.ts";
 import { CR0, R, S, Seg } from "./state.ts";
 
@@ -97,9 +97,7 @@ Deno.test("run: a handler that faults at once, for ever, uses the budget up", ()
 
 Deno.test("paging: a changed page-table entry counts at once, without INVLPG", () => {
   const board = testBoard();
-  // One page directory at 0x10000, one table at 0x11000: identity for 0–4 MiB.
-  board.memory.write32(0x10000, 0x11003);
-  for (let i = 0; i < 1024; i++) board.memory.write32(0x11000 + i * 4, i * 4096 + 3);
+  mapFrames(board.memory, 0x10000, 0x11000, 1024);
   board.memory.write32(0x20000, 0x1111);
   board.memory.write32(0x21000, 0x2222);
   board.cpu.r.setNumber(S.CR3, 0x10000);
@@ -140,8 +138,7 @@ Deno.test("paging: a changed page-table entry counts at once, without INVLPG", (
 
 Deno.test("paging: cleared accessed bits are set again by the next access", () => {
   const board = testBoard();
-  board.memory.write32(0x10000, 0x11003);
-  for (let i = 0; i < 1024; i++) board.memory.write32(0x11000 + i * 4, i * 4096 + 3);
+  mapFrames(board.memory, 0x10000, 0x11000, 1024);
   board.cpu.r.setNumber(S.CR3, 0x10000);
   board.cpu.r.setI32(S.CR0, CR0.PE | CR0.PG);
   board.cpu.flushTlb();
@@ -185,8 +182,7 @@ Deno.test("device memory: an access that asks for attention ends the run after i
 
 Deno.test("instructions that straddle pages follow the mapping of the second page", () => {
   const board = testBoard();
-  board.memory.write32(0x10000, 0x11003);
-  for (let i = 0; i < 1024; i++) board.memory.write32(0x11000 + i * 4, i * 4096 + 3);
+  mapFrames(board.memory, 0x10000, 0x11000, 1024);
   board.cpu.r.setNumber(S.CR3, 0x10000);
   board.cpu.r.setI32(S.CR0, CR0.PE | CR0.PG);
   board.cpu.flushTlb();
@@ -262,8 +258,7 @@ Deno.test("PAUSE: time passes without instructions, the same in every slicing", 
 
 Deno.test("paging: code is not found through a mapping that has gone, even when its translation was forgotten before", () => {
   const board = testBoard();
-  board.memory.write32(0x10000, 0x11003);
-  for (let i = 0; i < 1024; i++) board.memory.write32(0x11000 + i * 4, i * 4096 + 3);
+  mapFrames(board.memory, 0x10000, 0x11000, 1024);
   // 16 MiB further on, pages share entries of the TLB with those of the first table.
   board.memory.write32(0x10010, 0x12003);
   board.memory.write32(0x12014, 0x20003);

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { TIERS } from "./options.ts";
 import { CR0, R, S } from "./state.ts";
-import { testBoard } from "./test_board.ts";
+import { mapFrames, testBoard } from "./test_board.ts";
 
 /**
  * mov ecx,100; L: mov eax,0x10000; mov cr3,eax; add bl,[0x5000]; mov eax,0x11000; mov cr3,eax; add bh,[0x5000]; dec ecx;
@@ -19,8 +19,7 @@ function twoSpaces(tier: typeof TIERS[number]) {
   board.load(0x5000, 1);
   board.load(0x6000, 2);
   for (const [directory, table] of [[0x1_0000, 0x1_2000], [0x1_1000, 0x1_3000]]) {
-    memory.write32(directory, table | 3);
-    for (let page = 0; page < 32; page++) memory.write32(table + page * 4, (page << 12) | 3);
+    mapFrames(memory, directory, table, 32);
   }
   memory.write32(0x1_3000 + 5 * 4, 0x6003);
   cpu.r.setNumber(S.CR3, 0x1_0000);

@@ -1,12 +1,9 @@
 import { assertEquals } from "@std/assert";
-import type { Tier } from "./options.ts";
+import { type Tier, TIERS } from "./options.ts";
 import { Flag, R } from "./state.ts";
 import { gate, ProtectedBoard, Sel } from "./system/test_tables.ts";
 
-const LOOP = 0x1100,
-  HANDLER = 0x1300,
-  FRAME = 0x7f00,
-  TIERS: readonly Tier[] = ["interpreter", "single", "regions", "auto"];
+const LOOP = 0x1100, HANDLER = 0x1300, FRAME = 0x7f00;
 
 /** A loop around IRET, which loads RF: at 1000h IRET; at 1100h NOP, DEC ECX, MOV ESP, and back; an interrupt handler. */
 function loopBoard(tier: Tier): ProtectedBoard {

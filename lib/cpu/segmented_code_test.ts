@@ -1,11 +1,10 @@
 /** Code in segments with a base and a limit of their own: the same bytes mean other places by another base. */
 import { assertEquals } from "@std/assert";
-import type { Tier } from "./options.ts";
+import { type Tier, TIERS } from "./options.ts";
 import { Access } from "./registers.ts";
 import { CR0, R, S, Seg } from "./state.ts";
-import { type TestBoard, testBoard } from "./test_board.ts";
+import { mapFrames, type TestBoard, testBoard } from "./test_board.ts";
 
-const TIERS: readonly Tier[] = ["interpreter", "single", "regions"];
 const USED = Access.PRESENT | Access.S | Access.READ_WRITE | Access.ACCESSED;
 
 /** A board in real mode, and a way to run from CS:IP up to a HLT and see AX. */
@@ -62,8 +61,7 @@ for (const tier of TIERS) {
   Deno.test(`pages of code at two linear addresses that go on with different ones, ${tier}`, () => {
     const board = testBoard({ tier }), { cpu, memory, load } = board, { r } = cpu;
     const directory = 0x4_0000, table = 0x4_1000;
-    memory.write32(directory, table | 3);
-    for (let page = 0; page < 0x80; page++) memory.write32(table + 4 * page, page << 12 | 3);
+    mapFrames(memory, directory, table, 0x80);
     // 20000h is the page at 10000h, too.
     memory.write32(table + 4 * 0x20, 0x10003);
     r.setNumber(S.CR3, directory);

@@ -1,6 +1,6 @@
 /** A processor with nothing but memory and a few observable pins, for unit tests. */
 import { GUEST_BASE } from "./interpreter/layout.ts";
-import { PhysicalMemory } from "../machine/memory.ts";
+import { PAGE_SHIFT, PhysicalMemory } from "../machine/memory.ts";
 import type { ProcessorBus, TimeScale } from "../machine/processor.ts";
 import { Cpu } from "./cpu.ts";
 import type { CpuOptions } from "./options.ts";
@@ -18,6 +18,12 @@ export interface TestBoard {
   readonly writes: [number, number, number][];
   /** Copies code to a physical address. */
   load(address: number, ...bytes: number[]): void;
+}
+
+/** Writes a page directory with one page table for 32-bit paging: `pages` pages from address 0, each with the frame of its own number. */
+export function mapFrames(memory: PhysicalMemory, directory: number, table: number, pages: number, rights = 3): void {
+  memory.write32(directory, table | 7);
+  for (let page = 0; page < pages; page++) memory.write32(table + 4 * page, (page << PAGE_SHIFT) | rights);
 }
 
 /** A cycle takes a nanosecond, as on a machine that is not configured otherwise. */

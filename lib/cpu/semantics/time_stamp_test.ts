@@ -1,10 +1,9 @@
 import { assertEquals } from "@std/assert";
 import type { TimeScale } from "../../machine/processor.ts";
-import type { CpuOptions } from "../options.ts";
+import { type Tier, TIERS } from "../options.ts";
 import { CR4, R, S } from "../state.ts";
 import { testBoard } from "../test_board.ts";
 
-const TIERS: readonly CpuOptions["tier"][] = ["interpreter", "single", "regions"];
 const ROUNDS = 8, TABLE = 0x2000;
 
 /** RDTSC, MOV [EDI], EAX, MOV [EDI+4], EDX, ADD EDI, 8, PAUSE, DEC EBX, JNZ, HLT. */
@@ -14,7 +13,7 @@ const LOOP = [
 ];
 
 /** The values of RDTSC in the rounds of the loop, run in slices of so many instructions. */
-function stamps(tier: CpuOptions["tier"], slice: number, scale: TimeScale | undefined, offset: bigint): bigint[] {
+function stamps(tier: Tier, slice: number, scale: TimeScale | undefined, offset: bigint): bigint[] {
   const { cpu, memory, load } = testBoard({ tier }, scale);
   load(0x1000, ...LOOP);
   cpu.r.set32(R.DI, TABLE);

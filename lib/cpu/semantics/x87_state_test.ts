@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { CR0, CR4, S } from "../state.ts";
-import { type TestBoard, testBoard } from "../test_board.ts";
+import { mapFrames, type TestBoard, testBoard } from "../test_board.ts";
 
 const FIELDS = [S.FCW, S.FSW, S.FTOP, S.FTW];
 
@@ -115,8 +115,8 @@ Deno.test("fxsave: a second page that is not there is missed where it begins, wi
     const { cpu, memory, load } = testBoard({ tier });
     cpu.r.setNumber(S.CR4, CR4.OSFXSR);
     load(0x1000, 0x0f, 0xae, 0x05, 0, 0x3f, 0, 0, 0xf4);
-    memory.write32(0x1_0000, 0x1_1003);
-    for (let page = 0; page < 16; page++) memory.write32(0x1_1000 + 4 * page, page === 4 ? 0 : (page << 12) | 3);
+    mapFrames(memory, 0x1_0000, 0x1_1000, 16);
+    memory.write32(0x1_1000 + 4 * 4, 0);
     cpu.r.setNumber(S.CR3, 0x1_0000);
     cpu.r.setNumber(S.CR0, 0x8000_0011);
     cpu.r.setI32(S.IDTR_LIMIT, 0);

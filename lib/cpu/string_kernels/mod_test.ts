@@ -1,17 +1,9 @@
 import { assertEquals } from "@std/assert";
+import { Random } from "../../../scripts/lib/random.ts";
 import { type CpuOptions, TIERS } from "../options.ts";
 import { CR0, Flag, R, S, Seg, Vector } from "../state.ts";
-import { testBoard } from "../test_board.ts";
+import { mapFrames, testBoard } from "../test_board.ts";
 import { gate, longBoard, ProtectedBoard, Sel } from "../system/test_tables.ts";
-
-/** A small generator of reproducible numbers. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return (state >>> 8) % below;
-  };
-}
 
 const DIRECTORY = 0x4_0000, TABLE = 0x4_1000;
 /** The linear pages between which elements are moved, and the frames behind them. */
@@ -19,8 +11,7 @@ const FIRST_PAGE = 0x100, PAGES = 8, FIRST_FRAME = 0x80, FRAMES = 6;
 
 /** Pages of all kinds: some absent, some read-only, some that share a frame. The supervisor keeps to their rights. */
 function mapAtRandom(b: ProtectedBoard, next: (below: number) => number): void {
-  b.write32(DIRECTORY, TABLE | 7);
-  for (let page = 0; page < 0x100; page++) b.write32(TABLE + 4 * page, (page << 12) | 3);
+  mapFrames(b.board.memory, DIRECTORY, TABLE, 0x100);
   for (let i = 0; i < PAGES; i++) {
     const rights = next(10) === 0 ? 0 : next(10) === 0 ? 1 : 3;
     b.write32(TABLE + 4 * (FIRST_PAGE + i), ((FIRST_FRAME + next(FRAMES)) << 12) | rights);
@@ -37,7 +28,7 @@ const OPCODES = [0xa4, 0xa4, 0xaa, 0xaa, 0xae, 0xa6];
 
 /** Puts a board before a repeated string instruction with random operands; the same for the same round. */
 function prepare(b: ProtectedBoard, round: number): void {
-  const next = numbers(round), { r, cpu, board } = b;
+  const random = new Random(round), next = (below: number) => random.below(below), { r, cpu, board } = b;
   mapAtRandom(b, next);
   const bytes = board.memory.bytes, rarity = [1, 40, 1000][next(3)];
   for (let at = FIRST_FRAME << 12; at < (FIRST_FRAME + FRAMES) << 12; at++) {

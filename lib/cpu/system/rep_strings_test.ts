@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { Random } from "../../../scripts/lib/random.ts";
 import { TIERS } from "../options.ts";
 import { Flag, R, S, Seg, Vector } from "../state.ts";
 import { type TestBoard, testBoard } from "../test_board.ts";
@@ -13,32 +14,24 @@ function outcome(board: TestBoard, from: number, bytes: number): unknown {
   return { registers, flags: r.eflags, ip: r.ip, instructions: board.cpu.instructions, memory: memory.join() };
 }
 
-/** A small generator of reproducible numbers. */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state >>> 8;
-  };
-}
-
 /** REP prefix, opcode of the byte form; the word forms follow it. */
 const FORMS: [number, number][] = [
   ...[[0xf3, 0xa4], [0xf3, 0xaa], [0xf3, 0xac], [0xf3, 0xae], [0xf2, 0xae], [0xf3, 0xa6], [0xf2, 0xa6]] as const,
 ].map(([prefix, opcode]) => [prefix, opcode]);
 
 Deno.test("repeated strings: page-wise work has the effect of one element after the other", () => {
-  const next = numbers(1), whole = testBoard(), stepped = testBoard();
+  const random = new Random(1), whole = testBoard(), stepped = testBoard();
   for (let round = 0; round < 150; round++) {
-    const [prefix, opcode] = FORMS[next() % FORMS.length];
-    const width = next() % 3, backwards = next() % 3 === 0;
-    const base = 0x2_0000 + next() % 64, distance = next() % 3 === 0 ? next() % 24 - 12 : next() % 9000 - 4500;
-    const count = next() % 4 === 0 ? next() % 3 : next() % 5000, fill = next() % 3;
+    const [prefix, opcode] = random.pick(FORMS);
+    const width = random.below(3), backwards = random.oneIn(3);
+    const base = 0x2_0000 + random.below(64);
+    const distance = random.oneIn(3) ? random.below(24) - 12 : random.below(9000) - 4500;
+    const count = random.oneIn(4) ? random.below(3) : random.below(5000), fill = random.below(3);
     // One element at a time for short runs, odd slices for long ones.
     const slice = count < 300 ? 1 : 37;
     for (const board of [whole, stepped]) {
-      const { r } = board.cpu, bytes = numbers(round);
-      for (let at = 0x1_8000; at < 0x3_0000; at++) board.memory.bytes[at] = fill === 0 ? 7 : bytes() % (fill * 127);
+      const { r } = board.cpu, bytes = new Random(round);
+      for (let at = 0x1_8000; at < 0x3_0000; at++) board.memory.bytes[at] = fill === 0 ? 7 : bytes.below(fill * 127);
       const code = [prefix, opcode + (width > 0 ? 1 : 0)];
       if (width === 1) code.unshift(0x66);
       board.load(0x1000, ...code, 0xf4);

@@ -1,9 +1,10 @@
 /** Groups of accesses: what is found, and that random code on a stack near the end of a page does the same in every way. */
 import { assertEquals } from "@std/assert";
 import { Random } from "../../../scripts/lib/random.ts";
+import { PAGE_SIZE } from "../../machine/memory.ts";
 import type { CpuOptions } from "../options.ts";
 import { CR0, S } from "../state.ts";
-import { testBoard } from "../test_board.ts";
+import { mapFrames, testBoard } from "../test_board.ts";
 import { AccessGroups, STACK } from "./access_groups.ts";
 import { RegionGraph } from "./region_graph.ts";
 import { RegisterFlow } from "./register_flow.ts";
@@ -151,9 +152,7 @@ function run(options: CpuOptions, { main, called }: ReturnType<typeof program>, 
   memory.write(CODE, new Uint8Array(main));
   memory.write(FUNCTION, new Uint8Array(called));
   if (mapped) {
-    const table = Uint32Array.from({ length: 1024 }, (_, i) => i << 12 | 3);
-    memory.write(TABLES, new Uint8Array(Uint32Array.of((TABLES + 4096) | 3).buffer));
-    memory.write(TABLES + 4096, new Uint8Array(table.buffer));
+    mapFrames(memory, TABLES, TABLES + PAGE_SIZE, 1024);
     r.setNumber(S.CR3, TABLES);
     r.setI32(S.CR0, r.i32(S.CR0) | CR0.PG);
   }

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
+import { PAGE_SIZE } from "../../machine/memory.ts";
 import { R, S } from "../state.ts";
-import { testBoard } from "../test_board.ts";
+import { mapFrames, testBoard } from "../test_board.ts";
 
 /** All pages are the user's, but not this one. */
 const KERNELS_PAGE = 0x5000, DIRECTORY = 0x1_0000, TABLE = 0x1_1000, VARIABLES = 0x7000, STACK = 0x8000;
@@ -8,10 +9,8 @@ const KERNELS_PAGE = 0x5000, DIRECTORY = 0x1_0000, TABLE = 0x1_1000, VARIABLES =
 Deno.test("a call does not go on in the user's mode where the kernel's SYSEXIT leads to the return address", () => {
   for (const tier of ["interpreter", "regions"] as const) {
     const { cpu, memory, load } = testBoard({ tier }), { r } = cpu;
-    memory.write32(DIRECTORY, TABLE | 7);
-    for (let page = 0; page < 64; page++) {
-      memory.write32(TABLE + 4 * page, (page << 12) | (page << 12 === KERNELS_PAGE ? 3 : 7));
-    }
+    mapFrames(memory, DIRECTORY, TABLE, 64, 7);
+    memory.write32(TABLE + 4 * (KERNELS_PAGE / PAGE_SIZE), KERNELS_PAGE | 3);
     memory.write32(VARIABLES, KERNELS_PAGE);
     memory.write32(KERNELS_PAGE, 0x1234);
     // NOP; JMP 1000h.
