@@ -31,6 +31,8 @@ export interface Block {
 export interface CodeRegion {
   /** Host offsets of its bytes: from `start` to before `end`, within a frame. */
   readonly ranges: readonly { readonly start: number; readonly end: number }[];
+  /** True if it has not run for long: translating it has not paid yet. */
+  readonly young: boolean;
   /** Its bytes have changed: it must not be entered any more. It is in no list any more when this is called. */
   voided(): void;
   /** All blocks were forgotten: none leads into it any more. */

@@ -26,7 +26,7 @@ const MAX_BLOCK = 64;
 const MAX_REWRITTEN_BLOCK = 4;
 const OFTEN = 256;
 /**
- * Each time that code of a frame which was translated is rewritten, translating it again waits twice as long, up to
+ * Each time that code of a frame is rewritten which was translated not long ago, translating it again waits twice as long, up to
  * this often.
  */
 const MOST_PATIENCE = 16;
@@ -69,7 +69,7 @@ export class BlockCache {
    * {@link placeOf} and offset in CS.
    */
   readonly #aliases = new PairMap<Block>();
-  /** How often writes have voided regions, by frame. */
+  /** How often writes have voided young regions, by frame. */
   readonly #rewritten = new Map<number, number>();
   /** How often writes have hit code, by frame. */
   readonly #rewrites = new Map<number, number>();
@@ -299,13 +299,17 @@ export class BlockCache {
   }
 
   #invalidateRegions(frame: number, from: number, to: number): void {
+    const rewritten: CodeRegion[] = [];
     for (const region of this.#regions.in(frame)) {
-      if (region.ranges.some(({ start, end }) => from < end && to > start)) {
-        this.#rewrittenRegions++;
-        this.#rewritten.set(frame, Math.min((this.#rewritten.get(frame) ?? 0) + 1, MOST_PATIENCE));
-        this.removeRegion(region);
-      } else this.#regions.mark(region, frame);
+      if (region.ranges.some(({ start, end }) => from < end && to > start)) rewritten.push(region);
+      else this.#regions.mark(region, frame);
     }
+    // However many regions have the same code: one write is one reason to wait. Systems patch old code only now and then.
+    if (rewritten.some(({ young }) => young)) {
+      this.#rewritten.set(frame, Math.min((this.#rewritten.get(frame) ?? 0) + 1, MOST_PATIENCE));
+    }
+    this.#rewrittenRegions += rewritten.length;
+    for (const region of rewritten) this.removeRegion(region);
   }
 
   /** Watches over the bytes of a region. */

@@ -22,6 +22,7 @@ function region(slot: number, host: number, ip: number, exits: number[] = []): R
     failuresSince: 0,
     module: null,
     ranges: [],
+    young: false,
     voided: () => {},
     closed: () => {},
   };

@@ -45,6 +45,8 @@ const MOST_RANDOM_HEAT = 400;
 const BATCH = 8;
 /** How often a region is translated anew because it is left at a place that has become hot. */
 const GENERATIONS = 2;
+/** A region that has been there for so many instructions has paid for its translation. */
+const PAID = 20_000_000;
 /** After how many entries a block is looked at again that could not be translated because too much was. */
 const POSTPONED_HEAT = HOT / 4;
 /** How often in how many instructions groups of accesses may fail. It costs some hundred instructions each time. */
@@ -240,6 +242,7 @@ export class Translator {
       this.#regions.returnSlot(slot);
       return false;
     }
+    const { instructions } = this.#host, since = instructions();
     const region: Region = {
       slot,
       ip,
@@ -253,6 +256,9 @@ export class Translator {
       failuresSince: 0,
       sites: new Sites(written.sites),
       ranges: rangesOf(code),
+      get young() {
+        return instructions() - since < PAID;
+      },
       patched: null,
       module: null,
       voided: () => this.#voided(region),
