@@ -1,6 +1,6 @@
 /** Conditions of SSE and x87 instructions that hardly ever change. */
 import type { StateReader } from "./emitter.ts";
-import type { Value } from "./value.ts";
+import { Value } from "./value.ts";
 import { CR0, CR4, Fcw, Mxcsr, S } from "../state.ts";
 
 /** Not 0 if SSE instructions raise #UD (CR0.EM, or no CR4.OSFXSR) or #NM (CR0.TS). */
@@ -25,5 +25,14 @@ export function x87Disabled(from: StateReader): Value {
   return from.state(S.CR0, "i32").and(CR0.EM | CR0.TS);
 }
 
+/** In every double, and in every single, what `LaneTests.extreme` adds. */
+export function doubleQuarters(): Value {
+  return Value.v128([0, 0, 0, 0, 0, 0, 0, 0x60, 0, 0, 0, 0, 0, 0, 0, 0x60]);
+}
+export function singleQuarters(): Value {
+  return Value.v128([0, 0, 0, 0x60, 0, 0, 0, 0x60, 0, 0, 0, 0x60, 0, 0, 0, 0x60]);
+}
+
 /** What a translator keeps where SSE registers, and where the x87 stack is in use. */
-export const STEADY_SSE = [sseDisabled, sseNotRounding] as const, STEADY_X87 = [x87Disabled, x87Rounds64] as const;
+export const STEADY_SSE = [sseDisabled, sseNotRounding, doubleQuarters, singleQuarters] as const,
+  STEADY_X87 = [x87Disabled, x87Rounds64] as const;

@@ -10,6 +10,7 @@
  */
 import { Op, OpSimd } from "../../wasm/mod.ts";
 import type { Emitter } from "../emit/emitter.ts";
+import { doubleQuarters, singleQuarters } from "../emit/steady.ts";
 import { type Lanes, Value } from "../emit/value.ts";
 import { Mxcsr, S } from "../state.ts";
 import { repeated } from "./vectors.ts";
@@ -114,17 +115,27 @@ const HIGH_HIGH = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
 /** Tests on the lanes that an instruction computes. Every test is an i32 that is not 0 if some lane fails. */
 export class LaneTests {
   /** −1 in every integer lane. */
-  readonly #minusOne: Value;
+  readonly #minusOne = repeated(0xff);
 
   /** For lanes in the first `bytes` bytes of a vector. */
-  constructor(readonly e: Emitter, readonly format: FloatFormat, readonly bytes: number) {
-    this.#minusOne = e.let(repeated(0xff));
-  }
+  constructor(readonly e: Emitter, readonly format: FloatFormat, readonly bytes: number) {}
 
   /** Lanes whose sign bit is set. */
   signs(value: Value): Value {
     const mask = value.simdTest(this.format.bitmask), count = this.bytes / this.format.bytes;
     return this.e.let(this.bytes === 16 ? mask : mask.and((1 << count) - 1));
+  }
+
+  /**
+   * Fails for numbers whose exponent is near an end of its range: zeros, denormals, infinities and NaNs among them. What remains is a
+   * half of the range, from 2^-511 to 2^513 for doubles, from 2^-63 to 2^65 for singles.
+   */
+  extreme(...values: readonly Value[]): Value {
+    const { shiftLeft, integerAdd, bytes } = this.format;
+    // To those of that half this adds up to a clear bit below the sign.
+    const quarters = this.e.steady(bytes === 4 ? singleQuarters : doubleQuarters);
+    const sums = values.map((value) => simd(integerAdd, value, quarters));
+    return this.signs(simd(shiftLeft, sums.reduce((a, b) => simd(OpSimd.V128_OR, a, b)), this.e.i32(1)));
   }
 
   /** 0 for denormals (and for the smallest normal number), else positive. */

@@ -29,10 +29,10 @@ interface Operation {
   readonly inexact: Test;
 }
 
-/** Sums are exact even if they are denormal, but may have to be flushed. */
+/** Sums of numbers that are not extreme are zero or normal. Those of others are exact even if they are denormal, but may have to be flushed. */
 const ADD: Operation = {
   name: "add",
-  uncommon: (tests, a, b, result) => tests.finite(result, [a, b, result]),
+  uncommon: (tests, a, b) => tests.extreme(a, b),
   outside: (tests, a, b, result) => tests.finite(result, [a, b, result]),
   inexact: (tests, a, b, result) => tests.inexactSum(a, b, result),
 };
@@ -44,7 +44,7 @@ const SUBTRACT: Operation = {
 /** A product is zero if an operand is, or after an underflow. */
 const MULTIPLY: Operation = {
   name: "mul",
-  uncommon: (tests, a, b, result) => tests.normal(result, [a, b]),
+  uncommon: (tests, a, b, result) => tests.extreme(a, b, result),
   outside: (tests, a, b, result) => tests.finite(result, [a, b]).or(tests.underflow(result, [a, b])),
   inexact: (tests, a, b, result) => tests.inexactProduct(a, b, result),
 };
@@ -56,7 +56,7 @@ const DIVIDE: Operation = {
 };
 const SQUARE_ROOT: Operation = {
   name: "sqrt",
-  uncommon: (tests, _, b, result) => tests.finite(result, [b]),
+  uncommon: (tests, _, b, result) => tests.extreme(b, result),
   outside: (tests, _, b, result) => tests.finite(result, [b]),
   inexact: (tests, _, b, result) => tests.inexactQuotient(b, result, result),
 };
@@ -86,10 +86,13 @@ function arithmetic(
   const host = e.let(computed(operation, format, bytes, a, b)), result = e.variable(host);
   const tests = new LaneTests(e, format, bytes), uncommon = operation.uncommon(tests, a, b, host);
   e.rarely(uncommon.or(e.steady(sseNotRounding)), () => {
-    const control = mxcsr(e);
-    const inexact = e.select(control.and(Mxcsr.PE), e.i32(0), operation.inexact(tests, a, b, host));
-    const unfit = operation.outside(tests, a, b, host).or(notNearest(control)).or(inexact);
-    e.rarely(unfit, () => result.set(otherwise()));
+    const unfit = e.variable(operation.outside(tests, a, b, host));
+    e.rarely(e.steady(sseNotRounding), () => {
+      const control = mxcsr(e);
+      const inexact = e.select(control.and(Mxcsr.PE), e.i32(0), operation.inexact(tests, a, b, host));
+      unfit.set(unfit.value.or(notNearest(control)).or(inexact));
+    });
+    e.rarely(unfit.value, () => result.set(otherwise()));
   });
   return result.value;
 }

@@ -19,13 +19,13 @@ export class SteadyLocals {
 
   constructor(code: Code, values: readonly Steady[]) {
     this.#code = code;
-    this.#locals = new Map(values.map((value) => [value, code.local("i32")]));
+    this.#locals = new Map(values.map((value) => [value, code.local(value(STATE_BLOCK).type)]));
   }
 
   /** The local of a value; null if it has none. */
   value(value: Steady): Value | null {
     const local = this.#locals.get(value);
-    return local === undefined ? null : Value.local("i32", local);
+    return local === undefined ? null : Value.local(value(STATE_BLOCK).type, local);
   }
 
   /** Computes a value, if it has a local. */
