@@ -13,14 +13,14 @@ export interface MemoryNumber {
 /** Reads a floating-point memory operand. */
 export function readFloat(e: Emitter): MemoryNumber {
   const size = e.sizeOf(0) as Size;
-  const bits = e.let(e.load(e.segment(0), e.address(0), size).extendU());
+  const bits = e.let(e.read(0).extendU());
   return size === 32 ? { type: "float32", kind: e.i32(0), bits } : { type: "float64", kind: e.i32(1), bits };
 }
 
 /** Reads an integer memory operand. */
 export function readInteger(e: Emitter): MemoryNumber {
   const size = e.sizeOf(0) as Size;
-  const bits = e.let(e.load(e.segment(0), e.address(0), size).signExtend(size).extendS());
+  const bits = e.let(e.read(0).signExtend(size).extendS());
   return { type: "integer", kind: e.i32(2), bits };
 }
 

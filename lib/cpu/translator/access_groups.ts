@@ -71,6 +71,13 @@ interface Family {
 /** Instructions with operands in memory that they do not access. */
 const NO_ACCESS = new Set(["lea", "nop", "invlpg"]);
 
+/** Instructions of the x87 unit that read their operand in memory. */
+const READS = new Set(
+  "fld fild fadd fmul fsub fsubr fdiv fdivr fiadd fimul fisub fisubr fidiv fidivr fcom fcomp ficom ficomp fldcw".split(
+    " ",
+  ),
+);
+
 /** The groups of a region. */
 export class AccessGroups {
   readonly #mode: CodeMode;
@@ -138,7 +145,7 @@ export class AccessGroups {
       if (operand.kind !== "mem" || NO_ACCESS.has(mnemonic) || mnemonic.startsWith("prefetch")) return;
       const { base, index, scale, disp, size, segment, addressSize, disp64 } = operand;
       if (addressSize !== this.#mode.code || disp64 !== undefined || !isFlatAccess(this.#mode, segment)) return;
-      if (size !== 8 && size !== 16 && size !== 32 && size !== 64) return;
+      if (size !== 8 && size !== 16 && size !== 32 && size !== 64 && size !== 128) return;
       let key = "", at = base === 16 ? current.next + disp : disp;
       if (base >= 0 && base < 16) {
         key += `${values.number[base]}`;
@@ -148,7 +155,7 @@ export class AccessGroups {
         key += `+${values.number[index]}*${scale}`;
         at += values.constant[index] * scale;
       }
-      const write = i === 0 && !READ_ONLY_FIRST.has(mnemonic);
+      const write = i === 0 && !READ_ONLY_FIRST.has(mnemonic) && !READS.has(mnemonic);
       const isStack = index < 0 && base >= 0 && base < 16 && values.number[base] === values.number[R.SP];
       add(isStack ? "stack" : key === "" ? "static" : "pointer", key, { operand: i, at, bytes: size / 8, write });
     });

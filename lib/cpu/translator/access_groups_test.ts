@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { Random } from "../../../scripts/lib/random.ts";
 import { PAGE_SIZE } from "../../machine/memory.ts";
 import type { CpuOptions } from "../options.ts";
-import { CR0, S } from "../state.ts";
+import { CR0, CR4, S } from "../state.ts";
 import { mapFrames, testBoard } from "../test_board.ts";
 import { AccessGroups, STACK } from "./access_groups.ts";
 import { RegionGraph } from "./region_graph.ts";
@@ -61,6 +61,17 @@ Deno.test("AccessGroups: static variables make a group within a page", () => {
   assertEquals([...found], [[0, 0], [5, 4]]);
 });
 
+Deno.test("AccessGroups: vectors and numbers of the x87 unit belong to groups, too", () => {
+  const found = groupsIn(
+    "0f280424", //         0: movaps xmm0, [esp]
+    "dd442410", //         4: fld qword [esp+16]
+    "f20f11442418", //     8: movsd [esp+24], xmm0
+    "d95c2420", //        14: fstp dword [esp+32]
+    "f4", //              18: hlt
+  );
+  assertEquals([...found], [[0, 0], [4, 16], [8, 24], [14, 32]]);
+});
+
 // ---- random code
 
 const CODE = 0x10000, FUNCTION = 0x10800, STATIC = 0x14ff0, STACK_TOP = 0x21010, TABLES = 0x30000, CASES = 40;
@@ -109,6 +120,20 @@ const KINDS: readonly (() => number[])[] = [
   () => [0x8f, 0x44, 0x24, 4 * random.below(8)],
   () => [0xe6, 0x80],
   () => [0xc8, 8, 0, 0, 0xc9, 0x89, 0xe5],
+  () => [0x0f, random.pick([0x10, 0x11]), ...variable(random.below(2))],
+  () => [random.pick([0x66, 0xf2, 0xf3]), 0x0f, random.pick([0x10, 0x11]), ...variable(random.below(2))],
+  () => [0x66, 0x0f, random.pick([0x12, 0x13, 0x16, 0x17, 0xd6]), ...variable(random.below(2))],
+  () => [
+    0x66,
+    0x0f,
+    random.pick([0x6f, 0x7f, 0xfe]),
+    0x05,
+    (STATIC & 0xff) + 16 * random.below(2),
+    STATIC >> 8 & 0xff,
+    1,
+    0,
+  ],
+  () => [random.pick([0xd9, 0xdd]), ...variable(0), random.pick([0xd9, 0xdb, 0xdd]), ...variable(3)],
 ];
 
 /** Instructions, some of which are jumped over in some rounds. */
@@ -156,6 +181,7 @@ function run(options: CpuOptions, { main, called }: ReturnType<typeof program>, 
     r.setNumber(S.CR3, TABLES);
     r.setI32(S.CR0, r.i32(S.CR0) | CR0.PG);
   }
+  r.setI32(S.CR4, CR4.OSFXSR);
   r.ip = CODE;
   cpu.modeChanged();
   for (let left = 3000; left > 0; left -= 997) cpu.run(Math.min(997, left));

@@ -207,6 +207,24 @@ export class RegionAccesses {
     code.memory(STORE[size], GUEST_BASE + offset);
   }
 
+  /** The same for the low bytes of a vector. */
+  loadVectorAt({ host, offset }: Spot, bytes: 4 | 8 | 16): Value {
+    return this.#e.let(
+      new Value("v128", (code) => {
+        host.emit(code);
+        code.simdMemory(LOAD_VECTOR[bytes], GUEST_BASE + offset);
+      }),
+    );
+  }
+
+  /** Writes all of a vector where {@link host} has allowed it. */
+  storeVectorAt({ host, offset }: Spot, value: Value): void {
+    const { code } = this.#e;
+    host.emit(code);
+    value.emit(code);
+    code.simdMemory(OpSimd.V128_STORE, GUEST_BASE + offset);
+  }
+
   #spot(address: Value, bytes: number, write: boolean): Spot {
     return { host: this.host(address, bytes, write), offset: 0 };
   }
@@ -229,20 +247,11 @@ export class RegionAccesses {
   }
 
   loadVector(address: Value, bytes: 4 | 8 | 16): Value {
-    const host = this.host(address, bytes, false);
-    return this.#e.let(
-      new Value("v128", (code) => {
-        host.emit(code);
-        code.simdMemory(LOAD_VECTOR[bytes], GUEST_BASE);
-      }),
-    );
+    return this.loadVectorAt(this.#spot(address, bytes, false), bytes);
   }
 
   storeVector(address: Value, value: Value): void {
-    const { code } = this.#e;
-    this.host(address, 16, true).emit(code);
-    value.emit(code);
-    code.simdMemory(OpSimd.V128_STORE, GUEST_BASE);
+    this.storeVectorAt(this.#spot(address, 16, true), value);
   }
 
   load128(address: Value): [Value, Value] {

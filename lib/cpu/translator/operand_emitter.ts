@@ -62,8 +62,23 @@ export abstract class OperandEmitter extends RegisterEmitter {
       }
       return this.setState(this.registerOffset(index), size === 64 ? "i64" : "i32", value);
     }
+    this.storeOperand(index, value, size);
+  }
+  protected storeOperand(index: number, value: Value, size: Size): void {
     const data = this.let(value);
     this.memory.storeAt(this.#spot(index, size / 8, true), data, size);
+  }
+  protected override loadVector(index: number, bytes: 4 | 8 | 16, aligned: boolean): Value {
+    if (aligned) this.#checkAlignment(index, false);
+    return this.memory.loadVectorAt(this.#spot(index, bytes, false), bytes);
+  }
+  protected override storeVector(index: number, value: Value, aligned: boolean): void {
+    const data = this.let(value);
+    if (aligned) this.#checkAlignment(index, true);
+    this.memory.storeVectorAt(this.#spot(index, 16, true), data);
+  }
+  #checkAlignment(index: number, write: boolean): void {
+    this.aligned(this.linear(index, 16, write), true);
   }
   /** Where an operand lies, after making sure that it can be accessed. */
   #spot(index: number, bytes: number, write: boolean): Spot {

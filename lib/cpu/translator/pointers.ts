@@ -9,6 +9,8 @@ import type { RegisterFlow } from "./register_flow.ts";
 import type { RegisterUse } from "./register_use.ts";
 
 const GENERAL = 0xffff, STACK = (1 << R.SP) | (1 << R.BP), RESULT = 1 << R.AX;
+/** Steps from here on leave the page so often that it is no good guess: as if what the register points to had just been loaded. */
+const FAR = 256;
 /** These move registers by little, or bring back what was saved. */
 const STEADY = new Set("inc dec push pop movs stos lods scas cmps".split(" "));
 
@@ -32,10 +34,11 @@ export function loadedAfter({ mnemonic, operands }: Instruction, use: RegisterUs
   const [to, from] = operands, kept = loaded & ~written;
   if (to?.kind !== "reg" || to.file !== "gpr" || written !== 1 << to.reg || from === undefined) return loaded | written;
   const of = () => {
-    if (from.kind === "imm") return 0;
+    if (from.kind === "imm") return mnemonic !== "mov" && Math.abs(from.value) >= FAR ? 1 : 0;
     if (from.kind === "reg") return from.file === "gpr" ? loaded & (1 << from.reg) : 1;
     if (from.kind !== "mem") return 1;
-    return mnemonic === "lea" ? loaded & ofAddress(from) : isVariable(from) ? 0 : 1;
+    if (mnemonic !== "lea") return isVariable(from) ? 0 : 1;
+    return from.base === to.reg && Math.abs(from.disp) >= FAR ? 1 : loaded & ofAddress(from);
   };
   switch (mnemonic) {
     case "mov":

@@ -107,10 +107,11 @@ export abstract class RegisterEmitter extends X87Emitter {
     const local = this.isMemory(index) ? null : this.#vectorLocal(index, true), lane = bytes === 4 ? "f32" : "f64";
     if (local) return this.#setVectorLocal(index, local.withLane(lane, 0, value.lane(lane, 0)));
     const low = value.lane(bytes === 4 ? "i32" : "i64", 0);
-    if (!this.isMemory(index)) return this.setState(this.registerOffset(index), bytes === 4 ? "i32" : "i64", low);
-    const data = this.let(low);
-    this.memory.store(this.linear(index, bytes, true), data, bytes === 4 ? 32 : 64);
+    if (this.isMemory(index)) return this.storeOperand(index, low, bytes === 4 ? 32 : 64);
+    this.setState(this.registerOffset(index), bytes === 4 ? "i32" : "i64", low);
   }
+  /** Writes to an operand in memory. */
+  protected abstract storeOperand(index: number, value: Value, size: Size): void;
   override vectorRegister(number: number): Value {
     const local = this.vectorsStored ? -1 : this.context.registers[XMM0 + number];
     return local < 0 ? super.vectorRegister(number) : this.#unchanging(Value.local("v128", local), XMM0 + number);
