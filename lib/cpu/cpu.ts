@@ -22,7 +22,7 @@ import { RunningCode } from "./running_code.ts";
 import { loadRegisters, saveRegisters } from "./saved_state.ts";
 import { CR0, CR4, EFER, Flag, S, Vector } from "./state.ts";
 import { type CpuModel, defaultCpuModel, flagsOf } from "./system/model.ts";
-import { attempt, peek } from "./system/paging.ts";
+import { attempt, passesTable, peek } from "./system/paging.ts";
 import { LEGACY_TABLE, LONG_TABLE, PAE_TABLE, type TopLevelTable } from "./top_level_tables.ts";
 import { Translator } from "./translator/translator.ts";
 
@@ -378,6 +378,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   }
   peek(linear: number, user: boolean, execute: boolean): WalkResult | null {
     return peek(this, linear, user, execute);
+  }
+  passesTable(linear: number, frame: number): boolean {
+    return passesTable(this, linear, frame);
   }
   codeWritten(frame: number, offset: number, length: number): void {
     this.#codeWrites++;

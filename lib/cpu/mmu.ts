@@ -64,6 +64,7 @@ export class Mmu {
     const watchHost: WatchHost = {
       mappingChanged: (user) => host.mappingChanged(user),
       rootIndex: (linear) => host.rootIndex(linear),
+      passesTable: (linear, frame) => host.passesTable(linear, frame),
       get entryBytes() {
         return host.entryBytes;
       },
@@ -260,7 +261,11 @@ export class Mmu {
   #allowsOnce(entry: number, within: number, bytes: number): boolean {
     const tlb = this.#tlb, frame = tlb.frame[entry], granted = Permission.WRITE | Permission.RAM;
     if (tlb.hasTag(entry, TLB.BESIDE)) return !this.#host.holdsCode(frame, within, bytes);
-    return (tlb.permission[entry] & granted) === granted && this.#watch.announceWrite(frame, within, bytes);
+    if ((tlb.permission[entry] & granted) !== granted) return false;
+    if (this.#memory.frameFlags[frame] !== 0) return this.#watch.announceWrite(frame, within, bytes);
+    // It is watched no more.
+    tlb.refresh(entry);
+    return tlb.hasTag(entry, TLB.WRITE);
   }
 
   /** Host offset of an instruction byte in plain memory if that can be told without leaving a trace, else -1. */

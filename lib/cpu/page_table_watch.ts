@@ -31,6 +31,8 @@ export interface WatchHost {
   mappingChanged(user: boolean): void;
   /** Which entry of the top-level page table maps a linear address. */
   rootIndex(linear: number): number;
+  /** True if a walk to a linear address comes through a table in a frame. */
+  passesTable(linear: number, frame: number): boolean;
   /** Size of a page-table entry in bytes. */
   readonly entryBytes: number;
   /** Forgets all translations. */
@@ -172,13 +174,21 @@ export class PageTableWatch {
     }
     const range = this.#tables.range(frame);
     if (!range || (Number.isNaN(range.base) && this.#serves(frame, range))) return this.#host.flush();
-    if (Number.isNaN(range.base)) return this.#unwatchTable(frame);
+    if (Number.isNaN(range.base) || this.#isObsolete(frame, range)) return this.#unwatchTable(frame);
     if (!this.#forget(this.#mappedBy(range, offset, length))) this.#noteIdleWrite(frame, range);
   }
 
   /** Tables that nothing stems from any more need not be watched: the frame may serve another purpose by now. */
   #noteIdleWrite(frame: number, range: TableRange): void {
     if ((++this.#idleWrites & 7) === 0 && !this.#serves(frame, range)) this.#unwatchTable(frame);
+  }
+
+  /**
+   * True if a frame that was a table of tables is one no more: its bytes may look as if it were, and there are other translations of
+   * the addresses that it mapped. What stems from a table is forgotten when the way there changes.
+   */
+  #isObsolete(frame: number, { base, span }: TableRange): boolean {
+    return span > PAGE_SIZE && !this.#host.passesTable(signedLinear(base), frame);
   }
 
   /** True if none of the entries in some bytes of a table is present: nothing stems from them. */
@@ -201,11 +211,11 @@ export class PageTableWatch {
       return false;
     }
     if (range === undefined || Number.isNaN(range.base)) return false;
-    // A frame that was a table of tables may hold data by now, but look as if it still were one: its addresses have others.
-    if (range.span > PAGE_SIZE && this.#mapNothing(frame, offset, length)) {
-      this.#noteIdleWrite(frame, range);
+    if (this.#isObsolete(frame, range)) {
+      this.#unwatchTable(frame);
       return true;
     }
+    if (range.span > PAGE_SIZE && this.#mapNothing(frame, offset, length)) return true;
     if (this.#servesCode(this.#mappedBy(range, offset, length))) return false;
     this.tableWritten(frame, offset, length);
     return true;

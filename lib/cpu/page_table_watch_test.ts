@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { TIERS } from "./options.ts";
-import { CR0, R, S } from "./state.ts";
+import { CR0, CR4, R, S } from "./state.ts";
 import { mapFrames, testBoard } from "./test_board.ts";
 
 /**
@@ -91,5 +91,40 @@ Deno.test("page tables: an entry that is filled, emptied and filled again shows 
     cpu.r.set32(R.CX, 100);
     assertEquals(cpu.run(100_000), "halted", tier);
     assertEquals([cpu.r.get8(R.BX), cpu.r.get8(R.BX, true)], [100, 200], tier);
+  }
+});
+
+Deno.test("page tables: a table that nothing leads to any more is written to like other memory, until something does again", () => {
+  const POINTERS = 0x1_0000, DIRECTORIES = [0x1_1000, 0x1_2000], TABLES = [0x1_3000, 0x1_4000];
+  for (const tier of TIERS) {
+    const { cpu, memory, load } = testBoard({ tier });
+    // mov ecx,100; L: inc dword [11008h]; dec ecx; jnz L; hlt
+    load(0x1000, 0xb9, 100, 0, 0, 0, 0xff, 0x05, 0x08, 0x10, 1, 0, 0x49, 0x75, 0xf7, 0xf4);
+    const map = (table: number, entry: number, to: number) => memory.write32(table + 8 * entry, to | 3);
+    map(POINTERS, 0, DIRECTORIES[0] & ~2);
+    for (const space of [0, 1]) {
+      map(DIRECTORIES[space], 0, TABLES[space]);
+      for (let page = 0; page < 32; page++) map(TABLES[space], page, page * 4096);
+      map(TABLES[space], 20, (5 + space) * 4096);
+      memory.write32((5 + space) * 4096, 5 + space);
+    }
+    cpu.r.setNumber(S.CR3, POINTERS);
+    cpu.r.setI32(S.CR4, cpu.r.i32(S.CR4) | CR4.PAE);
+    cpu.r.setI32(S.CR0, cpu.r.i32(S.CR0) | CR0.PG);
+    cpu.flushTlb();
+    cpu.modeChanged();
+    const read = () => cpu.read32(20 * 4096);
+    const lead = (space: number) => memory.write32(POINTERS, DIRECTORIES[space] | 1);
+    assertEquals(read(), 5, tier);
+    lead(1);
+    assertEquals(read(), 6, tier);
+    // Present entries of what was a directory, of addresses that another one maps.
+    memory.write32(DIRECTORIES[0] + 8, 1);
+    assertEquals(cpu.run(100_000), "halted", tier);
+    assertEquals(memory.read32(DIRECTORIES[0] + 8), 101, tier);
+    lead(0);
+    assertEquals(read(), 5, tier);
+    memory.write32(DIRECTORIES[0], TABLES[1] | 3);
+    assertEquals(read(), 6, tier);
   }
 });

@@ -139,6 +139,13 @@ export function peek(core: CpuCore, linear: number, user: boolean, execute: bool
   return translate(core, linear, false, user, execute) === ALLOWED ? result : null;
 }
 
+/** True if a {@link walk} to a linear address comes through a table in a host frame. Changes nothing. */
+export function passesTable(core: CpuCore, linear: number, frame: number): boolean {
+  quiet = true;
+  translate(core, linear, false, false, false);
+  return result.tables.subarray(0, result.tableCount).includes(frame);
+}
+
 function translate(core: CpuCore, linear: number, write: boolean, user: boolean, execute: boolean): number {
   const r = core.r;
   result.tableCount = level = 0;
