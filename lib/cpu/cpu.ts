@@ -74,6 +74,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
       (frame) => this.#mmu.watchFrame(frame, FrameFlag.CODE),
       (frame) => this.#mmu.unwatchFrame(frame, FrameFlag.CODE),
       () => this.#translator?.heat ?? 0,
+      () => this.instructions,
       options.stress?.recordBytes,
     );
     if (options.tier !== "interpreter") {
@@ -441,7 +442,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.r.setI32(S.INTERRUPT_LINE, interruptLine ? 1 : 0);
     this.#loop.shutdown = false;
     this.#debug.update();
-    this.#blocks.forgive();
+    this.#blocks.rewrites.clear();
     this.#finder.forgetPlaces();
     this.#mmu.flush();
     this.modeChanged();

@@ -347,7 +347,10 @@ export class Mmu {
     const tlb = this.#tlb, entry = this.#lookup(linear, Permission.READ, user);
     const frame = tlb.frame[entry], within = linear & (PAGE_SIZE - 1);
     if (frame < 0) return this.#memory.readSized(tlb.physical[entry] + within, bytes);
-    const offset = frame * PAGE_SIZE + within;
+    return this.#get(frame * PAGE_SIZE + within, bytes);
+  }
+
+  #get(offset: number, bytes: 1 | 2 | 4): number {
     if (bytes === 1) return this.#memory.bytes[offset];
     return bytes === 2 ? this.#memory.view.getUint16(offset, true) : this.#memory.view.getUint32(offset, true);
   }
@@ -362,17 +365,21 @@ export class Mmu {
     }
     const tlb = this.#tlb, entry = this.#lookup(linear, Permission.WRITE, user);
     const frame = tlb.frame[entry], within = linear & (PAGE_SIZE - 1);
-    if (
-      (tlb.permission[entry] & Permission.RAM) !== 0 && this.#memory.frameFlags[frame] === FrameFlag.CODE &&
-      !this.#host.holdsCode(frame, within, bytes)
-    ) {
-      // Data beside code, the common case in 16-bit programs.
-      return this.#put(frame * PAGE_SIZE + within, value, bytes);
-    }
-    this.#memory.writeSized(tlb.physical[entry] + (linear & (PAGE_SIZE - 1)), value, bytes);
+    if ((tlb.permission[entry] & Permission.RAM) !== 0 && this.#memory.frameFlags[frame] === FrameFlag.CODE) {
+      this.#storeAmidCode(frame, within, value, bytes);
+    } else this.#memory.writeSized(tlb.physical[entry] + within, value, bytes);
     // The frame may have lost its last watch: later writes need not come here.
     const unwatched = frame >= 0 && this.#memory.frameFlags[frame] === 0 && tlb.page[entry] !== EMPTY;
     if (unwatched && this.#momentary < 0 && !tlb.hasTag(entry, TLB.WRITE)) tlb.refresh(entry);
+  }
+
+  /** Writes to a frame of which nothing but code is watched: data beside code, mostly, in 16-bit programs. */
+  #storeAmidCode(frame: number, within: number, value: number, bytes: 1 | 2 | 4): void {
+    const offset = frame * PAGE_SIZE + within, changed = this.#get(offset, bytes) ^ value;
+    if (changed === 0) return;
+    this.#put(offset, value, bytes);
+    const first = (31 - Math.clz32(changed & -changed)) >> 3, length = ((31 - Math.clz32(changed)) >> 3) - first + 1;
+    if (this.#host.holdsCode(frame, within + first, length)) this.#host.codeWritten(frame, within + first, length);
   }
 
   #put(offset: number, value: number, bytes: 1 | 2 | 4): void {

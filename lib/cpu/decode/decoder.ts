@@ -29,6 +29,8 @@ export function newInstruction(): Instruction {
     mnemonic: "ud",
     operands: [],
     length: 0,
+    displacementAt: 0,
+    immediateAt: 0,
     operandSize: 32,
     addressSize: 32,
     segment: DS,
@@ -55,6 +57,9 @@ class Decoder {
   #hasRex = false;
   #opcode = 0;
   #modrm = 0;
+  /** Where displacement and first immediate value begin, -1 if there are none. */
+  #displacement = -1;
+  #firstImmediate = -1;
   /** An operand turned out to be reserved. */
   #invalid = false;
 
@@ -68,6 +73,7 @@ class Decoder {
     this.#override = -1;
     this.#rex = 0;
     this.#hasRex = false;
+    this.#displacement = this.#firstImmediate = -1;
     this.#invalid = false;
 
     let lock = false, size66 = false, size67 = false, repeat = 0, opcode = 0;
@@ -157,6 +163,8 @@ class Decoder {
     out.mnemonic = undefinedForm ? "ud" : form.mnemonic;
     out.operands = undefinedForm ? [] : operands;
     out.length = this.#pos - offset;
+    out.displacementAt = Math.max(0, this.#displacement - offset);
+    out.immediateAt = Math.max(0, this.#firstImmediate - offset);
     out.operandSize = this.#operandSize;
     out.addressSize = this.#addressSize;
     out.segment = this.#override >= 0 ? this.#override : DS;
@@ -212,7 +220,7 @@ class Decoder {
   /** Decodes ModRM, SIB and displacement. SDM vol. 2A, section 2.1.5. */
   #memory(): MemoryOperand {
     const modrm = this.#modrm, mod = modrm >> 6, rm = modrm & 7, rex = this.#rex;
-    let base: number, index = -1, scale: 1 | 2 | 4 | 8 = 1, disp = 0;
+    let base: number, index = -1, scale: 1 | 2 | 4 | 8 = 1, disp = 0, at = this.#pos;
     if (this.#addressSize === 16) {
       base = BASE16[rm];
       index = INDEX16[rm];
@@ -232,12 +240,14 @@ class Decoder {
           scale = 1 << (sib >> 6) as 1 | 2 | 4 | 8;
         }
         if ((sib & 7) === 5 && mod === 0) base = -1;
+        at = this.#pos;
       } else if (rm === 5 && mod === 0) {
         base = this.#codeSize === 64 ? RIP : -1;
       }
       if (mod === 1) disp = this.#s8();
       else if (mod === 2 || base === -1 || base === RIP) disp = this.#s32();
     }
+    if (this.#pos > at) this.#displacement = at;
     const segment = this.#override >= 0 ? this.#override : base === 4 || base === 5 ? SS : DS;
     return { kind: "mem", size: 0, segment, base, index, scale, disp, addressSize: this.#addressSize };
   }
@@ -343,8 +353,10 @@ class Decoder {
       case Method.V:
         return this.#sse(this.#reg(), size);
       case Method.I:
+        this.#noteImmediate();
         return this.#immediate(spec, size);
       case Method.UNSIGNED:
+        this.#noteImmediate();
         return { kind: "imm", value: spec.bytes === 1 ? this.#u8() : this.#u16(), size };
       case Method.J: {
         const value = spec.bytes === 1 ? this.#s8() : this.#operandSize === 16 ? this.#s16() : this.#s32();
@@ -371,6 +383,10 @@ class Decoder {
     }
   }
 
+  #noteImmediate(): void {
+    if (this.#firstImmediate < 0) this.#firstImmediate = this.#pos;
+  }
+
   /** CR0, CR2, CR3, CR4 and, in 64-bit code, CR8 exist. */
   #control(size: number): RegisterOperand {
     const reg = this.#reg();
@@ -390,6 +406,7 @@ class Decoder {
   /** The offset of MOV moffs, as wide as an address. */
   #absolute(size: number): MemoryOperand {
     const operand = this.#stringMemory(-1, this.#override >= 0 ? this.#override : DS, size);
+    this.#displacement = this.#pos;
     if (this.#addressSize === 64) {
       const offset = BigInt.asIntN(64, this.#u64());
       if (offset === BigInt.asIntN(32, offset)) operand.disp = Number(offset);

@@ -80,6 +80,10 @@ export interface Instruction {
   operands: Operand[];
   /** Bytes, prefixes included. */
   length: number;
+  /** Offset of the displacement's first byte, from the instruction's; 0 if there is none. */
+  displacementAt: number;
+  /** Offset of the first immediate value's first byte; 0 if there is none. Relative targets and far pointers are none. */
+  immediateAt: number;
   /** Effective operand size: 16, 32 or 64. */
   operandSize: CodeSize;
   /** Effective address size. */
@@ -94,6 +98,11 @@ export interface Instruction {
   escape?: number;
   /** True if a VEX prefix was used (always `ud` so far; kept for the disassembler). */
   vex?: boolean;
+}
+
+/** Offset of the first byte that says no more than displacement and immediate values; the instruction's length if there is none. */
+export function constantsAt({ displacementAt, immediateAt, length }: Instruction): number {
+  return displacementAt || immediateAt || length;
 }
 
 /** Result of decoding. */

@@ -33,8 +33,10 @@ export interface CodeRegion {
   readonly ranges: readonly { readonly start: number; readonly end: number }[];
   /** True if it has not run for long: translating it has not paid yet. */
   readonly young: boolean;
-  /** Its bytes have changed: it must not be entered any more. It is in no list any more when this is called. */
+  /** It is wanted no more: it must not be entered. It is in no list any more when this is called. */
   voided(): void;
+  /** The same because its bytes have changed; `constants` if an instruction has got new constants and that is all. */
+  rewritten(constants: boolean): void;
   /** All blocks were forgotten: none leads into it any more. */
   closed(): void;
 }

@@ -75,6 +75,11 @@ export class BlockRecords {
     this.#view.setInt32(block.record + HEADER.HEAT, heat, true);
   }
 
+  /** After how many more entries a block is hot. */
+  heat(block: Block): number {
+    return this.#view.getInt32(block.record + HEADER.HEAT, true);
+  }
+
   /** Lets a region run in place of a block that is at `ip`. */
   enterRegion(block: Block, code: CodeRegion, slot: number, ip: number, mode: CodeMode): void {
     const { record } = block;

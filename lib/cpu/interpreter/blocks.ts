@@ -17,7 +17,9 @@ import { CodeMarks } from "./code_marks.ts";
 import { CodeRegions } from "./code_regions.ts";
 import type { HandlerLibrary } from "./handlers.ts";
 import { ARENA_BASE, ARENA_END, REC } from "./layout.ts";
+import { ConstantChanger, type NewConstants } from "./new_constants.ts";
 import { writeRecord } from "./records.ts";
+import { Rewrites } from "./rewrites.ts";
 
 /** Most instructions in a block. */
 const MAX_BLOCK = 64;
@@ -25,11 +27,8 @@ const MAX_BLOCK = 64;
 /** Most instructions in a block of a frame whose code has been rewritten {@link OFTEN} times: most would be decoded in vain. */
 const MAX_REWRITTEN_BLOCK = 4;
 const OFTEN = 256;
-/**
- * Each time that code of a frame is rewritten which was translated not long ago, translating it again waits twice as long, up to
- * this often.
- */
-const MOST_PATIENCE = 16;
+/** A region that is void because of new constants is wanted again after so many times fewer entries, as a shift. */
+const SOONER = 3;
 
 /** Bytes of records at which all blocks are forgotten: what is remembered about them beside their records is even more. */
 const RECORD_BYTES = 32 << 20;
@@ -69,10 +68,9 @@ export class BlockCache {
    * {@link placeOf} and offset in CS.
    */
   readonly #aliases = new PairMap<Block>();
-  /** How often writes have voided young regions, by frame. */
-  readonly #rewritten = new Map<number, number>();
-  /** How often writes have hit code, by frame. */
-  readonly #rewrites = new Map<number, number>();
+  /** What is known about changes of code. */
+  readonly rewrites: Rewrites;
+  readonly #constants: ConstantChanger;
   readonly #instruction: Instruction = newInstruction();
   readonly #straddle = new Uint8Array(32);
   #next = ARENA_BASE + PARTIAL_BYTES;
@@ -88,6 +86,7 @@ export class BlockCache {
   /** How often all blocks have been forgotten. */
   flushes = 0;
   #built = 0;
+  #newConstants = 0;
   #rewrittenBlocks = 0;
   #rewrittenRegions = 0;
 
@@ -99,6 +98,7 @@ export class BlockCache {
     watch: (frame: number) => void,
     unwatch: (frame: number) => void,
     heat: () => number,
+    instructions: () => number,
     recordBytes: number = RECORD_BYTES,
   ) {
     this.#end = Math.min(ARENA_END, ARENA_BASE + PARTIAL_BYTES + Math.max(recordBytes, LARGEST_BLOCK));
@@ -110,6 +110,8 @@ export class BlockCache {
     this.records = new BlockRecords(library, state);
     this.#marks = new CodeMarks(state);
     this.#regions = new CodeRegions(this.#marks);
+    this.rewrites = new Rewrites(instructions);
+    this.#constants = new ConstantChanger(library, decode, memory, state);
     this.#watch = watch;
     this.#unwatch = unwatch;
   }
@@ -126,6 +128,7 @@ export class BlockCache {
     return {
       "blocks decoded": this.#built,
       "times all blocks were forgotten": this.flushes,
+      "instructions with new constants": this.#newConstants,
       "blocks whose code was rewritten": this.#rewrittenBlocks,
       "regions whose code was rewritten": this.#rewrittenRegions,
     };
@@ -152,7 +155,7 @@ export class BlockCache {
         region.closed();
       }
     }
-    this.forgive();
+    this.rewrites.clear();
     this.#next = ARENA_BASE + PARTIAL_BYTES;
     this.#partialOf = null;
     this.records.regionCache.clear();
@@ -169,7 +172,7 @@ export class BlockCache {
     const bytes = this.#memory.bytes, instruction = this.#instruction;
     const first = this.#next + REC.SIZE;
     let at = first, offset = host, count = 0, secondFrame = -1, ended = false, startsPlainly = false;
-    const most = (this.#rewrites.get(frame) ?? 0) < OFTEN ? MAX_BLOCK : MAX_REWRITTEN_BLOCK;
+    const most = this.rewrites.writes(frame) < OFTEN ? MAX_BLOCK : MAX_REWRITTEN_BLOCK;
     while (count < most && !ended) {
       let length: number;
       if (offset < frameEnd && this.#decode(bytes, offset, frameEnd, mode.code, instruction) === "ok") {
@@ -197,7 +200,8 @@ export class BlockCache {
       this.records.writeFallThrough(at, mode, offset - host, count);
       at += REC.SIZE;
     }
-    this.records.writeHeader(first, count, offset - host, this.#heatIn(frame));
+    const heat = this.rewrites.heat(placeOf(host, key)) || this.#heatIn(frame);
+    this.records.writeHeader(first, count, offset - host, heat);
     const block: Block = {
       record: first,
       count,
@@ -264,30 +268,25 @@ export class BlockCache {
     this.#unwatch(frame);
   }
 
-  /** Forgets how often code was rewritten. */
-  forgive(): void {
-    this.#rewrites.clear();
-    this.#rewritten.clear();
-  }
-
   /** True if one of `length` bytes of a frame from `offset` belongs to a block. */
   holdsCode(frame: number, offset: number, length: number): boolean {
     return this.#marks.holds(frame, offset, length);
   }
 
-  /** Bytes of a frame have changed: blocks that contain them are void. */
+  /** Bytes of a frame have changed: what contains them gets new constants, or is void. */
   invalidate(frame: number, offset: number, length: number): void {
     if (!this.#marks.holds(frame, offset, length)) return;
-    const blocks = this.#inFrame[frame] ??= [];
     const from = frame * PAGE_SIZE + offset, to = from + length;
-    this.#rewrites.set(frame, (this.#rewrites.get(frame) ?? 0) + 1);
+    if (this.#changeConstants(frame, from, to)) return;
+    const blocks = this.#inFrame[frame] ??= [];
     let kept = 0;
     this.#marks.wipe(frame);
-    this.#invalidateRegions(frame, from, to);
+    this.#invalidateRegions(frame, from, to, false);
     for (const block of blocks) {
       if (!block.valid) continue;
       if (overlaps(block, frame, from, to)) {
         this.#rewrittenBlocks++;
+        this.rewrites.noteHeat(placeOf(block.host, block.key), this.records.heat(block));
         this.#void(block);
       } else {
         blocks[kept++] = block;
@@ -298,18 +297,38 @@ export class BlockCache {
     if (kept === 0) this.#emptied(frame);
   }
 
-  #invalidateRegions(frame: number, from: number, to: number): void {
+  /** Changes the constants of instructions in all blocks with the bytes; false if they are more than that in some block. */
+  #changeConstants(frame: number, from: number, to: number): boolean {
+    const changes: NewConstants[] = [];
+    for (const block of this.#inFrame[frame] ?? []) {
+      if (!block.valid || !overlaps(block, frame, from, to)) continue;
+      const partial = this.#partialOf === block ? this.partialRecord : 0;
+      const found = this.#constants.find(block, partial, from, to);
+      if (!found) return false;
+      changes.push(found);
+    }
+    if (changes.length === 0) return false;
+    for (const change of changes) this.#constants.change(change);
+    for (const host of new Set(changes.map((change) => change.host))) this.rewrites.noteConstants(host);
+    this.#newConstants++;
+    this.#invalidateRegions(frame, from, to, true);
+    return true;
+  }
+
+  /** Regions that contain the bytes are void. The others' bytes are marked. */
+  #invalidateRegions(frame: number, from: number, to: number, constants: boolean): void {
     const rewritten: CodeRegion[] = [];
     for (const region of this.#regions.in(frame)) {
       if (region.ranges.some(({ start, end }) => from < end && to > start)) rewritten.push(region);
       else this.#regions.mark(region, frame);
     }
     // However many regions have the same code: one write is one reason to wait. Systems patch old code only now and then.
-    if (rewritten.some(({ young }) => young)) {
-      this.#rewritten.set(frame, Math.min((this.#rewritten.get(frame) ?? 0) + 1, MOST_PATIENCE));
-    }
+    if (!constants) this.rewrites.noteCode(frame, rewritten.some(({ young }) => young));
     this.#rewrittenRegions += rewritten.length;
-    for (const region of rewritten) this.removeRegion(region);
+    for (const region of rewritten) {
+      this.#takeOut(region);
+      region.rewritten(constants);
+    }
   }
 
   /** Watches over the bytes of a region. */
@@ -319,16 +338,21 @@ export class BlockCache {
 
   /** Forgets a region. */
   removeRegion(region: CodeRegion): void {
-    for (const frame of this.#regions.remove(region)) {
-      if ((this.#inFrame[frame]?.length ?? 0) === 0) this.#emptied(frame);
-    }
+    this.#takeOut(region);
     region.voided();
   }
 
-  /** Lets a block become hot once more: a region at it is gone. */
-  coolDown(block: Block, { ranges }: CodeRegion): void {
-    const heats = ranges.map(({ start }) => this.#heatIn(start >>> PAGE_SHIFT));
-    this.records.setHeat(block, Math.max(...heats));
+  #takeOut(region: CodeRegion): void {
+    for (const frame of this.#regions.remove(region)) {
+      if ((this.#inFrame[frame]?.length ?? 0) === 0) this.#emptied(frame);
+    }
+  }
+
+  /** Lets a block become hot once more: a region at it is gone; `sooner` if it is sure to be wanted again. */
+  coolDown(block: Block, { ranges }: CodeRegion, sooner: boolean): void {
+    const usual = Math.max(...ranges.map(({ start }) => this.#heatIn(start >>> PAGE_SHIFT)));
+    const heat = sooner && usual > 0 ? Math.max(1, usual >> SOONER) : usual, left = this.records.heat(block);
+    if (left <= 0 || heat < left) this.records.setHeat(block, heat);
   }
 
   /** Forgets one block. Its records are voided, in case something still leads there. */
@@ -400,6 +424,6 @@ export class BlockCache {
 
   /** After how many entries a new block of a frame is hot, -1 for one that does not last; 0 for never. */
   #heatIn(frame: number): number {
-    return this.#heat() << (this.#rewritten.get(frame) ?? 0);
+    return this.#heat() << this.rewrites.patience(frame);
   }
 }

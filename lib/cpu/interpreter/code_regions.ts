@@ -10,6 +10,7 @@ function framesOf({ ranges }: CodeRegion): ReadonlySet<number> {
 /** The regions of one processor, by the frames of their bytes. */
 export class CodeRegions {
   readonly #marks: CodeMarks;
+  /** A list that is empty stays: where code is rewritten, regions come and go. */
   readonly #inFrame = new Map<number, Set<CodeRegion>>();
 
   constructor(marks: CodeMarks) {
@@ -18,7 +19,7 @@ export class CodeRegions {
 
   /** True if a region has bytes in a frame. */
   has(frame: number): boolean {
-    return this.#inFrame.has(frame);
+    return (this.#inFrame.get(frame)?.size ?? 0) > 0;
   }
 
   /** The regions with bytes in a frame; they may be removed one by one. */
@@ -51,9 +52,7 @@ export class CodeRegions {
     const empty: number[] = [];
     for (const frame of framesOf(region)) {
       const list = this.#inFrame.get(frame);
-      if (!list?.delete(region) || list.size > 0) continue;
-      this.#inFrame.delete(frame);
-      empty.push(frame);
+      if (list?.delete(region) && list.size === 0) empty.push(frame);
     }
     return empty;
   }

@@ -199,6 +199,8 @@ const PSEUDO_INSTRUCTION: Instruction = {
   mnemonic: "$",
   operands: [],
   length: 0,
+  displacementAt: 0,
+  immediateAt: 0,
   operandSize: 32,
   addressSize: 32,
   segment: 3,

@@ -143,6 +143,7 @@ export class AccessGroups {
     };
     operands.forEach((operand, i) => {
       if (operand.kind !== "mem" || NO_ACCESS.has(mnemonic) || mnemonic.startsWith("prefetch")) return;
+      if (current.varying?.displacement) return;
       const { base, index, scale, disp, size, segment, addressSize, disp64 } = operand;
       if (addressSize !== this.#mode.code || disp64 !== undefined || !isFlatAccess(this.#mode, segment)) return;
       if (size !== 8 && size !== 16 && size !== 32 && size !== 64 && size !== 128) return;

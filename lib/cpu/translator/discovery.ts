@@ -5,6 +5,7 @@ import type { CodeMode } from "../emit/emitter.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
 import { definitionFor } from "../semantics/mod.ts";
 import { type Definition, endingOf } from "../semantics/registry.ts";
+import { fixedBytes, type VaryingConstants, varyingConstants } from "./varying.ts";
 
 /** How control leaves an instruction. */
 export type Flow =
@@ -41,6 +42,8 @@ export interface RegionInstruction {
   readonly target: number;
   /** Where an indirect jump has been seen to lead. */
   readonly targets: readonly number[];
+  /** What it reads of its own bytes when it runs. */
+  readonly varying: VaryingConstants | null;
 }
 
 /** Straight-line code of a region. */
@@ -62,6 +65,8 @@ export interface CodeView {
   host(ip: number): number;
   /** True if execution has been seen to arrive at an offset. */
   executed(ip: number): boolean;
+  /** True if the instruction at a host offset gets new constants again and again. */
+  varies(host: number): boolean;
   /** True if the instruction is one that the interpreter has to execute, although it does not end a block. */
   interpreted(instruction: Instruction): boolean;
   /** Targets that an indirect jump at an offset has been seen to go to. */
@@ -186,7 +191,8 @@ class Discovery {
       else if (mode.code !== 64) target = ((target % 2 ** 32) + 2 ** 32) % 2 ** 32;
     }
     const targets = flow === "indirect" ? this.#view.indirectTargets(ip) : NONE;
-    return { instruction, definition, ip, next: wrapped, host, flow, target, targets };
+    const varying = this.#view.varies(host) ? varyingConstants(instruction) : null;
+    return { instruction, definition, ip, next: wrapped, host, flow, target, targets, varying };
   }
 
   #block(ip: number): RegionBlock {
@@ -208,14 +214,16 @@ export function discover(root: number, view: CodeView, limits: Limits): RegionCo
   return code !== null && code.blocks[0].instructions[0].flow !== "interpret" ? code : null;
 }
 
-/** Host ranges of a region's instructions, none across frames. */
+/** Host ranges of the bytes that a region is translated for, none across frames. */
 export function rangesOf(code: RegionCode): { start: number; end: number }[] {
   const ranges: { start: number; end: number }[] = [];
   for (const { instructions } of code.blocks) {
-    for (const { host, instruction } of instructions) {
-      const last = ranges.at(-1), end = host + instruction.length;
-      if (last?.end === host && last.start >>> PAGE_SHIFT === host >>> PAGE_SHIFT) last.end = end;
-      else ranges.push({ start: host, end });
+    for (const { host, instruction, varying } of instructions) {
+      for (const piece of fixedBytes(instruction, varying)) {
+        const last = ranges.at(-1), start = host + piece.start, end = host + piece.end;
+        if (last?.end === start && last.start >>> PAGE_SHIFT === start >>> PAGE_SHIFT) last.end = end;
+        else ranges.push({ start, end });
+      }
     }
   }
   return ranges;

@@ -62,6 +62,7 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
     this.calledHelper = this.#inPlace = false;
     this.vectorsStored = false;
     this.changed = 0;
+    this.readConstants();
     this.emitDefinition(current.instruction, () => current.definition.emit(this));
     if (this.vectorsStored) this.context.loadVectors(this.instruction.mnemonic === "fxrstor" ? ~0 : use.written);
     const { flow } = current;

@@ -4,11 +4,27 @@ import { PAGE_SIZE } from "../../machine/memory.ts";
 import { isFlatAccess } from "../emit/base.ts";
 import type { Place, SegmentRef, Size } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
+import { Op } from "../../wasm/mod.ts";
+import { GUEST_BASE } from "../interpreter/layout.ts";
 import { R, S, SEG, Seg } from "../state.ts";
 import { STACK } from "./access_groups.ts";
 import type { PageNumber, RegionAccesses, Spot } from "./accesses.ts";
 import type { RegionInstruction } from "./discovery.ts";
 import { RegisterEmitter } from "./register_emitter.ts";
+
+/** The constant in bytes of the instruction at a host offset, sign-extended to as many bits as a value of `size` bits counts. */
+function constantAt(host: number, { start, end }: { start: number; end: number }, size: Size): Value {
+  const wide = size === 64, type = wide ? "i64" : "i32", opcode = (wide ? WIDE_LOAD : NARROW_LOAD)[end - start];
+  const value = new Value(type, (code) => {
+    code.i32(0);
+    code.memory(opcode, GUEST_BASE + host + start);
+  });
+  return wide ? value : value.zeroExtend(size);
+}
+
+/** By bytes: loads that extend the sign. */
+const NARROW_LOAD: Readonly<Record<number, number>> = { 1: Op.I32_LOAD8_S, 2: Op.I32_LOAD16_S, 4: Op.I32_LOAD };
+const WIDE_LOAD: Readonly<Record<number, number>> = { 1: Op.I64_LOAD8_S, 4: Op.I64_LOAD32_S, 8: Op.I64_LOAD };
 
 /** Operands of general sizes, and where in memory operands and the stack are. */
 export abstract class OperandEmitter extends RegisterEmitter {
@@ -23,6 +39,20 @@ export abstract class OperandEmitter extends RegisterEmitter {
   /** Registers that hold something just loaded, see pointers.ts. */
   loaded = 0;
 
+  /** Those constants of the current instruction that it reads when it runs; displacements as wide as addresses. */
+  #displacement: Value | null = null;
+  #immediate: Value | null = null;
+
+  /** Reads what varies of the current instruction: it may write there itself. */
+  protected readConstants(): void {
+    const { varying, instruction: { operands, addressSize }, host } = this.current;
+    this.#displacement = this.#immediate = null;
+    if (!varying) return;
+    const { displacement, immediate } = varying, index = operands.findIndex((operand) => operand.kind === "imm");
+    if (displacement) this.#displacement = this.let(constantAt(host, displacement, addressSize === 64 ? 64 : 32));
+    if (immediate) this.#immediate = this.let(constantAt(host, immediate, this.generalSize(index)));
+  }
+
   /** Leaves the region before the current instruction if a condition is not 0. */
   protected abstract bailIf(condition: Value): void;
 
@@ -31,6 +61,7 @@ export abstract class OperandEmitter extends RegisterEmitter {
   read(index: number): Value {
     const operand = this.operand(index), size = this.generalSize(index);
     if (operand.kind === "imm") {
+      if (this.#immediate) return this.#immediate;
       const value = BigInt.asUintN(size, operand.wide ?? BigInt(operand.value));
       return size === 64 ? Value.i64(value) : Value.i32(Number(BigInt.asIntN(32, value)));
     }
@@ -123,7 +154,8 @@ export abstract class OperandEmitter extends RegisterEmitter {
   /** Which remembered page an operand is likely to be in: addresses of the same form share one. */
   #pageOf(operand: Operand): PageNumber {
     if (operand.kind !== "mem" || operand.base === 16 || !isFlatAccess(this.mode, operand.segment)) return -1;
-    const { base, index, disp } = operand, registers = (base < 0 ? 0 : 1 << base) | (index < 0 ? 0 : 1 << index);
+    const { base, index } = operand, disp = this.#displacement ? 0 : operand.disp;
+    const registers = (base < 0 ? 0 : 1 << base) | (index < 0 ? 0 : 1 << index);
     if (base === R.SP) return base;
     if ((this.loaded & registers) !== 0) return -1;
     const far = (disp + 2048) >> 12;
@@ -157,7 +189,8 @@ export abstract class OperandEmitter extends RegisterEmitter {
   address(index: number, distance = 0): Value {
     const { addressSize, base, index: indexRegister, scale, disp, disp64 } = this.memoryOperand(index);
     const wide = addressSize === 64;
-    if (disp64 !== undefined) return Value.i64(disp64 + BigInt(distance));
+    const varying = this.#displacement;
+    if (disp64 !== undefined && !varying) return Value.i64(disp64 + BigInt(distance));
     let offset: Value | null = null;
     if (indexRegister >= 0) {
       const register = this.register(indexRegister, addressSize);
@@ -167,9 +200,10 @@ export abstract class OperandEmitter extends RegisterEmitter {
       const register = this.register(base, addressSize);
       offset = offset ? register.add(offset) : register;
     }
-    const fixed = (base === 16 ? this.next + disp : disp) + distance;
+    const fixed = (base === 16 ? this.next : 0) + (varying ? 0 : disp) + distance;
     const constant = wide ? Value.i64(fixed) : Value.i32(fixed % 2 ** 32 | 0);
-    offset = offset ? offset.add(constant) : constant;
+    const added = varying ? varying.add(constant) : constant;
+    offset = offset ? offset.add(added) : added;
     if (addressSize === 16) offset = offset.and(0xffff);
     if (this.mode.code === 64 && !wide) offset = offset.extendU();
     return this.let(offset);

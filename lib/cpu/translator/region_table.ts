@@ -23,6 +23,11 @@ export interface Region extends CodeRegion {
   /** How often it was left because a group of accesses was not possible as a whole, and when that was counted from 0, in instructions. */
   failures: number;
   failuresSince: number;
+  /** The bytes that it was translated for, one range after another. */
+  readonly code: Uint8Array;
+  /** Its code is other code at present; that was so in between. */
+  isDormant: boolean;
+  hasSlept: boolean;
   /** The module that it is compiled in; null while it waits for that. */
   module: LiveModule | null;
 }
@@ -81,7 +86,7 @@ export class RegionTable {
 
   add(region: Region): void {
     this.#bySlot.set(region.slot, region);
-    this.#roots.set(placeOf(region.host, region.key), region.ip, region);
+    this.root(region);
     for (const exit of region.exits) {
       const set = this.#exits.get(exit);
       if (set) set.add(region);
@@ -89,13 +94,17 @@ export class RegionTable {
     }
   }
 
+  /** Lets a region that has been dormant be the one that is found at its root. */
+  root(region: Region): void {
+    this.#roots.set(placeOf(region.host, region.key), region.ip, region);
+  }
+
   /** Removes a region; its slot is free again. */
   remove(region: Region): void {
     this.#bySlot.delete(region.slot);
     this.#removed.set(region.slot, region);
-    if (this.rootedAt(region.host, region.key, region.ip) === region) {
-      this.#roots.delete(placeOf(region.host, region.key), region.ip);
-    }
+    const place = placeOf(region.host, region.key);
+    if (this.#roots.get(place, region.ip) === region) this.#roots.delete(place, region.ip);
     for (const exit of region.exits) {
       const set = this.#exits.get(exit);
       set?.delete(region);
@@ -109,14 +118,15 @@ export class RegionTable {
     return this.#bySlot.get(region.slot) === region;
   }
 
-  /** The region whose root is at a host offset, for a mode key and an offset in CS. */
+  /** The region, not a dormant one, whose root is at a host offset, for a mode key and an offset in CS. */
   rootedAt(host: number, key: number, ip: number): Region | undefined {
-    return this.#roots.get(placeOf(host, key), ip);
+    const region = this.#roots.get(placeOf(host, key), ip);
+    return region?.isDormant ? undefined : region;
   }
 
-  /** Regions with a direct way out to an offset in CS, in a list of their own. */
+  /** Regions with a direct way out to an offset in CS, in a list of their own, without dormant ones. */
   leadingTo(ip: number): Region[] {
-    return [...this.#exits.get(ip) ?? []];
+    return [...this.#exits.get(ip) ?? []].filter((region) => !region.isDormant);
   }
 
   /** The region in a slot that has just been left: it may have been removed while it ran. */

@@ -20,10 +20,14 @@ function region(slot: number, host: number, ip: number, exits: number[] = []): R
     generation: 0,
     failures: 0,
     failuresSince: 0,
+    code: new Uint8Array(),
+    young: false,
+    isDormant: false,
+    hasSlept: false,
     module: null,
     ranges: [],
-    young: false,
     voided: () => {},
+    rewritten: () => {},
     closed: () => {},
   };
 }
@@ -41,6 +45,20 @@ Deno.test("RegionTable: finds regions by their roots and by the ways out of them
   table.remove(a);
   assertEquals([table.has(a), table.has(b), table.leadingTo(0x60)], [false, true, [b]]);
   assertEquals(table.rootedAt(0x1000, 1, 0x10), undefined);
+});
+
+Deno.test("RegionTable: a dormant region is not found, and gives its root up to others", () => {
+  const table = new RegionTable(), a = region(table.takeSlot(), 0x1000, 0x10, [0x50]);
+  const b = region(table.takeSlot(), 0x1000, 0x10, [0x50]);
+  table.add(a);
+  a.isDormant = true;
+  assertEquals([table.rootedAt(0x1000, 1, 0x10), table.leadingTo(0x50), table.has(a)], [undefined, [], true]);
+  table.add(b);
+  b.isDormant = true;
+  a.isDormant = false;
+  table.root(a);
+  table.remove(b);
+  assertEquals([table.rootedAt(0x1000, 1, 0x10), table.leadingTo(0x50), table.all], [a, [a], [a]]);
 });
 
 Deno.test("RegionTable: a region that was removed while it ran can be left, once", () => {

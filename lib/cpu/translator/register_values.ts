@@ -148,7 +148,10 @@ export class ValueFlow {
   }
 
   /** The new value of the register that an instruction changes (POP and LEAVE: of the stack pointer), if it follows from another one's; else null. */
-  #moved({ instruction }: RegionInstruction, values: RegisterValues): { number: number; constant: number } | null {
+  #moved(
+    { instruction, varying }: RegionInstruction,
+    values: RegisterValues,
+  ): { number: number; constant: number } | null {
     const { mnemonic, operands: [to, from], operandSize } = instruction, width = this.#mode.code;
     const plus = (register: number, constant: number) => ({
       number: values.number[register],
@@ -163,6 +166,7 @@ export class ValueFlow {
         return plus(R.BP, operandSize / 8);
     }
     if (to?.kind !== "reg" || to.file !== "gpr" || to.size !== width) return null;
+    if (varying) return null;
     switch (mnemonic) {
       case "inc":
         return plus(to.reg, 1);

@@ -22,6 +22,7 @@ export function regionCode(
     bytes,
     host: (ip) => ip < bytes.length ? ip : -1,
     executed: () => true,
+    varies: () => false,
     interpreted: () => false,
     indirectTargets: () => [],
     ...view,

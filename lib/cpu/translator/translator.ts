@@ -8,6 +8,7 @@ import type { ModelDecoder } from "../model_decoder.ts";
 import { type CompileObserver, type CpuOptions, DEFAULT_TIER, type StressOptions, type Tier } from "../options.ts";
 import { PairMap } from "../pair_map.ts";
 import { CompileBudget } from "./compile_budget.ts";
+import { bytesOf, DormantRegions } from "./dormant_regions.ts";
 import { type CodeView, discover, exitsOf, type Limits, rangesOf, type RegionCode } from "./discovery.ts";
 import { UnexpectedRegister } from "./region_context.ts";
 import { InterpretedForms } from "./interpreted_forms.ts";
@@ -62,6 +63,7 @@ export class Translator {
     bytes: 0,
     translated: 0,
     postponed: 0,
+    found: 0,
     leftForInstruction: 0,
     leftForBudget: 0,
     leftForTurn: 0,
@@ -71,6 +73,7 @@ export class Translator {
   readonly #modules: RegionModules;
   readonly #tier: Tier;
   readonly #regions = new RegionTable();
+  readonly #dormant = new DormantRegions();
   /** Regions whose functions are not compiled yet. */
   #pending: { region: Region; function: RegionFunction; mode: CodeMode }[] = [];
   readonly #cells: PageCells;
@@ -121,6 +124,7 @@ export class Translator {
     return {
       "regions": regions,
       "regions at present": this.#regions.size,
+      "regions whose code came back": left.found,
       "modules": modules,
       "modules at present": this.#live.size,
       "modules evicted": this.#live.evicted,
@@ -176,6 +180,7 @@ export class Translator {
   /** A block has become hot, or is about to run for the first time. */
   translate(block: Block, ip: number, mode: CodeMode): void {
     if (block.region || block.secondFrame >= 0 || this.resume(block, ip, mode)) return;
+    if (this.#regions.rootedAt(block.host, block.key, ip)?.module === null) return this.compile();
     const unlimited = this.eager || this.#stress.compileSeed !== undefined;
     if (!unlimited && !this.#budget.allows(this.#host.instructions())) {
       this.#statistics.postponed++;
@@ -187,8 +192,9 @@ export class Translator {
   }
 
   /** Lets a block lead into the region that was translated for its place, if there still is one; false if not. */
-  resume({ host, key }: Block, ip: number, mode: CodeMode): boolean {
-    const region = this.#regions.rootedAt(host, key, ip);
+  resume(block: Block, ip: number, mode: CodeMode): boolean {
+    for (const region of this.#dormant.awoken(block, this.#host.memory.bytes)) this.#wake(region, mode);
+    const region = this.#regions.rootedAt(block.host, block.key, ip);
     if (!region || region.module === null || region.patched?.valid) return false;
     this.#live.open(region, mode);
     return region.patched !== null;
@@ -242,7 +248,7 @@ export class Translator {
       this.#regions.returnSlot(slot);
       return false;
     }
-    const { instructions } = this.#host, since = instructions();
+    const ranges = rangesOf(code), { instructions } = this.#host, since = instructions();
     const region: Region = {
       slot,
       ip,
@@ -255,13 +261,17 @@ export class Translator {
       failures: 0,
       failuresSince: 0,
       sites: new Sites(written.sites),
-      ranges: rangesOf(code),
+      ranges,
       get young() {
-        return instructions() - since < PAID;
+        return !region.hasSlept && instructions() - since < PAID;
       },
+      code: bytesOf({ ranges }, this.#host.memory.bytes),
+      isDormant: false,
+      hasSlept: false,
       patched: null,
       module: null,
-      voided: () => this.#voided(region),
+      voided: () => this.#voided(region, false),
+      rewritten: (constants) => this.#rewritten(region, constants),
       closed: () => region.patched = null,
     };
     this.#add(region, written, mode);
@@ -290,6 +300,7 @@ export class Translator {
         const place = locate(at);
         return place >= 0 && this.#blocks.find(place, key, at) !== undefined;
       },
+      varies: (at) => this.#blocks.rewrites.varies(at),
       interpreted: (instruction) => this.#interpreted.has(instruction, mode),
       indirectTargets: (at) => this.#targets.of(at),
     };
@@ -348,17 +359,45 @@ export class Translator {
     this.#statistics.modules++;
     this.#statistics.bytes += bytes;
     this.#live.add(bytes, live.map(({ region }) => region));
-    for (const { region, mode } of live) this.#live.open(region, mode);
+    for (const { region, mode } of live) if (!region.isDormant) this.#live.open(region, mode);
     if (this.#regions.size >= (this.#stress.evictEvery ?? Infinity)) this.clear();
     else this.#live.keepInUse();
   }
 
   // ---- the end of regions
 
-  #voided(region: Region): void {
+  /** The code of a region is other code now, or has got new constants. */
+  #rewritten(region: Region, constants: boolean): void {
+    if (constants) return this.#voided(region, true);
+    this.#leave(region, false);
+    region.isDormant = true;
+    for (const gone of this.#dormant.add(region)) this.#voided(gone, false);
+  }
+
+  /** The code of a dormant region is there again. */
+  #wake(region: Region, mode: CodeMode): void {
+    if (this.#regions.rootedAt(region.host, region.key, region.ip)) return this.#voided(region, false);
+    this.#dormant.delete(region);
+    region.isDormant = false;
+    region.hasSlept = true;
+    this.#statistics.found++;
+    this.#regions.root(region);
+    this.#blocks.addRegion(region);
+    if (region.module) this.#live.open(region, mode);
+  }
+
+  /** Lets no block lead into a region any more; `sooner` if one at its root is sure to be wanted again. */
+  #leave(region: Region, sooner: boolean): void {
     const root = region.patched ?? this.#blocks.find(region.host, region.key, region.ip);
     if (region.patched) this.#blocks.records.leaveRegion(region.patched);
-    if (root?.valid) this.#blocks.coolDown(root, region);
+    region.patched = null;
+    if (root?.valid) this.#blocks.coolDown(root, region, sooner);
+  }
+
+  /** A region is gone; `sooner` as in {@link #leave}. */
+  #voided(region: Region, sooner: boolean): void {
+    if (region.isDormant) this.#dormant.delete(region);
+    else this.#leave(region, sooner);
     for (const cell of region.cells) this.#cells.release(cell);
     this.#live.remove(region);
     this.#regions.remove(region);

@@ -57,3 +57,60 @@ Deno.test("Translator: straight-line code beyond the longest region gets regions
   run(b, 50_000);
   assert(interpreted(b, 10_000) < length * 10_000 / 2);
 });
+
+Deno.test("Translator: constants that change again and again are read where they are", () => {
+  const b = new ProtectedBoard(), CONSTANTS = [START + 4, START + 9, START + 15];
+  // xor ebx, ebx; add ebx, 1; mov eax, [2000h]; imul edx, eax, 1; dec ecx; jnz to add; hlt
+  b.board.load(
+    START,
+    ...[0x31, 0xdb, 0x81, 0xc3, ...dword(1), 0xa1, ...dword(0x2000), 0x69, 0xd0, ...dword(1), 0x49, 0x75, 0xec, 0xf4],
+  );
+  for (let i = 0; i < 100; i++) b.board.memory.write32(0x2000 + 4 * i, 1000 + i);
+  const change = (value: number) => {
+    [value, 0x2000 + 4 * value, -value].forEach((constant, i) => b.board.load(CONSTANTS[i], ...dword(constant)));
+  };
+  for (const value of [1, 2, 3, 4]) {
+    change(value);
+    run(b, 20_000);
+  }
+  const { regions } = b.cpu.statistics;
+  for (const value of [0, 7, 99]) {
+    change(value);
+    assert(interpreted(b, 10_000) < 1000);
+    assertEquals([b.r.get32(R.BX), b.r.get32(R.AX)], [10_000 * value, 1000 + value]);
+    assertEquals(b.r.get32(R.DX) | 0, -value * (1000 + value));
+  }
+  assertEquals(b.cpu.statistics["regions"], regions);
+});
+
+Deno.test("Translator: code that comes back finds its region again", () => {
+  const b = new ProtectedBoard();
+  // inc eax or dec eax; dec ecx; jnz START; hlt
+  b.board.load(START, 0x40, 0x49, 0x75, 0xfc, 0xf4);
+  const change = (down: boolean) => b.board.load(START, down ? 0x48 : 0x40);
+  b.r.set32(R.AX, 0);
+  for (const down of [false, true, false, true]) {
+    change(down);
+    run(b, 50_000);
+  }
+  const { regions } = b.cpu.statistics;
+  for (let i = 0; i < 10; i++) {
+    change(i % 2 === 0);
+    assert(interpreted(b, 10_000) < 1000);
+    assertEquals(b.r.get32(R.AX) | 0, i % 2 === 0 ? -10_000 : 0);
+  }
+  assertEquals(b.cpu.statistics["regions"], regions);
+  b.cpu.forgetCode();
+  assertEquals(b.cpu.statistics["regions at present"], 0);
+});
+
+Deno.test("Translator: a loop gets hot though its code is rewritten all the time", () => {
+  const b = new ProtectedBoard();
+  // inc eax or dec eax; dec ecx; jnz START; hlt
+  b.board.load(START, 0x40, 0x49, 0x75, 0xfc, 0xf4);
+  for (let i = 0; i < 100; i++) {
+    b.board.load(START, i % 2 === 0 ? 0x48 : 0x40);
+    run(b, 1000);
+  }
+  assert(interpreted(b, 1000) < 100);
+});

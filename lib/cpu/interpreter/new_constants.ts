@@ -1,0 +1,81 @@
+/**
+ * Gives decoded instructions the constants that a write has put into their bytes: displacements and immediate values. A program that
+ * changes nothing else of its code need not have it decoded again.
+ */
+import { PAGE_SHIFT, PAGE_SIZE, type PhysicalMemory } from "../../machine/memory.ts";
+import { constantsAt, type Instruction, newInstruction } from "../decode/mod.ts";
+import { codeMode } from "../mode.ts";
+import type { ModelDecoder } from "../model_decoder.ts";
+import { definitionFor } from "../semantics/mod.ts";
+import { endingOf } from "../semantics/registry.ts";
+import { S } from "../state.ts";
+import type { Block } from "./block.ts";
+import type { HandlerLibrary } from "./handlers.ts";
+import { CPU_BASE, HEADER, REC } from "./layout.ts";
+import { writeRecord } from "./records.ts";
+
+/** An instruction with new constants. */
+export interface NewConstants {
+  readonly instruction: Instruction;
+  /** Host offset of its first byte. */
+  readonly host: number;
+  /** Address of its record, and of the copy of that in the partial block, 0 if it is not there. */
+  readonly record: number;
+  readonly copy: number;
+}
+
+/** Changes the constants in the records of one processor. */
+export class ConstantChanger {
+  readonly #library: HandlerLibrary;
+  readonly #decode: ModelDecoder;
+  readonly #memory: PhysicalMemory;
+  readonly #view: DataView;
+
+  constructor(library: HandlerLibrary, decode: ModelDecoder, memory: PhysicalMemory, state: WebAssembly.Memory) {
+    this.#library = library;
+    this.#decode = decode;
+    this.#memory = memory;
+    this.#view = new DataView(state.buffer);
+  }
+
+  /**
+   * The instruction of a block to which the bytes that have just been written, from one host offset to before another, are new
+   * constants; null if there is more to it. `partial` is the first record of the block's copy, 0 if there is none.
+   */
+  find(block: Block, partial: number, from: number, to: number): NewConstants | null {
+    const view = this.#view;
+    if (block.secondFrame >= 0 || from <= block.host || to > block.host + block.bytes) return null;
+    let record = block.record;
+    while (block.host + view.getUint16(record + REC.NEXT, true) <= from) record += REC.SIZE;
+    const end = block.host + view.getUint16(record + REC.NEXT, true), length = view.getUint8(record + REC.LENGTH);
+    const host = end - length;
+    if (from === host || to > end) return null;
+    const mode = codeMode(block.key),
+      instruction = newInstruction(),
+      frameEnd = ((host >>> PAGE_SHIFT) + 1) * PAGE_SIZE;
+    if (this.#decode(this.#memory.bytes, host, frameEnd, mode.code, instruction) !== "ok") return null;
+    if (instruction.length !== length || from < host + constantsAt(instruction)) return null;
+    if (endingOf(definitionFor(instruction), instruction) !== "none") return null;
+    const leads = record === block.record && block.region !== null;
+    const slot = view.getInt32(leads ? record + HEADER.HANDLER : record + REC.SLOT, true);
+    if (slot !== this.#library.slotFor(instruction, mode)) return null;
+    const position = view.getUint16(record + REC.INDEX_IN_BLOCK, true);
+    const copied = partial !== 0 && position < view.getInt32(partial + HEADER.COUNT, true);
+    const copy = copied ? partial + position * REC.SIZE : 0;
+    // What has been read of a record that is running is its handler's affair.
+    const running = view.getInt32(CPU_BASE + S.CURRENT, true);
+    return running === record || (running === copy && copy !== 0) ? null : { instruction, host, record, copy };
+  }
+
+  /** Puts the constants into the records. */
+  change({ instruction, record, copy }: NewConstants): void {
+    this.#write(record, instruction);
+    if (copy !== 0) this.#write(copy, instruction);
+  }
+
+  #write(record: number, instruction: Instruction): void {
+    const view = this.#view, slot = view.getInt32(record + REC.SLOT, true);
+    const next = view.getUint16(record + REC.NEXT, true), position = view.getUint16(record + REC.INDEX_IN_BLOCK, true);
+    writeRecord(view, record, slot, instruction, next, position);
+  }
+}
