@@ -6,6 +6,7 @@
  * written. Values of 64 bits are i64.
  */
 import type { Instruction } from "../decode/instruction.ts";
+import type { RotateOperation, ShiftOperation } from "./shift_flags.ts";
 import type { Value } from "./value.ts";
 
 /** Operation sizes of general instructions. */
@@ -221,6 +222,10 @@ export interface Emitter {
   flagsDec(a: Value, result: Value, size?: Size): void;
   /** After a signed multiplication of 32 bits by 32 of which the lower half is kept; `product` is all of it, i64. */
   flagsProduct(product: Value): void;
+  /** After a shift of `a` by `count`, which is not 0 and has the type of values of that size. */
+  flagsShift(operation: ShiftOperation, a: Value, count: Value, result: Value, size?: Size): void;
+  /** After a rotate by a count that is not 0: CF and OF change. */
+  flagsRotate(operation: RotateOperation, result: Value, size?: Size): void;
   /** ZF, SF and PF of `result`; CF, OF and AF as given (i32, 0 or 1; default 0). */
   flagsResult(result: Value, size: Size, others: { CF?: Value; OF?: Value; AF?: Value }): void;
   /** One flag: i32, 0 or 1. */

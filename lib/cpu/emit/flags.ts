@@ -10,6 +10,14 @@
  */
 import { S } from "../state.ts";
 import type { FlagName, Size, StateKind } from "./emitter.ts";
+import {
+  rotateCarry,
+  type RotateOperation,
+  rotateOverflow,
+  shiftCarry,
+  type ShiftOperation,
+  shiftOverflow,
+} from "./shift_flags.ts";
 import { Value } from "./value.ts";
 
 /** What flag code needs of an emitter. */
@@ -103,6 +111,15 @@ export class LazyFlags {
     } else if (others.OF) aux = others.OF.shl(30);
     if (others.AF) aux = aux.or(others.AF.shl(3));
     this.#set(this.#fold(result, size), this.#e.let(aux));
+  }
+
+  shift(operation: ShiftOperation, a: Value, count: Value, result: Value, size: Size): void {
+    const CF = this.#e.let(shiftCarry(operation, a, count, size));
+    this.result(result, size, { CF, OF: shiftOverflow(operation, CF, result, size) });
+  }
+
+  rotate(operation: RotateOperation, result: Value, size: Size): void {
+    this.set({ CF: rotateCarry(operation, result, size), OF: rotateOverflow(operation, result, size) });
   }
 
   flag(name: FlagName): Value {

@@ -242,6 +242,11 @@ export class Value {
     return this.ne(0);
   }
 
+  /** One bit, as an i32 that is 0 or 1. */
+  bit(number: number): Value {
+    return this.shrU(number).wrap().and(1);
+  }
+
   /** Low 32 bits of an i64; an i32 stays as it is. */
   wrap(): Value {
     return this.type === "i32" ? this : this.#convert(Op.I32_WRAP_I64, "i32");

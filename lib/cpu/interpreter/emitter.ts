@@ -5,6 +5,7 @@ import { type Callee, isFlatCode, sizeOfInstruction } from "../emit/base.ts";
 import type { CodeMode, Emitter, FlagName, Size } from "../emit/emitter.ts";
 import { LazyFlags } from "../emit/flags.ts";
 import { MemoryAccess } from "../emit/memory.ts";
+import type { RotateOperation, ShiftOperation } from "../emit/shift_flags.ts";
 import { Value } from "../emit/value.ts";
 import { S, SEG, Seg, Vector } from "../state.ts";
 import { emitDispatch, emitEnter } from "./block_entry.ts";
@@ -63,6 +64,12 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
   flagsProduct(product: Value): void {
     const overflow = this.let(product.ne(product.signExtend(32)));
     this.#flags.result(this.let(product.wrap()), 32, { CF: overflow, OF: overflow });
+  }
+  flagsShift(operation: ShiftOperation, a: Value, count: Value, result: Value, size: Size = this.size): void {
+    this.#flags.shift(operation, a, count, result, size);
+  }
+  flagsRotate(operation: RotateOperation, result: Value, size: Size = this.size): void {
+    this.#flags.rotate(operation, result, size);
   }
   flagsResult(result: Value, size: Size, others: { CF?: Value; OF?: Value; AF?: Value }): void {
     this.#flags.result(result, size, others);

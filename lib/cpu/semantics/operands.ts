@@ -24,16 +24,6 @@ export function toSize(value: Value, size: Size): Value {
   return size === 64 ? value.extendU() : value.wrap();
 }
 
-/** The most significant bit of a value of `size` bits, as i32 0 or 1. */
-export function signBit(value: Value, size: Size): Value {
-  return bitOf(value, size - 1);
-}
-
-/** One bit of a value, as i32 0 or 1. */
-export function bitOf(value: Value, bit: number): Value {
-  return value.shrU(bit).wrap().and(1);
-}
-
 /** A memory offset (i32, or i64 in 64-bit code) from a value of the address size. */
 export function toOffset(e: Emitter, value: Value): Value {
   return e.mode.code === 64 ? value.extendU() : value;

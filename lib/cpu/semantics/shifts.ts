@@ -4,7 +4,6 @@
  */
 import type { Emitter, Place, Size } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
-import { bitOf, signBit } from "./operands.ts";
 import { define } from "./registry.ts";
 
 /** What a shift computes from the old value and a count (i32) that is not 0. */
@@ -34,40 +33,27 @@ function countFor(count: Value, size: Size): Value {
 define(
   "shl",
   shift(1, (e, place, count, size) => {
-    let result: Value, carry: Value;
-    if (size === 64) {
-      const by = count.extendU();
-      result = e.let(place.value.shl(by));
-      carry = e.let(place.value.shrU(e.i64(64).sub(by)).wrap().and(1));
-    } else {
-      const wide = e.let(place.value.extendU().shl(count.extendU()));
-      result = e.let(wide.wrap());
-      carry = e.let(bitOf(wide, size));
-    }
+    const by = countFor(count, size), result = e.let(place.value.shl(by));
     place.set(result);
-    e.flagsResult(result, size, { CF: carry, OF: signBit(result, size).xor(carry) });
+    e.flagsShift("shl", place.value, by, result, size);
   }),
 );
 
 define(
   "shr",
   shift(1, (e, place, count, size) => {
-    const by = countFor(count, size);
-    const last = e.let(place.value.shrU(by.sub(1)));
-    const result = e.let(last.shrU(1));
+    const by = countFor(count, size), result = e.let(place.value.shrU(by));
     place.set(result);
-    e.flagsResult(result, size, { CF: last.wrap().and(1), OF: bitOf(result.shl(1).xor(result), size - 1) });
+    e.flagsShift("shr", place.value, by, result, size);
   }),
 );
 
 define(
   "sar",
   shift(1, (e, place, count, size) => {
-    const by = countFor(count, size);
-    const last = e.let(place.value.signExtend(size).shrS(by.sub(1)));
-    const result = e.let(last.shrS(1));
+    const by = countFor(count, size), result = e.let(place.value.signExtend(size).shrS(by));
     place.set(result);
-    e.flagsResult(result, size, { CF: last.wrap().and(1) });
+    e.flagsShift("sar", place.value, by, result, size);
   }),
 );
 
@@ -81,8 +67,7 @@ define(
       result = e.let(place.value.shl(by).or(place.value.shrU(e.i32(size).sub(by))));
     }
     place.set(result);
-    const carry = e.let(result.wrap().and(1));
-    e.setFlags({ CF: carry, OF: signBit(result, size).xor(carry) });
+    e.flagsRotate("rol", result, size);
   }),
 );
 
@@ -96,8 +81,7 @@ define(
       result = e.let(place.value.shrU(by).or(place.value.shl(e.i32(size).sub(by))));
     }
     place.set(result);
-    const carry = e.let(signBit(result, size));
-    e.setFlags({ CF: carry, OF: bitOf(result, size - 2).xor(carry) });
+    e.flagsRotate("ror", result, size);
   }),
 );
 
@@ -124,10 +108,10 @@ define(
       const wide = withCarry(e, place, size), by = countThroughCarry(e, count, size);
       const rotated = e.let(wide.shl(by).or(wide.shrU(e.i64(size + 1).sub(by))));
       result = e.let(rotated.wrap());
-      carry = e.let(bitOf(rotated, size));
+      carry = e.let(rotated.bit(size));
     }
     place.set(result);
-    e.setFlags({ CF: carry, OF: signBit(result, size).xor(carry) });
+    e.setFlags({ CF: carry, OF: result.bit(size - 1).xor(carry) });
   }),
 );
 
@@ -143,16 +127,16 @@ define(
       const wide = withCarry(e, place, size), by = countThroughCarry(e, count, size);
       const rotated = e.let(wide.shrU(by).or(wide.shl(e.i64(size + 1).sub(by))));
       result = e.let(rotated.wrap());
-      carry = e.let(bitOf(rotated, size));
+      carry = e.let(rotated.bit(size));
     }
     place.set(result);
-    e.setFlags({ CF: carry, OF: bitOf(result.shl(1).xor(result), size - 1) });
+    e.setFlags({ CF: carry, OF: result.shl(1).xor(result).bit(size - 1) });
   }),
 );
 
 /** Flags after SHLD and SHRD; OF = the sign changed. */
 function doubleShiftFlags(e: Emitter, old: Value, result: Value, carry: Value, size: Size): void {
-  e.flagsResult(result, size, { CF: carry, OF: signBit(result.xor(old), size) });
+  e.flagsResult(result, size, { CF: carry, OF: result.xor(old).bit(size - 1) });
 }
 
 /** 16-bit operands: counts above 16 bring the destination's own bits back in, as the processors do. */
@@ -174,7 +158,7 @@ define("shld", (e) => {
       const wide = size === 32 ? old.extendU().shl(32).or(source.extendU()) : tripleWord(e, old, source);
       const shifted = e.let(wide.shl(by));
       result = e.let(shifted.shrU(32).wrap());
-      carry = e.let(size === 32 ? old.shrU(e.i32(32).sub(count)).and(1) : bitOf(shifted, 48));
+      carry = e.let(size === 32 ? old.shrU(e.i32(32).sub(count)).and(1) : shifted.bit(48));
     }
     place.set(result);
     doubleShiftFlags(e, old, result, carry, size);

@@ -2,11 +2,14 @@
 import type { Instruction } from "../decode/instruction.ts";
 import type { RegionInstruction } from "./discovery.ts";
 
-/** Instructions on registers that neither read nor write flags. */
-const NEUTRAL = new Set("mov movzx movsx movsxd lea not xchg bswap cbw cwd nop".split(" "));
 /** Instructions on registers that write all six arithmetic flags and read none. */
 const OVERWRITING = new Set("add sub and or xor cmp test neg imul".split(" "));
 const SHIFTS = new Set("shl shr sar".split(" "));
+/** Instructions on registers that read no flags and write some or none: the shifts by any count are among them. */
+const NOT_READING = new Set([
+  ...SHIFTS,
+  ..."mov movzx movsx movsxd lea not xchg bswap cbw cwd nop rol ror inc dec".split(" "),
+]);
 
 /** True if an instruction only touches general registers: nothing in it can make the region be left. */
 function staysInRegisters({ mnemonic, operands }: Instruction): boolean {
@@ -31,7 +34,7 @@ export function findDeadFlags(instructions: readonly RegionInstruction[]): Uint8
     dead[i] = overwritten ? 1 : 0;
     if (flow !== "next" || !staysInRegisters(instruction)) overwritten = false;
     else if (overwrites(instruction)) overwritten = true;
-    else if (!NEUTRAL.has(instruction.mnemonic)) overwritten = false;
+    else if (!NOT_READING.has(instruction.mnemonic)) overwritten = false;
   }
   return dead;
 }

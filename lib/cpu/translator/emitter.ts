@@ -3,6 +3,7 @@ import { Op } from "../../wasm/mod.ts";
 import type { Instruction } from "../decode/instruction.ts";
 import { type Callee, sizeOfInstruction } from "../emit/base.ts";
 import type { Emitter, FlagName, Size, Steady } from "../emit/emitter.ts";
+import type { RotateOperation, ShiftOperation } from "../emit/shift_flags.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE } from "../interpreter/layout.ts";
 import { LEFT } from "../interpreter/linkage.ts";
@@ -140,6 +141,12 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
   }
   flagsProduct(product: Value): void {
     this.#instructionFlags.product(product);
+  }
+  flagsShift(operation: ShiftOperation, a: Value, count: Value, result: Value, size: Size = this.size): void {
+    this.#instructionFlags.shift(operation, a, count, result, size);
+  }
+  flagsRotate(operation: RotateOperation, result: Value, size: Size = this.size): void {
+    this.#instructionFlags.rotate(operation, result, size);
   }
   flagsResult(result: Value, size: Size, others: { CF?: Value; OF?: Value; AF?: Value }): void {
     this.#instructionFlags.lazily((flags) => flags.result(result, size, others));

@@ -6,19 +6,47 @@
  */
 import type { FlagName, Size } from "../emit/emitter.ts";
 import { type FlagState, LazyFlags } from "../emit/flags.ts";
+import {
+  rotateCarry,
+  type RotateOperation,
+  rotateOverflow,
+  shiftCarry,
+  type ShiftOperation,
+  shiftOverflow,
+} from "../emit/shift_flags.ts";
 import { Value } from "../emit/value.ts";
 import { S } from "../state.ts";
 
 /** Operations that flags follow from. `memory`: none, the state block holds them; `raw`: its two words are in locals. */
-export type FlagOperation = "memory" | "raw" | "logic" | "sub" | "add" | "product" | "inc" | "dec";
+export type FlagOperation =
+  | "memory"
+  | "raw"
+  | "logic"
+  | "sub"
+  | "add"
+  | "product"
+  | ShiftOperation
+  | RotateOperation
+  | "inc"
+  | "dec";
 
-const OPERATIONS: readonly FlagOperation[] = ["memory", "raw", "logic", "sub", "add", "product", "inc", "dec"];
+const SHIFTS: readonly ShiftOperation[] = ["shl", "shr", "sar"], ROTATES: readonly RotateOperation[] = ["rol", "ror"];
+const OPERATIONS: readonly FlagOperation[] = [
+  ...["memory", "raw", "logic", "sub", "add", "product"] as const,
+  ...SHIFTS,
+  ...ROTATES,
+  ...["inc", "dec"] as const,
+];
 const SIZES: readonly Size[] = [8, 16, 32, 64];
 
-/** What flags follow from. */
+/**
+ * What flags follow from: an operation. But CF follows from an older source after INC and DEC, and CF and OF follow from a rotate
+ * that came later where there was one: `rotated`. Either is what is called the other source here; rotates are nothing else.
+ */
 export interface FlagSource {
   readonly operation: FlagOperation;
   readonly size: Size;
+  readonly rotated?: boolean;
 }
 
 /** Flags that the state block holds. */
@@ -29,24 +57,30 @@ export const RAW: FlagSource = { operation: "raw", size: 32 };
 /** A signed product of 32 bits by 32, all of it. */
 export const PRODUCT: FlagSource = { operation: "product", size: 64 };
 
+/** Bit of the number of a source that is rotated. */
+export const ROTATED = 1 << 6;
+
 /** The number that stands for a source. */
-export function numberOf(source: FlagSource): number {
-  return OPERATIONS.indexOf(source.operation) * 4 + SIZES.indexOf(source.size);
+export function numberOf({ operation, size, rotated }: FlagSource): number {
+  return OPERATIONS.indexOf(operation) * 4 + SIZES.indexOf(size) + (rotated ? ROTATED : 0);
 }
 
-/** Numbers from here on are INC and DEC, after which CF follows from an earlier source. */
-export const FIRST_STEP = numberOf({ operation: "inc", size: 8 });
+/** Numbers from here on are of sources that need another one. */
+export const FIRST_WITH_OTHER = numberOf({ operation: "inc", size: 8 });
 
-/** Every source but those of INC and DEC, and those two. */
-export const CARRY_SOURCES: readonly FlagSource[] = [
+function sources(operations: readonly FlagOperation[]): FlagSource[] {
+  return operations.flatMap((operation) => SIZES.map((size) => ({ operation, size })));
+}
+
+/** Sources that may be the only one, rotates, and those of INC and DEC. */
+export const PLAIN_SOURCES: readonly FlagSource[] = [
   MEMORY,
   RAW,
   PRODUCT,
-  ...(["logic", "sub", "add"] as const).flatMap((operation) => SIZES.map((size) => ({ operation, size }))),
+  ...sources(["logic", "sub", "add", ...SHIFTS]),
 ];
-export const STEP_SOURCES: readonly FlagSource[] = (["inc", "dec"] as const).flatMap((operation) =>
-  SIZES.map((size) => ({ operation, size }))
-);
+export const ROTATE_SOURCES: readonly FlagSource[] = sources(ROTATES);
+export const STEP_SOURCES: readonly FlagSource[] = sources(["inc", "dec"]);
 
 /**
  * The operands of a source: i64 for 64 bits, else i32. `a` and `b` zero-extended, the result `r` sign-extended to 32 bits.
@@ -58,9 +92,9 @@ export interface Operands {
   readonly r: Value;
 }
 
-/** True for INC and DEC. */
-export function isStep(source: FlagSource): boolean {
-  return source.operation === "inc" || source.operation === "dec";
+/** True if not all flags follow from a source: another one tells the rest. */
+export function needsOther({ operation, rotated }: FlagSource): boolean {
+  return operation === "inc" || operation === "dec" || rotated === true;
 }
 
 /** A LazyFlags whose words are given, and which hands over the words that it would store. */
@@ -89,26 +123,35 @@ class Words implements FlagState {
 /** Formulas over the operands of a source. */
 export class FlagMath {
   readonly #let: (value: Value) => Value;
-  /** CF of the source before an INC or DEC. */
-  readonly #carry: () => Value;
+  /** CF or OF of the other source. */
+  readonly #other: (name: "CF" | "OF") => Value;
 
   constructor(
     readonly source: FlagSource,
     readonly operands: Operands,
     letValue: (value: Value) => Value,
-    carry: () => Value,
+    other: (name: "CF" | "OF") => Value,
   ) {
     this.#let = letValue;
-    this.#carry = carry;
+    this.#other = other;
   }
 
-  #lazy(): { flags: LazyFlags; words: Words } {
-    const words = new Words(this.#let, this.operands);
+  #lazy(operands = this.operands): { flags: LazyFlags; words: Words } {
+    const words = new Words(this.#let, operands);
     return { flags: new LazyFlags(words), words };
   }
 
   /** FLAG_RES and FLAG_AUX. */
   raw(): { res: Value; aux: Value } {
+    const { res, aux } = this.#rawOfOperation();
+    if (!this.source.rotated) return { res, aux };
+    const { flags, words } = this.#lazy({ r: res, a: this.#let(aux), b: Value.i32(0) });
+    flags.set({ CF: this.#let(this.#other("CF")), OF: this.#let(this.#other("OF")) });
+    return { res, aux: words.aux! };
+  }
+
+  /** The same without a rotate. */
+  #rawOfOperation(): { res: Value; aux: Value } {
     const { operation, size } = this.source, { a, b, r } = this.operands, { flags, words } = this.#lazy();
     switch (operation) {
       case "memory":
@@ -128,8 +171,13 @@ export class FlagMath {
         flags.result(this.#let(r.wrap()), 32, { CF: overflow, OF: overflow });
         break;
       }
+      case "shl":
+      case "shr":
+      case "sar":
+        flags.shift(operation, a, b, r, size);
+        break;
       default: {
-        const CF = this.#let(this.#carry());
+        const CF = this.#let(this.#other("CF"));
         flags.result(r, size, { CF, OF: this.flag("OF"), AF: this.flag("AF") });
       }
     }
@@ -138,25 +186,37 @@ export class FlagMath {
 
   /** One flag, i32 0 or 1. */
   flag(name: FlagName): Value {
-    const { operation, size } = this.source, { a, b, r } = this.operands;
+    const { operation, size, rotated } = this.source, { a, b, r } = this.operands;
+    if (rotated && (name === "CF" || name === "OF")) return this.#other(name);
     if (operation === "raw" || operation === "memory") return this.#lazy().flags.flag(name);
     if (operation === "product") return this.#flagOfProduct(name);
     if (name === "ZF") return operation === "sub" ? a.eq(b) : r.eqz();
     if (name === "SF") return r.shrU(size === 64 ? 63 : 31).wrap();
     if (name === "PF") return r.wrap().and(0xff).popcnt().and(1).xor(1);
     if (operation === "logic") return Value.i32(0);
-    const bit = (value: Value, n: number) => value.shrU(n).wrap().and(1);
+    switch (operation) {
+      case "shl":
+      case "shr":
+      case "sar": {
+        if (name === "AF") return Value.i32(0);
+        const carry = shiftCarry(operation, a, b, size);
+        return name === "CF" ? carry : shiftOverflow(operation, carry, r, size);
+      }
+      case "rol":
+      case "ror":
+        return (name === "CF" ? rotateCarry : rotateOverflow)(operation, r, size);
+    }
     switch (name) {
       case "CF":
         if (operation === "sub") return a.ltU(b);
-        if (operation !== "add") return this.#carry();
+        if (operation !== "add") return this.#other("CF");
         return size >= 32 ? r.ltU(a) : a.add(b).shrU(size);
       case "AF":
         if (operation === "inc") return r.wrap().and(15).eqz();
-        return operation === "dec" ? r.wrap().and(15).eq(15) : bit(a.xor(b).xor(r), 4);
+        return operation === "dec" ? r.wrap().and(15).eq(15) : a.xor(b).xor(r).bit(4);
       default: {
-        if (operation === "sub") return bit(a.xor(b).and(a.xor(r)), size - 1);
-        if (operation === "add") return bit(a.xor(r).and(b.xor(r)), size - 1);
+        if (operation === "sub") return a.xor(b).and(a.xor(r)).bit(size - 1);
+        if (operation === "add") return a.xor(r).and(b.xor(r)).bit(size - 1);
         const least = -(2n ** BigInt(size - 1)), edge = operation === "inc" ? least : -least - 1n;
         return r.eq(size === 64 ? Value.i64(edge) : Value.i32(Number(edge)));
       }
@@ -186,14 +246,14 @@ export class FlagMath {
   }
 
   #condition(pair: number): Value {
-    const { operation, size } = this.source, { a, b, r } = this.operands;
-    if (operation === "sub") {
+    const { operation, size, rotated = false } = this.source, { a, b, r } = this.operands;
+    if (operation === "sub" && !rotated) {
       if (pair === 3) return b.geU(a);
       const signed = (value: Value) => size >= 32 ? value : value.signExtend(size);
       if (pair === 6) return signed(a).ltS(signed(b));
       if (pair === 7) return signed(a).gtS(signed(b)).eqz();
     }
-    if (operation === "logic") {
+    if (operation === "logic" && !rotated) {
       if (pair === 3) return r.eqz();
       if (pair === 7) return r.gtS(0).eqz();
     }
@@ -211,7 +271,7 @@ export class FlagMath {
       case 5:
         return this.flag("PF");
       case 6:
-        return operation === "logic" ? r.ltS(0) : this.flag("SF").xor(this.flag("OF"));
+        return operation === "logic" && !rotated ? r.ltS(0) : this.flag("SF").xor(this.flag("OF"));
       default:
         return this.flag("ZF").or(this.flag("SF").xor(this.flag("OF")));
     }

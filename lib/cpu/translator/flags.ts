@@ -1,26 +1,28 @@
 /** Keeps track of what the arithmetic flags follow from while a region is written. */
 import { type Code, Op, type ValueType } from "../../wasm/mod.ts";
 import type { FlagName, Size } from "../emit/emitter.ts";
+import type { RotateOperation } from "../emit/shift_flags.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE } from "../interpreter/layout.ts";
 import { S } from "../state.ts";
 import {
-  FIRST_STEP,
+  FIRST_WITH_OTHER,
   FlagMath,
   type FlagOperation,
   type FlagSource,
-  isStep,
   MEMORY,
+  needsOther,
   numberOf,
   type Operands,
   RAW,
+  ROTATED,
 } from "./flag_kinds.ts";
 
 /** What is known where code is being written: the source, or that only the function's locals tell it. */
 export interface FlagKnowledge {
   readonly source: FlagSource | "dynamic";
-  /** The source of CF after an INC or DEC. */
-  readonly carry: FlagSource | "dynamic";
+  /** The other source, if the source needs one. */
+  readonly other: FlagSource | "dynamic";
 }
 
 function isSameSource(a: FlagKnowledge["source"], b: FlagKnowledge["source"]): boolean {
@@ -30,7 +32,7 @@ function isSameSource(a: FlagKnowledge["source"], b: FlagKnowledge["source"]): b
 /** True if the same is known at two places, so that it is known where ways from them meet. */
 export function isSameKnowledge(a: FlagKnowledge, b: FlagKnowledge): boolean {
   if (!isSameSource(a.source, b.source)) return false;
-  return a.source === "dynamic" || !isStep(a.source) || isSameSource(a.carry, b.carry);
+  return a.source === "dynamic" || !needsOther(a.source) || isSameSource(a.other, b.other);
 }
 
 /** Locals that hold a source's operands. */
@@ -50,8 +52,9 @@ export const FLAG_STATE_TYPES: readonly ValueType[] = [
 export interface FlagFunctions {
   /** (state block, flag state) → FLAG_RES and FLAG_AUX in the lower and upper half of an i64. */
   readonly raw: number;
-  /** (state block, flag state) → CF. */
+  /** (state block, flag state) → CF and OF of the other source. */
   readonly carry: number;
+  readonly overflow: number;
 }
 
 function operandLocals(code: Code): OperandLocals {
@@ -67,17 +70,22 @@ export function operandsIn(source: FlagSource, narrow: readonly number[], wide: 
 
 /** Writes and reads flags of the function that `code` is. */
 export class FlagTracker {
+  /** What is known where several ways meet. */
+  static readonly DYNAMIC: FlagKnowledge = { source: "dynamic", other: "dynamic" };
+  /** What is known where the state block holds the flags. */
+  static readonly IN_MEMORY: FlagKnowledge = { source: MEMORY, other: MEMORY };
+
   readonly #code: Code;
   readonly #functions: FlagFunctions;
   readonly #main: OperandLocals;
-  readonly #older: OperandLocals;
-  #known: FlagKnowledge = { source: MEMORY, carry: MEMORY };
+  readonly #other: OperandLocals;
+  #known: FlagKnowledge = FlagTracker.IN_MEMORY;
 
   constructor(code: Code, functions: FlagFunctions) {
     this.#code = code;
     this.#functions = functions;
     this.#main = operandLocals(code);
-    this.#older = operandLocals(code);
+    this.#other = operandLocals(code);
   }
 
   get known(): FlagKnowledge {
@@ -86,11 +94,6 @@ export class FlagTracker {
   set known(known: FlagKnowledge) {
     this.#known = known;
   }
-
-  /** What is known where several ways meet. */
-  static readonly DYNAMIC: FlagKnowledge = { source: "dynamic", carry: "dynamic" };
-  /** What is known where the state block holds the flags. */
-  static readonly IN_MEMORY: FlagKnowledge = { source: MEMORY, carry: MEMORY };
 
   #let(value: Value): Value {
     if (value.simple) return value;
@@ -117,15 +120,14 @@ export class FlagTracker {
 
   #math(source: FlagSource): FlagMath {
     const operands = this.#operands(source, this.#main);
-    return new FlagMath(source, operands, (value) => this.#let(value), () => this.#carry());
+    return new FlagMath(source, operands, (value) => this.#let(value), (name) => this.#flagOfOther(name));
   }
 
-  /** CF of the source before an INC or DEC. */
-  #carry(): Value {
-    const { carry } = this.#known;
-    if (carry === "dynamic") return this.#call(this.#functions.carry, "i32");
-    const operands = this.#operands(carry, this.#older);
-    return new FlagMath(carry, operands, (value) => this.#let(value), () => Value.i32(0)).flag("CF");
+  #flagOfOther(name: "CF" | "OF"): Value {
+    const { other } = this.#known, { carry, overflow } = this.#functions;
+    if (other === "dynamic") return this.#call(name === "CF" ? carry : overflow, "i32");
+    const operands = this.#operands(other, this.#other);
+    return new FlagMath(other, operands, (value) => this.#let(value), () => Value.i32(0)).flag(name);
   }
 
   #call(index: number, result: ValueType): Value {
@@ -139,7 +141,7 @@ export class FlagTracker {
 
   /** Leaves the numbers and operands of both sources on the stack. */
   emitState(): void {
-    for (const { number, narrow, wide } of [this.#main, this.#older]) {
+    for (const { number, narrow, wide } of [this.#main, this.#other]) {
       for (const local of [number, ...narrow, ...wide]) this.#code.get(local);
     }
   }
@@ -150,10 +152,10 @@ export class FlagTracker {
   }
 
   /** From here on the flags follow from something else: the locals tell it too, for where only they can. */
-  #now(source: FlagSource, carry: FlagSource | "dynamic"): void {
+  #now(source: FlagSource, other: FlagSource | "dynamic"): void {
     this.#setNumber(this.#main, source);
-    if (isStep(source) && carry !== "dynamic") this.#setNumber(this.#older, carry);
-    this.#known = { source, carry };
+    if (needsOther(source) && other !== "dynamic") this.#setNumber(this.#other, other);
+    this.#known = { source, other };
   }
 
   #setNumber(locals: OperandLocals, source: FlagSource): void {
@@ -169,7 +171,12 @@ export class FlagTracker {
 
   /** The flags follow from an operation from here on. */
   set(operation: FlagOperation, size: Size, a: Value | null, b: Value | null, r: Value): void {
-    const { narrow, wide } = this.#main, at = size === 64 ? wide : narrow, code = this.#code;
+    this.#setOperands(this.#main, size, a, b, r);
+    if (operation !== "inc" && operation !== "dec") this.#now({ operation, size }, MEMORY);
+  }
+
+  #setOperands({ narrow, wide }: OperandLocals, size: Size, a: Value | null, b: Value | null, r: Value): void {
+    const at = size === 64 ? wide : narrow, code = this.#code;
     const values: [Value | null, number][] = [
       [a && a.zeroExtend(size), at[0]],
       [b && b.zeroExtend(size), at[1]],
@@ -177,7 +184,6 @@ export class FlagTracker {
     ];
     for (const [value] of values) value?.emit(code);
     for (const [value, local] of values.toReversed()) if (value) code.set(local);
-    if (operation !== "inc" && operation !== "dec") this.#now({ operation, size }, MEMORY);
   }
 
   /** FLAG_RES and FLAG_AUX as given. */
@@ -191,12 +197,12 @@ export class FlagTracker {
 
   /** INC and DEC: CF stays what it follows from now. */
   step(operation: "inc" | "dec", size: Size, r: Value): void {
-    const { source, carry } = this.#known;
-    let older: FlagSource | "dynamic" = carry;
+    const { source, other } = this.#known;
+    let older: FlagSource | "dynamic" = other;
     if (source === "dynamic") {
       this.#keepDynamic();
       older = "dynamic";
-    } else if (!isStep(source)) {
+    } else if (!needsOther(source)) {
       this.#keep(source);
       older = source;
     }
@@ -204,21 +210,33 @@ export class FlagTracker {
     this.#now({ operation, size }, older);
   }
 
+  /** ROL and ROR: only CF and OF follow from them. */
+  rotate(operation: RotateOperation, size: Size, r: Value): void {
+    const { source } = this.#known, other = { operation, size };
+    this.#setOperands(this.#other, size, null, null, r);
+    if (source !== "dynamic") return this.#now({ ...source, rotated: true }, other);
+    this.#setNumber(this.#other, other);
+    this.emitNumber();
+    this.#code.i32(ROTATED);
+    this.#code.op(Op.I32_OR);
+    this.#code.set(this.#main.number);
+  }
+
   #keep(source: FlagSource): void {
     if (source.operation === "memory") return;
     const wide = source.size === 64;
-    const from = wide ? this.#main.wide : this.#main.narrow, to = wide ? this.#older.wide : this.#older.narrow;
+    const from = wide ? this.#main.wide : this.#main.narrow, to = wide ? this.#other.wide : this.#other.narrow;
     from.forEach((local, i) => {
       this.#code.get(local);
       this.#code.set(to[i]);
     });
   }
 
-  /** The source becomes the older one, unless it is an INC or DEC: then the older one stays. */
+  /** The source becomes the other one, unless it needs one: then that stays. */
   #keepDynamic(): void {
     const code = this.#code, isPlain = code.local("i32");
     code.get(this.#main.number);
-    code.i32(FIRST_STEP);
+    code.i32(FIRST_WITH_OTHER);
     code.op(Op.I32_LT_U);
     code.set(isPlain);
     const move = (from: number, to: number) => {
@@ -228,9 +246,9 @@ export class FlagTracker {
       code.op(Op.SELECT);
       code.set(to);
     };
-    move(this.#main.number, this.#older.number);
-    this.#main.narrow.forEach((local, i) => move(local, this.#older.narrow[i]));
-    this.#main.wide.forEach((local, i) => move(local, this.#older.wide[i]));
+    move(this.#main.number, this.#other.number);
+    this.#main.narrow.forEach((local, i) => move(local, this.#other.narrow[i]));
+    this.#main.wide.forEach((local, i) => move(local, this.#other.wide[i]));
   }
 
   // ---- reading
@@ -258,7 +276,7 @@ export class FlagTracker {
   /** Stores the flags into the state block. */
   toMemory(): void {
     const { source } = this.#known, code = this.#code;
-    if (source !== "dynamic" && source.operation === "memory") return;
+    if (source !== "dynamic" && numberOf(source) === numberOf(MEMORY)) return;
     code.scope(() => {
       const { res, aux } = this.raw();
       code.i32(0);

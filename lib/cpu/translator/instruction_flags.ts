@@ -1,6 +1,7 @@
 /** What instructions of a region leave in the arithmetic flags, and what they read of them. */
 import type { Size } from "../emit/emitter.ts";
 import { type FlagState, LazyFlags } from "../emit/flags.ts";
+import type { RotateOperation, ShiftOperation } from "../emit/shift_flags.ts";
 import type { Value } from "../emit/value.ts";
 import { S } from "../state.ts";
 import type { FlagTracker } from "./flags.ts";
@@ -73,6 +74,12 @@ export class InstructionFlags {
   }
   product(product: Value): void {
     if (!this.#areDead) this.#flags.set("product", 64, null, null, product);
+  }
+  shift(operation: ShiftOperation, a: Value, count: Value, result: Value, size: Size): void {
+    if (!this.#areDead) this.#flags.set(operation, size, a, count, result);
+  }
+  rotate(operation: RotateOperation, result: Value, size: Size): void {
+    if (!this.#areDead) this.#flags.rotate(operation, size, result);
   }
   step(operation: "inc" | "dec", result: Value, size: Size): void {
     if (!this.#areDead) this.#flags.step(operation, size, result);

@@ -8,13 +8,13 @@ import { type Imported, importer, type ImportTable, REGION_SIGNATURE } from "../
 import { emitFindRegion } from "../interpreter/region_lookup.ts";
 import { exportAccessFunctions, importAccessFunctions } from "./access_functions.ts";
 import type { AccessLinkage } from "./accesses.ts";
-import { CARRY_SOURCES, FlagMath, type FlagSource, numberOf, STEP_SOURCES } from "./flag_kinds.ts";
+import { FlagMath, type FlagSource, numberOf, PLAIN_SOURCES, ROTATE_SOURCES, STEP_SOURCES } from "./flag_kinds.ts";
 import { FLAG_STATE_TYPES, type FlagFunctions, operandsIn } from "./flags.ts";
 import { S } from "../state.ts";
 
 const LOOKUP: Signature = { parameters: ["i32", "i64"], results: ["i32"] };
 const RAW: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i64"] };
-const CARRY: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i32"] };
+const FLAG: Signature = { parameters: ["i32", ...FLAG_STATE_TYPES], results: ["i32"] };
 
 /** Functions that regions call. */
 export interface RegionLinkage {
@@ -47,7 +47,8 @@ export function regionTemplate({ kernels, helpers, strings }: ImportTable, pages
   };
   const flags = {
     raw: module.importFunction("shared", "raw", RAW),
-    carry: module.importFunction("shared", "carry", CARRY),
+    carry: module.importFunction("shared", "carry", FLAG),
+    overflow: module.importFunction("shared", "overflow", FLAG),
   };
   const accesses: Partial<Record<"narrow" | "wide", AccessLinkage>> = {};
   const floating = importer(module, "kernel", kernels), string = importer(module, "strings", strings);
@@ -75,9 +76,11 @@ export function sharedModule(): Uint8Array<ArrayBuffer> {
   exportAccessFunctions(module);
   module.export("lookupFlat", module.function(LOOKUP, lookupCode(true)));
   module.export("lookupSegmented", module.function(LOOKUP, lookupCode(false)));
-  const carry = module.function(CARRY, carryCode());
+  const carry = module.function(FLAG, flagOfOtherCode("CF", [...PLAIN_SOURCES, ...ROTATE_SOURCES]));
+  const overflow = module.function(FLAG, flagOfOtherCode("OF", ROTATE_SOURCES));
   module.export("carry", carry);
-  module.export("raw", module.function(RAW, rawCode(carry)));
+  module.export("overflow", overflow);
+  module.export("raw", module.function(RAW, rawCode(carry, overflow)));
   return module.toBytes();
 }
 
@@ -92,13 +95,13 @@ function lookupCode(flat: boolean): Code {
   return code;
 }
 
-/** Parameters of the flag functions: the state block, then the source and the older source, see FlagTracker.emitState. */
+/** Parameters of the flag functions: the state block, then the source and the other source, see FlagTracker.emitState. */
 const PARAMETERS = 1 + FLAG_STATE_TYPES.length, HALF = FLAG_STATE_TYPES.length / 2;
 
 function sourceAt(first: number): { number: number; narrow: number[]; wide: number[] } {
   return { number: first, narrow: [first + 1, first + 2, first + 3], wide: [first + 4, first + 5, first + 6] };
 }
-const MAIN = sourceAt(1), OLDER = sourceAt(1 + HALF);
+const MAIN = sourceAt(1), OTHER = sourceAt(1 + HALF);
 
 function local(code: Code, value: Value): Value {
   if (value.simple) return value;
@@ -133,35 +136,38 @@ function bySource(code: Code, number: number, sources: readonly FlagSource[], ar
   code.op(Op.UNREACHABLE);
 }
 
-function mathOf(code: Code, source: FlagSource, at: typeof MAIN, carry: () => Value): FlagMath {
+type FlagOfOther = (name: "CF" | "OF") => Value;
+
+function mathOf(code: Code, source: FlagSource, at: typeof MAIN, other: FlagOfOther): FlagMath {
   const operands = source.operation === "memory"
     ? { r: local(code, stateWord(S.FLAG_RES)), a: local(code, stateWord(S.FLAG_AUX)), b: Value.i32(0) }
     : operandsIn(source, at.narrow, at.wide);
-  return new FlagMath(source, operands, (value) => local(code, value), carry);
+  return new FlagMath(source, operands, (value) => local(code, value), other);
 }
 
-/** CF of the older source. */
-function carryCode(): Code {
+/** A flag of the other source, which is one of `sources`. */
+function flagOfOtherCode(name: "CF" | "OF", sources: readonly FlagSource[]): Code {
   const code = new Code(PARAMETERS);
-  bySource(code, OLDER.number, CARRY_SOURCES, (source) => {
-    mathOf(code, source, OLDER, () => Value.i32(0)).flag("CF").emit(code);
+  bySource(code, OTHER.number, sources, (source) => {
+    mathOf(code, source, OTHER, () => Value.i32(0)).flag(name).emit(code);
     code.op(Op.RETURN);
   });
   return code;
 }
 
 /** FLAG_RES and FLAG_AUX of the source. */
-function rawCode(carry: number): Code {
+function rawCode(carry: number, overflow: number): Code {
   const code = new Code(PARAMETERS);
-  const older = () => {
+  const other: FlagOfOther = (name) => {
     const type: ValueType = "i32", index = code.local(type);
     for (let parameter = 0; parameter < PARAMETERS; parameter++) code.get(parameter);
-    code.call(carry);
+    code.call(name === "CF" ? carry : overflow);
     code.set(index);
     return Value.local(type, index);
   };
-  bySource(code, MAIN.number, [...CARRY_SOURCES, ...STEP_SOURCES], (source) => {
-    const { res, aux } = mathOf(code, source, MAIN, older).raw();
+  const plain = [...PLAIN_SOURCES, ...STEP_SOURCES], rotated = plain.map((source) => ({ ...source, rotated: true }));
+  bySource(code, MAIN.number, [...plain, ...rotated], (source) => {
+    const { res, aux } = mathOf(code, source, MAIN, other).raw();
     const low = local(code, res), high = local(code, aux);
     low.extendU().or(high.extendU().shl(32)).emit(code);
     code.op(Op.RETURN);
