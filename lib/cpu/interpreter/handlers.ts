@@ -2,7 +2,8 @@
  * The library of handlers: one compiled function per instruction form, made when the form is first met.
  *
  * It belongs to the process, not to a machine: every machine has a table of its own into which it instantiates the same
- * compiled modules. New forms come in small modules; now and then all handlers of a code mode are packed into one function.
+ * compiled modules. New forms come in small modules; now and then the handlers of a code mode come in one, and those that
+ * decoded code uses most are packed into one function there.
  */
 import { Code, ModuleBuilder } from "../../wasm/mod.ts";
 import type { Instruction } from "../decode/instruction.ts";
@@ -17,7 +18,7 @@ import { Exit } from "./layout.ts";
 import { ModeBit, modeKey } from "../mode.ts";
 import { HANDLER_SIGNATURE, type ImportTable, type KernelModule, type Linkage, linkModule } from "./linkage.ts";
 import { emitRegionEntry } from "./region_entry.ts";
-import { definePacked } from "./packed.ts";
+import { packedCode } from "./packed.ts";
 
 /** Pseudo-instructions that the block cache puts into records. */
 export const Pseudo = {
@@ -34,6 +35,10 @@ export const Pseudo = {
 /** One handler, and how to write it. */
 export interface Handler {
   readonly slot: number;
+  /** It stands for a pseudo-instruction. */
+  readonly pseudo: boolean;
+  /** In how many decoded instructions. */
+  uses: number;
   readonly emit: (code: Code, linkage: Linkage) => void;
 }
 
@@ -51,20 +56,33 @@ class HandlerGroup {
   readonly modules: HandlerModule[] = [];
   /** Handlers without a module. */
   pending: Handler[] = [];
-  /** How many of {@link all} the packed function holds. */
-  packed = 0;
+  /** The handlers in the packed function. */
+  packed: ReadonlySet<Handler> = new Set();
+  /** After how many decoded instructions the handlers may be packed next. */
+  packAfter = 0;
   /** Modules of handlers that came too late to be packed. */
   readonly late: HandlerModule[] = [];
 
   constructor(readonly firstSlot: number, readonly mode: CodeMode) {}
 }
 
-/** Most handlers of a packed function: compiling it takes more than proportionally longer. */
+/** Table slots of a group. */
 const GROUP_SLOTS = 512;
 /** Table slots of all the groups that there can be, one for each code mode; forms that come later have slots behind these. */
 const OVERFLOW_SLOTS = GROUP_SLOTS * (ModeBit.CODE_MODE + 1);
-/** Fewest new handlers for which a group is packed. */
-const FIRST_PACK = 40;
+/**
+ * Which handlers are packed, and when. Compiling a large function takes more than proportionally longer, and until V8 has optimised
+ * a new one, the interpreter is slow. The 192 forms that decoded code uses most are 97 % of what a boot executes.
+ */
+const PACK = {
+  /** Fewest handlers for which a group is packed. */
+  FEWEST: 40,
+  MOST: 192,
+  /** How many times as many instructions must have been decoded until it is packed again. */
+  GROWTH: 4,
+  /** Which part of the instructions decoded must be covered better by that. */
+  GAIN: 0.05,
+} as const;
 
 /** Makes and keeps handlers. */
 export class HandlerLibrary {
@@ -72,6 +90,8 @@ export class HandlerLibrary {
   readonly #slots = new FormMap<number>();
   readonly #pseudoSlots = new Map<string, number>();
   readonly #groups = new Map<number, HandlerGroup>();
+  /** By slot. */
+  readonly #handlers: Handler[] = [];
   #nextId = 1;
   #count = 0;
   #nextOverflowSlot = OVERFLOW_SLOTS;
@@ -100,9 +120,12 @@ export class HandlerLibrary {
   /** The slot of the handler for an instruction's form. */
   slotFor(instruction: Instruction, mode: CodeMode): number {
     const known = this.#slots.get(instruction, mode);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.#handlers[known].uses++;
+      return known;
+    }
     const form = { ...instruction, operands: instruction.operands.map((operand) => ({ ...operand })) };
-    const slot = this.#make(mode, (code, linkage) => emitInstruction(code, form, mode, linkage));
+    const slot = this.#make(mode, false, (code, linkage) => emitInstruction(code, form, mode, linkage));
     this.#slots.set(instruction, mode, slot);
     return slot;
   }
@@ -112,16 +135,17 @@ export class HandlerLibrary {
     const key = `${name}|${mode.code}${mode.stack}${mode.flat}`;
     const known = this.#pseudoSlots.get(key);
     if (known !== undefined) return known;
-    const slot = this.#make(mode, (code, linkage) => emitPseudo(code, name, mode, linkage));
+    const slot = this.#make(mode, true, (code, linkage) => emitPseudo(code, name, mode, linkage));
     this.#pseudoSlots.set(key, slot);
     return slot;
   }
 
-  #make(mode: CodeMode, emit: (code: Code, linkage: Linkage) => void): number {
+  #make(mode: CodeMode, pseudo: boolean, emit: (code: Code, linkage: Linkage) => void): number {
     const group = this.#group(mode);
     const packable = group.all.length < GROUP_SLOTS;
     const slot = packable ? group.firstSlot + group.all.length : this.#nextOverflowSlot++;
-    const handler = { slot, emit };
+    const handler = { slot, pseudo, uses: 1, emit };
+    this.#handlers[slot] = handler;
     if (packable) group.all.push(handler);
     group.pending.push(handler);
     this.#count++;
@@ -143,17 +167,18 @@ export class HandlerLibrary {
   }
 
   #compile(group: HandlerGroup): void {
-    const fresh = group.all.length - group.packed;
-    const pack = fresh >= Math.max(FIRST_PACK, group.packed / 2) || (fresh > 0 && group.all.length === GROUP_SLOTS);
     const late = group.pending.filter(({ slot }) => slot >= OVERFLOW_SLOTS);
     const early = group.pending.filter(({ slot }) => slot < OVERFLOW_SLOTS);
     if (late.length > 0) group.late.push(this.#module((module, linkage) => defineEach(module, linkage, late)));
-    if (pack) {
-      group.packed = group.all.length;
+    if (worthPacking(group)) {
+      const { mode, all, packed } = group;
       group.modules.length = 0;
-      group.modules.push(
-        this.#module((module, linkage) => definePacked(module, linkage, group.mode, group.all)),
-      );
+      group.modules.push(this.#module((module, linkage) => {
+        const code = packedCode(linkage, mode, [...packed]);
+        defineEach(module, linkage, all.filter((handler) => !packed.has(handler)));
+        const index = module.function(HANDLER_SIGNATURE, code);
+        for (const { slot } of packed) module.element(slot, index);
+      }));
     } else if (early.length > 0) {
       group.modules.push(this.#module((module, linkage) => defineEach(module, linkage, early)));
     }
@@ -165,6 +190,25 @@ export class HandlerLibrary {
     define(module, linkage);
     return { id: this.#nextId++, module: new WebAssembly.Module(module.toBytes()), kernels: linkage.kernels };
   }
+}
+
+function usesOf(handlers: Iterable<Handler>): number {
+  let uses = 0;
+  for (const handler of handlers) uses += handler.uses;
+  return uses;
+}
+
+/** True if the handlers of a group should be packed now: those in {@link HandlerGroup.packed}. */
+function worthPacking(group: HandlerGroup): boolean {
+  if (group.all.length < PACK.FEWEST) return false;
+  const decoded = usesOf(group.all);
+  if (decoded < group.packAfter) return false;
+  group.packAfter = decoded * PACK.GROWTH;
+  const order = (a: Handler, b: Handler) => Number(b.pseudo) - Number(a.pseudo) || b.uses - a.uses;
+  const most = group.all.toSorted(order).slice(0, PACK.MOST);
+  if (usesOf(most) - usesOf(group.packed) < PACK.GAIN * decoded) return false;
+  group.packed = new Set(most);
+  return true;
 }
 
 function defineEach(module: ModuleBuilder, linkage: Linkage, handlers: readonly Handler[]): void {
