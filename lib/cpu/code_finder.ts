@@ -18,9 +18,8 @@ export class CodeFinder {
   readonly #blocks: BlockCache;
   readonly #translator: Translator | null;
   readonly #jumps: JumpCache;
-  /** Link field to fill at the next lookup, and the linear page it is in. */
-  #link = 0;
-  #linkPage = 0;
+  /** Compiled code has looked for the block at RIP in vain. */
+  #unknown = false;
   /** Bytes of an instruction in device memory. */
   readonly #fetched = new Uint8Array(MAX_LENGTH);
 
@@ -40,17 +39,15 @@ export class CodeFinder {
     this.#jumps = new JumpCache(state);
   }
 
-  /** True if the next block that is found is to be linked to the one before it. */
-  get linking(): boolean {
-    return this.#link !== 0;
+  /** True if compiled code has just looked for the block at RIP in vain. */
+  get unknown(): boolean {
+    return this.#unknown;
   }
 
-  /** Nothing was known about the block at RIP when compiled code returned; `link` is a link field that leads there, or 0. */
-  lookedUp(link: number): void {
-    if (link === 0) this.#noteJump();
-    if (link < this.#blocks.firstLinkable) return;
-    this.#link = link;
-    this.#linkPage = Math.floor(this.#mode.linear(this.#core.r.number(S.BLOCK_IP)) / PAGE_SIZE);
+  /** Nothing was known about the block at RIP when compiled code returned. */
+  lookedUp(): void {
+    this.#noteJump();
+    this.#unknown = true;
   }
 
   /** An indirect jump, perhaps, at the end of the last block has led to RIP for the first time. */
@@ -75,19 +72,12 @@ export class CodeFinder {
 
   /** Finds or decodes the block at an offset in CS. Raises what fetching its instructions raises. */
   find(ip: number): Block {
-    const link = this.#link;
-    this.#link = 0;
-    const linear = this.#mode.linear(ip), flushes = this.#blocks.flushes;
-    const block = this.#blockAt(ip, linear);
+    this.#unknown = false;
+    const linear = this.#mode.linear(ip), block = this.#blockAt(ip, linear);
     if (this.#translator?.eager && block.valid) this.#translator.translate(block, ip, this.#mode.codeMode);
     if (block.valid) {
-      this.#jumps.set(linear, this.#core.r.i32(S.MODE), block.record);
-      if (
-        link !== 0 && flushes === this.#blocks.flushes && block.secondFrame < 0 &&
-        Math.floor(linear / PAGE_SIZE) === this.#linkPage
-      ) {
-        this.#blocks.records.link(link, block);
-      }
+      this.#blocks.records.setPlace(block, linear, this.#core.r.i32(S.MODE));
+      this.#jumps.set(linear, block.record);
     }
     return block;
   }
@@ -154,11 +144,9 @@ export class CodeFinder {
     this.#jumps.clear();
   }
 
-  /** Forgets where code was found: the mapping or the whole state is another one. */
+  /** Forgets where code was found: the epochs of the mapping start anew. */
   forgetPlaces(): void {
-    this.#link = 0;
-    this.#jumps.clear();
-    this.#blocks.records.regionCache.clear();
+    this.#blocks.forgetPlaces();
     this.#translator?.forgetPages();
   }
 }

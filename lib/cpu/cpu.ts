@@ -396,8 +396,11 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     return this.#blocks.marksAddress(frame);
   }
   mappingChanged(user: boolean): void {
-    if (!this.#mode.nextEpoch(user)) this.#finder.forgetPlaces();
+    this.#nextEpoch(user);
     if (user === this.#mode.user) this.#running.leaveAfterCurrent();
+  }
+  #nextEpoch(user: boolean): void {
+    if (!this.#mode.nextEpoch(user)) this.#finder.forgetPlaces();
   }
   accessed(linear: number, bytes: number, write: boolean, user: boolean): void {
     if (this.#loop.alignment && user && (linear & (bytes - 1)) !== 0) this.raise(Vector.AC, 0);
@@ -443,7 +446,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     this.#loop.shutdown = false;
     this.#debug.update();
     this.#blocks.rewrites.clear();
-    this.#finder.forgetPlaces();
+    for (const user of [false, true]) this.#nextEpoch(user);
     this.#mmu.flush();
     this.modeChanged();
   }

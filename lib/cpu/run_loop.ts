@@ -96,7 +96,7 @@ export class RunLoop {
       if ((r.i32(S.EFLAGS) & (Flag.TF | Flag.RF)) !== 0 || r.i32(S.SHADOW) !== 0 || this.#debug.watchesCode) {
         if (!this.#startResumed()) this.#step();
       } else {
-        if (!this.#finder.linking && !this.#interpretNext && this.#resume()) continue;
+        if (!this.#finder.unknown && !this.#interpretNext && this.#resume()) continue;
         this.#execute(r.i32(S.BUDGET));
       }
     }
@@ -189,7 +189,7 @@ export class RunLoop {
 
   /** Drops RF for the next instruction, which begins when `instructions` are done, if it is known that it may. */
   dropResumeFlag(instructions: number): boolean {
-    const may = this.#mayDropResumeFlag() && !this.#finder.linking && this.#finder.startsPlainly(this.#r.ip);
+    const may = this.#mayDropResumeFlag() && this.#finder.startsPlainly(this.#r.ip);
     if (may) this.#resumeAt(instructions);
     return may;
   }
@@ -273,7 +273,7 @@ export class RunLoop {
       this.#interpretNext = !site?.done && !faulted;
       if (faulted) this.#deliverFault(this.#fault.vector, this.#fault.code);
     } else if (exit === Exit.HOT) this.#finder.translateHot();
-    else if (exit === Exit.LOOKUP) this.#finder.lookedUp(r.i32(S.NEXT));
+    else if (exit === Exit.LOOKUP) this.#finder.lookedUp();
     else if (exit === Exit.STOP || exit === Exit.LEAVE) this.#running.abandon(this.#mode.wide);
     this.#endInstruction();
   }

@@ -34,8 +34,8 @@ export class RunningCode {
     if (record === 0) return 0;
     if (record === IN_REGION) return 1;
     const position = this.#view.getUint16(record + REC.INDEX_IN_BLOCK, true);
-    const first = record - position * REC.SIZE;
-    return this.#view.getInt32(first + HEADER.COUNT, true) - position;
+    const header = record - position * REC.SIZE - HEADER.SIZE;
+    return this.#view.getUint16(header + HEADER.COUNT, true) - position;
   }
 
   /** The bytes of the running code may have changed. */

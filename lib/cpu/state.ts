@@ -43,8 +43,6 @@ export const S = {
   HALTED: 0x0d4,
   /** Code mode key of the running code and the epoch of the mapping, i32, see mode.ts. */
   MODE: 0x0d8,
-  /** Address of the link field of a record that is to lead to the block at RIP, i32; 0 = none. */
-  NEXT: 0x0dc,
   /** DR6 bits of a debug trap that is due when the current instruction completes, i32. */
   DEBUG_TRAP: 0x0e0,
   /** An NMI is waiting, i32 0 or 1. */

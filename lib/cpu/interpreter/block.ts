@@ -15,16 +15,14 @@ export interface Block {
   /** Host frame that the last instruction continues in, or -1. */
   readonly secondFrame: number;
   readonly key: number;
-  /** Addresses of link fields that lead here. */
-  readonly incoming: number[];
   /** Offset from the block's start of the indirect jump that ends it, -1 if another instruction does. */
   readonly indirectJump: number;
   /** The first instruction does no more than go on with the next one: it is no transfer and hands no flags to a handler. */
   readonly startsPlainly: boolean;
   /** False once its bytes have changed. */
   valid: boolean;
-  /** The region that runs in place of the block, and for which offset in CS it was translated. */
-  region: { readonly code: CodeRegion; readonly ip: number } | null;
+  /** The region that runs in place of the block, for which offset in CS it was translated, and the first record's handler. */
+  region: { readonly code: CodeRegion; readonly ip: number; readonly handler: number } | null;
 }
 
 /** Translated code. */

@@ -31,10 +31,24 @@ export class BlockRecords {
    * behind a block's last record must not take it for one more.
    */
   writeHeader(record: number, count: number, bytes: number, heat: number): void {
-    for (let i = 1; i <= REC.SIZE / 8; i++) this.#view.setBigUint64(record - i * 8, 0n, true);
-    this.#view.setInt32(record + HEADER.COUNT, count, true);
-    this.#view.setInt32(record + HEADER.HEAT, heat, true);
-    this.#view.setInt32(record + HEADER.BYTES, bytes, true);
+    const header = record - HEADER.SIZE;
+    for (let i = 0; i < HEADER.SIZE; i += 8) this.#view.setBigUint64(header + i, 0n, true);
+    this.#view.setUint16(header + HEADER.COUNT, count, true);
+    this.#view.setInt32(header + HEADER.HEAT, heat, true);
+    this.#view.setUint16(header + HEADER.BYTES, bytes, true);
+  }
+
+  /** The block has been found at a linear address in `mode` ({@link S.MODE} with its epoch): what leads there may enter it. */
+  setPlace({ record }: Block, linear: number, mode: number): void {
+    const header = record - HEADER.SIZE;
+    this.#view.setInt32(header + HEADER.ADDRESS, linear % 2 ** 32 | 0, true);
+    this.#view.setInt32(header + HEADER.ADDRESS + 4, Math.floor(linear / 2 ** 32), true);
+    this.#view.setInt32(header + HEADER.MODE, mode, true);
+  }
+
+  /** Nothing leads to a block until it is found again. */
+  forgetPlace({ record }: Block): void {
+    this.#view.setInt32(record - HEADER.SIZE + HEADER.MODE, 0, true);
   }
 
   /** Writes a record that goes on with the block `bytes` bytes further; it is at `position` in its own. */
@@ -58,55 +72,47 @@ export class BlockRecords {
   /** Copies the first `count` records of a block to `first`, as they are without a region; returns the bytes of their code. */
   copy(block: Block, count: number, first: number): number {
     this.#state.copyWithin(first, block.record, block.record + count * REC.SIZE);
-    if (block.region) {
-      this.#view.setInt32(first + REC.SLOT, this.#view.getInt32(block.record + HEADER.HANDLER, true), true);
-    }
+    if (block.region) this.#view.setInt32(first + REC.SLOT, block.region.handler, true);
     return this.#view.getUint16(first + (count - 1) * REC.SIZE + REC.NEXT, true);
-  }
-
-  /** Lets the link field at `field` lead to `block`. */
-  link(field: number, block: Block): void {
-    this.#view.setInt32(field, block.record, true);
-    block.incoming.push(field);
   }
 
   /** Sets after how many entries a block is hot; 0 for never. */
   setHeat(block: Block, heat: number): void {
-    this.#view.setInt32(block.record + HEADER.HEAT, heat, true);
+    this.#view.setInt32(block.record - HEADER.SIZE + HEADER.HEAT, heat, true);
   }
 
   /** After how many more entries a block is hot. */
   heat(block: Block): number {
-    return this.#view.getInt32(block.record + HEADER.HEAT, true);
+    return this.#view.getInt32(block.record - HEADER.SIZE + HEADER.HEAT, true);
   }
 
   /** Lets a region run in place of a block that is at `ip`. */
   enterRegion(block: Block, code: CodeRegion, slot: number, ip: number, mode: CodeMode): void {
-    const { record } = block;
+    const { record } = block, header = record - HEADER.SIZE;
+    const handler = block.region?.handler ?? this.#view.getInt32(record + REC.SLOT, true);
     if (block.region) this.regionCache.forget(block.region.ip);
-    else this.#view.setInt32(record + HEADER.HANDLER, this.#view.getInt32(record + REC.SLOT, true), true);
-    this.#view.setInt32(record + HEADER.REGION, slot, true);
-    this.#view.setBigInt64(record + HEADER.IP, BigInt(ip), true);
+    this.#view.setInt32(header + HEADER.REGION, slot, true);
+    this.#view.setBigInt64(header + HEADER.IP, BigInt(ip), true);
     const way = this.#regionSlots[block.key] ??= this.#library.pseudoSlot(Pseudo.REGION, mode);
     this.#view.setInt32(record + REC.SLOT, way, true);
-    block.region = { code, ip };
+    block.region = { code, ip, handler };
   }
 
   /** Lets a block run again in place of its region. */
   leaveRegion(block: Block): void {
     if (!block.region) return;
-    this.regionCache.forget(block.region.ip);
+    const { ip, handler } = block.region;
+    this.regionCache.forget(ip);
     block.region = null;
-    this.#view.setInt32(block.record + HEADER.REGION, 0, true);
-    if (!block.valid) return;
-    this.#view.setInt32(block.record + REC.SLOT, this.#view.getInt32(block.record + HEADER.HANDLER, true), true);
+    this.#view.setInt32(block.record - HEADER.SIZE + HEADER.REGION, 0, true);
+    if (block.valid) this.#view.setInt32(block.record + REC.SLOT, handler, true);
   }
 
   /** Lets nothing lead to a block and its region any more, and what runs it leave before its next instruction. */
   void(block: Block): void {
-    this.#view.setInt32(block.record + HEADER.REGION, 0, true);
+    this.#view.setInt32(block.record - HEADER.SIZE + HEADER.REGION, 0, true);
+    this.forgetPlace(block);
     if (block.region) this.regionCache.forget(block.region.ip);
-    for (const field of block.incoming) this.#view.setInt32(field, 0, true);
     this.voidFrom(block.record, block.count);
   }
 

@@ -9,7 +9,6 @@ function block(host: number, bytes: number, secondFrame = -1): Block {
     host,
     secondFrame,
     key: 0,
-    incoming: [],
     indirectJump: -1,
     startsPlainly: true,
     valid: true,

@@ -16,7 +16,7 @@ import { BlockRecords } from "./block_records.ts";
 import { CodeMarks } from "./code_marks.ts";
 import { CodeRegions } from "./code_regions.ts";
 import type { HandlerLibrary } from "./handlers.ts";
-import { ARENA_BASE, ARENA_END, REC } from "./layout.ts";
+import { ARENA_BASE, ARENA_END, HEADER, REC } from "./layout.ts";
 import { ConstantChanger, type NewConstants } from "./new_constants.ts";
 import { writeRecord } from "./records.ts";
 import { Rewrites } from "./rewrites.ts";
@@ -33,7 +33,7 @@ const SOONER = 3;
 /** Bytes of records at which all blocks are forgotten: what is remembered about them beside their records is even more. */
 const RECORD_BYTES = 32 << 20;
 /** Room for a block with its header and end. */
-const LARGEST_BLOCK = (MAX_BLOCK + 3) * REC.SIZE;
+const LARGEST_BLOCK = HEADER.SIZE + (MAX_BLOCK + 2) * REC.SIZE;
 /** Room at the start of the arena for the part of a block that a short budget covers. */
 const PARTIAL_BYTES = LARGEST_BLOCK;
 
@@ -83,8 +83,7 @@ export class BlockCache {
   readonly #heat: () => number;
   /** Where records end. */
   readonly #end: number;
-  /** How often all blocks have been forgotten. */
-  flushes = 0;
+  #flushes = 0;
   #built = 0;
   #newConstants = 0;
   #rewrittenBlocks = 0;
@@ -127,7 +126,7 @@ export class BlockCache {
   get statistics(): Record<string, number> {
     return {
       "blocks decoded": this.#built,
-      "times all blocks were forgotten": this.flushes,
+      "times all blocks were forgotten": this.#flushes,
       "instructions with new constants": this.#newConstants,
       "blocks whose code was rewritten": this.#rewrittenBlocks,
       "regions whose code was rewritten": this.#rewrittenRegions,
@@ -137,6 +136,12 @@ export class BlockCache {
   /** True if the arena could overflow with one more block: {@link clear} first. */
   get full(): boolean {
     return this.#next + LARGEST_BLOCK > this.#end;
+  }
+
+  /** Lets nothing lead to any block until it is found again. */
+  forgetPlaces(): void {
+    for (const blocks of this.#inFrame) blocks?.forEach((block) => this.records.forgetPlace(block));
+    this.records.regionCache.clear();
   }
 
   /** Forgets all blocks. Regions stay. */
@@ -159,7 +164,7 @@ export class BlockCache {
     this.#next = ARENA_BASE + PARTIAL_BYTES;
     this.#partialOf = null;
     this.records.regionCache.clear();
-    this.flushes++;
+    this.#flushes++;
   }
 
   /**
@@ -170,7 +175,7 @@ export class BlockCache {
   build(host: number, key: number, ip: number, mode: CodeMode, room: number, source: CodeSource): Block | null {
     const frame = host >>> PAGE_SHIFT, frameEnd = (frame + 1) * PAGE_SIZE;
     const bytes = this.#memory.bytes, instruction = this.#instruction;
-    const first = this.#next + REC.SIZE;
+    const first = this.#next + HEADER.SIZE;
     let at = first, offset = host, count = 0, secondFrame = -1, ended = false, startsPlainly = false;
     const most = this.rewrites.writes(frame) < OFTEN ? MAX_BLOCK : MAX_REWRITTEN_BLOCK;
     while (count < most && !ended) {
@@ -210,7 +215,6 @@ export class BlockCache {
       secondFrame,
       key,
       indirectJump: ended && isIndirectJump(instruction) ? offset - host - instruction.length : -1,
-      incoming: [],
       startsPlainly,
       valid: true,
       region: null,
@@ -379,11 +383,8 @@ export class BlockCache {
     if (this.#partialOf === block) this.records.voidFrom(this.partialRecord, block.count);
   }
 
-  /** Link fields below this address belong to the partial block, whose records do not last. */
-  readonly firstLinkable = ARENA_BASE + PARTIAL_BYTES;
-
   /** First record of the partial block. */
-  readonly partialRecord = ARENA_BASE + REC.SIZE;
+  readonly partialRecord = ARENA_BASE + HEADER.SIZE;
 
   /** Copies the first `count` instructions of a block, followed by a stop; returns the first record. */
   partial(block: Block, count: number, mode: CodeMode): number {
@@ -415,7 +416,6 @@ export class BlockCache {
       secondFrame: -1,
       key,
       indirectJump: -1,
-      incoming: [],
       startsPlainly: false,
       valid: false,
       region: null,

@@ -8,7 +8,7 @@ import { MemoryAccess } from "../emit/memory.ts";
 import type { RotateOperation, ShiftOperation } from "../emit/shift_flags.ts";
 import { Value } from "../emit/value.ts";
 import { S, SEG, Seg, Vector } from "../state.ts";
-import { emitDispatch, emitEnter } from "./block_entry.ts";
+import { emitDispatch } from "./block_entry.ts";
 import { Exit, HEADER, REC } from "./layout.ts";
 import { type Linkage, RECORD } from "./linkage.ts";
 import { RecordEmitter } from "./record_emitter.ts";
@@ -95,17 +95,14 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
   cyclesLeft(): Value {
     // The block has taken all its instructions from the budget.
     const position = this.let(this.field(REC.INDEX_IN_BLOCK, "u16"));
-    const header = this.let(Value.local("i32", RECORD).sub(position.mul(REC.SIZE)).sub(-HEADER.COUNT));
-    const taken = this.loadAt(header, "i32");
+    const header = Value.local("i32", RECORD).sub(position.mul(REC.SIZE)).sub(HEADER.SIZE);
+    const taken = this.loadAt(header, "u16", HEADER.COUNT);
     return this.let(this.loadAt(this.base(), "i32", S.BUDGET).add(taken).sub(position));
   }
   /** Goes to the relative operand. */
   #followRelative(index: number): void {
-    const { size } = this.operand(index),
-      straight = this.let(this.nextWide().add(this.field(REC.IMM, "i32").extendS()));
-    const target = this.let(this.#truncate(straight, size));
-    // The same code may lie at the end of one segment and amidst another one: a link from there does not count here.
-    this.#follow(target, REC.LINK, size === 16 ? straight.eq(target) : undefined);
+    const target = this.nextWide().add(this.field(REC.IMM, "i32").extendS());
+    this.#follow(this.#truncate(target, this.operand(index).size), REC.LINK);
   }
   #truncate(target: Value, operandSize: number): Value {
     if (operandSize === 16) return target.and(0xffff);
@@ -120,7 +117,7 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
   }
   branch(condition: Value, index: number): void {
     this.if(condition, () => this.#followRelative(index));
-    this.#follow(this.let(this.#next()), REC.DISP);
+    this.#follow(this.#next(), REC.DISP);
   }
   jump(offset: Value): void {
     const wide = this.let(this.#truncate(offset.extendU(), this.instruction.operandSize));
@@ -129,7 +126,7 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
       const limit = this.state(S.SEG + Seg.CS * SEG.SIZE + SEG.LIMIT, "i32").extendU();
       this.raiseIf(wide.gtU(limit), Vector.GP, 0);
     }
-    this.#jumpCache(wide, Value.i32(0));
+    this.#jump(wide);
   }
   stall(cycles: number): void {
     this.setState(S.BUDGET, "i32", this.state(S.BUDGET, "i32").sub(cycles));
@@ -142,29 +139,29 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
   }
   /** Continues with the instruction after this one when a block ends without a jump. */
   fallThrough(): void {
-    this.#follow(this.let(this.#next()), REC.LINK);
+    this.#follow(this.#next(), REC.LINK);
   }
-  #jumpCache(target: Value, link: Value): void {
-    const inner = this.linkage.inner;
-    if (inner) {
-      link.emit(this.code);
-      this.code.set(inner.link);
-      target.emit(this.code);
-      this.code.set(inner.target);
-      return this.code.br(inner.jump);
+  /** Goes to an offset in CS by the link in a field of the record. */
+  #follow(target: Value, field: number): void {
+    const { code, linkage: { inner } } = this, link = Value.local("i32", RECORD).add(field);
+    if (!inner) {
+      link.emit(code);
+      target.emit(code);
+      return code.returnCall(this.linkage.follow(isFlatCode(this.mode)));
     }
-    link.emit(this.code);
-    target.emit(this.code);
-    this.code.returnCall(this.linkage.jump(isFlatCode(this.mode)));
+    target.emit(code);
+    code.set(inner.target);
+    link.emit(code);
+    code.set(inner.link);
+    code.br(inner.follow);
   }
-  /** Goes to a block by the link in the record's field, if it is there, and counts. */
-  #follow(target: Value, field: number, counts?: Value): void {
-    const link = this.let(this.field(field, "i32"));
-    this.if(counts ? this.select(counts, link, Value.i32(0)) : link, () => this.#enter(link, target));
-    this.#jumpCache(target, Value.local("i32", RECORD).add(field));
-  }
-  #enter(record: Value, target: Value): void {
-    emitEnter(this.code, record, target, this.linkage, isFlatCode(this.mode));
+  /** Goes to an offset in CS. */
+  #jump(target: Value): void {
+    const { code, linkage: { inner } } = this;
+    target.emit(code);
+    if (!inner) return code.returnCall(this.linkage.jump(isFlatCode(this.mode)));
+    code.set(inner.target);
+    code.br(inner.jump);
   }
   /** Ends the handler: on to the next record. */
   dispatchNext(): void {
@@ -183,7 +180,7 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
     };
     if (!this.#calledHelper) return leave();
     this.if(this.state(S.LEAVE, "i32"), leave);
-    this.#jumpCache(this.state(S.RIP, "i64"), Value.i32(0));
+    this.#jump(this.state(S.RIP, "i64"));
   }
 
   // ---- the rest

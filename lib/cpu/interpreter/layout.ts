@@ -29,22 +29,31 @@ export const TLB = {
   BESIDE: 24,
 } as const;
 
-/** The jump cache: linear address → first record. */
+/**
+ * The jump cache: linear address → headers of two blocks that may be the one there, i32 each. Whether one is, its header
+ * says: so an entry is small, and what an entry leads to may be wrong, but must be a header, or 0, where nothing is.
+ */
 export const JUMP_CACHE = {
   BASE: 0x20_0000,
-  ENTRIES: 0x2_0000,
-  /** An address's pair of entries is (its low 32 bits × MULTIPLIER mod 2^32) >> SHIFT: Fibonacci hashing. */
+  /** Pairs of entries. */
+  PAIRS: 0x1_0000,
+  /** An address's pair is (its low 32 bits × MULTIPLIER mod 2^32) >> SHIFT: Fibonacci hashing. */
   MULTIPLIER: 0x9e3779b1 | 0,
   SHIFT: 16,
-  /** Bytes of an entry, and those of the two of a pair as a power of 2. */
-  ENTRY_BYTES: 16,
-  PAIR_SHIFT: 5,
-  /** Field: linear address, i64. */
-  KEY: 0,
-  /** Field: {@link S.MODE} at the time, i32. */
-  MODE: 8,
-  /** Field: address of the first record, i32. */
-  RECORD: 12,
+  /** Bytes of a pair, as a shift. */
+  PAIR_SHIFT: 3,
+} as const;
+
+/**
+ * Links of jumps that have none in their records: offset in CS → header of a block that may be the one there, i32. It fits
+ * into the host's first cache, and what is not in it is looked up in the jump cache.
+ */
+export const JUMP_LINKS = {
+  BASE: 0x28_0000,
+  ENTRIES: 0x1000,
+  /** An offset's link is (its low 32 bits × MULTIPLIER mod 2^32) >> SHIFT. */
+  MULTIPLIER: 0x9e3779b1 | 0,
+  SHIFT: 20,
 } as const;
 
 /**
@@ -70,7 +79,7 @@ export const REGION_CACHE = {
   SLOT: 12,
 } as const;
 
-/** Decoded records and block headers. */
+/** Block headers with their records. */
 export const ARENA_BASE = 0x40_0000;
 export const ARENA_END = 0x500_0000;
 
@@ -102,11 +111,11 @@ export const REC = {
   SCALE: 14,
   /** Bytes of the instruction, u8. */
   LENGTH: 15,
-  /** Displacement, i32 (i64 for a 64-bit moffs); in branches the link of the path not taken. */
+  /** Displacement, i32 (i64 for a 64-bit moffs); in branches the link to the block of the path not taken. */
   DISP: 16,
   /** Immediate or relative target, i32 (i64 for MOV r64,imm64). */
   IMM: 20,
-  /** Link to the target's first record, i32; or a second immediate; or the register of operand 2; or an x87 opcode. */
+  /** Link to the target, i32: the header of a block that may be the one there, or 0; or a second immediate; or the register of operand 2; or an x87 opcode. */
   LINK: 24,
   /** Offset of the next instruction from the start of the block, u16. */
   NEXT: 28,
@@ -118,27 +127,30 @@ export const REC = {
 /** Record fields of the registers of operands 0, 1 and 2. */
 export const REGISTER_FIELDS = [REC.A, REC.B, REC.LINK] as const;
 
-/** A block's header lies in the 32 bytes before its first record. */
+/** A block's header; its first record lies behind it. */
 export const HEADER = {
-  /** Instructions in the block, i32. */
-  COUNT: -32,
-  /** Bytes of code, i32. */
-  BYTES: -28,
+  /** Instructions in the block, u16. */
+  COUNT: 0,
+  /** Bytes of code, u16. */
+  BYTES: 2,
   /** How often the block may still be entered before it is hot, i32. */
-  HEAT: -24,
+  HEAT: 4,
   /** Table slot of the region that the block leads to, i32; 0 = none. */
-  REGION: -20,
-  /** The handler that the first record had before it led to the region, i32. */
-  HANDLER: -16,
+  REGION: 8,
+  /** {@link S.MODE} when the block was last looked up, i32, for which it is known to be at ADDRESS; 0 if it is not. */
+  MODE: 12,
+  /** Linear address at which it was looked up, i64. */
+  ADDRESS: 16,
   /** The offset in CS for which the region was translated, i64. */
-  IP: -8,
+  IP: 24,
+  SIZE: 32,
 } as const;
 
 /** Why compiled code returned (S.EXIT). A pending fault (S.FAULT) overrides it. */
 export const Exit = {
   /** RIP is set; the budget does not cover the block there. */
   BUDGET: 1,
-  /** RIP is set; nothing is known about the block there. S.NEXT is the address of a link to fill in, or 0. */
+  /** RIP is set; nothing is known about the block there. */
   LOOKUP: 2,
   /** RIP is set; an instruction that may have changed mode, interrupts or events has completed. */
   TRANSFER: 3,

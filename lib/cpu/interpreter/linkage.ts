@@ -2,8 +2,8 @@
 import { Code, type Label, ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
 import { S, SEG, Seg } from "../state.ts";
-import { emitEnter } from "./block_entry.ts";
-import { CPU_BASE, Exit, JUMP_CACHE, MEMORY_PAGES, REC } from "./layout.ts";
+import { emitEnter, headerField, leave } from "./block_entry.ts";
+import { CPU_BASE, Exit, HEADER, JUMP_CACHE, JUMP_LINKS, MEMORY_PAGES, REC } from "./layout.ts";
 
 /** An imported function. */
 export interface Imported {
@@ -18,7 +18,9 @@ export interface Linkage {
   readonly handlerType: number;
   /** Type of a region's function. */
   readonly regionType: number;
-  /** The function (link field or 0, target i64) that goes to an instruction pointer through the jump cache. */
+  /** The function (address of a link, target i64) that goes to an instruction pointer. */
+  follow(flat: boolean): number;
+  /** The function (target i64) that goes to an instruction pointer where the jump has no link of its own. */
   jump(flat: boolean): number;
   /** Inside a packed function: where to go instead of calling. */
   readonly inner?: InnerLabels;
@@ -30,7 +32,9 @@ export interface Linkage {
 export interface InnerLabels {
   /** Runs the handler of the record in local {@link RECORD}. */
   readonly dispatch: Label;
-  /** Goes through the jump cache to the address in `target`, with the link field in `link`. */
+  /** Goes to the offset in CS in `target` by the link whose address is in `link`. */
+  readonly follow: Label;
+  /** Goes there where the jump has no link of its own. */
   readonly jump: Label;
   readonly target: number;
   readonly link: number;
@@ -58,7 +62,8 @@ export const MODE_CHANGED = 2n ** 62n;
 /** A region's result when it returns to the run loop: S.EXIT says why. */
 export const LEFT = -(2n ** 63n);
 export const HANDLER_SIGNATURE: Signature = { parameters: ["i32"], results: [] };
-const JUMP_SIGNATURE: Signature = { parameters: ["i32", "i64"], results: [] };
+const FOLLOW_SIGNATURE: Signature = { parameters: ["i32", "i64"], results: [] };
+const JUMP_SIGNATURE: Signature = { parameters: ["i64"], results: [] };
 
 function signature(f: { args: readonly ValueType[]; result: ValueType | null }): Signature {
   return { parameters: f.args, results: f.result ? [f.result] : [] };
@@ -97,6 +102,7 @@ export function linkModule(module: ModuleBuilder, imports: ImportTable): ModuleL
   return {
     handlerType,
     regionType,
+    follow: (flat) => jump(flat ? "followFlat" : "followSegmented").index,
     jump: (flat) => jump(flat ? "jumpFlat" : "jumpSegmented").index,
     helper: importer(module, "helper", imports.helpers),
     kernel: (name) => {
@@ -109,14 +115,17 @@ export function linkModule(module: ModuleBuilder, imports: ImportTable): ModuleL
 }
 
 /** Functions of the entry module, which all handler modules may call. */
-const JUMPS: ImportTable["kernels"] = new Map(
-  ["jumpFlat", "jumpSegmented"].map((name) => [name, { args: JUMP_SIGNATURE.parameters, result: null }]),
-);
+const JUMPS: ImportTable["kernels"] = new Map([
+  ...["followFlat", "followSegmented"].map((name) =>
+    [name, { args: FOLLOW_SIGNATURE.parameters, result: null }] as const
+  ),
+  ...["jumpFlat", "jumpSegmented"].map((name) => [name, { args: JUMP_SIGNATURE.parameters, result: null }] as const),
+]);
 
 /**
  * The module through which TypeScript enters compiled code: `enter(record)` starts a record's handler, `resumeFlat()`
  * and `resumeSegmented()` go on at RIP if the jump cache knows the block there, and return with Exit.LOOKUP if not. It also
- * has the functions behind {@link Linkage.jump}.
+ * has the functions behind {@link Linkage.follow} and {@link Linkage.jump}.
  */
 export function entryModule(): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
@@ -128,94 +137,110 @@ export function entryModule(): Uint8Array<ArrayBuffer> {
   enter.returnCallIndirect(linkage.handlerType);
   module.export("enter", module.function(HANDLER_SIGNATURE, enter));
   for (const flat of [true, false]) {
-    const jump = module.function(JUMP_SIGNATURE, jumpCode(linkage, flat)), resume = new Code(0);
-    resume.i32(0);
+    const suffix = flat ? "Flat" : "Segmented", follow = new Code(2), jump = new Code(1), resume = new Code(0);
+    emitJump(follow, linkage, flat, 0, 1);
+    const followed = module.function(FOLLOW_SIGNATURE, follow), link = jump.local("i32");
+    emitLink(jump, link, 0);
+    jump.get(link);
+    jump.get(0);
+    jump.returnCall(followed);
+    const jumped = module.function(JUMP_SIGNATURE, jump);
     resume.i32(CPU_BASE);
     resume.memory(Op.I64_LOAD, S.RIP);
-    resume.returnCall(jump);
-    module.export(flat ? "jumpFlat" : "jumpSegmented", jump);
-    const signature: Signature = { parameters: [], results: [] };
-    module.export(flat ? "resumeFlat" : "resumeSegmented", module.function(signature, resume));
+    resume.returnCall(jumped);
+    module.export(`follow${suffix}`, followed);
+    module.export(`jump${suffix}`, jumped);
+    module.export(`resume${suffix}`, module.function({ parameters: [], results: [] }, resume));
   }
   return module.toBytes();
 }
 
-function jumpCode(linkage: Linkage, flat: boolean): Code {
-  const code = new Code(2);
-  emitJump(code, linkage, flat, 0, 1);
-  return code;
+/** Linear address of the offset in CS in local `target`. */
+function linearOf(flat: boolean, target: number): Value {
+  const offset = Value.local("i64", target);
+  if (flat) return offset;
+  return offset.add(stateField("i64", S.SEG + Seg.CS * SEG.SIZE + SEG.BASE)).and(0xffff_ffff);
 }
 
-/** Looks the offset in CS in local `target` up in the jump cache: with the first record in local `record`, `found` goes on. */
-export function emitFind(code: Code, flat: boolean, target: number, record: number, found: () => void): void {
-  const linear = code.local("i64"), entry = code.local("i32");
-  code.get(target);
-  if (!flat) {
+function stateField(type: "i32" | "i64", offset: number): Value {
+  return new Value(type, (code) => {
     code.i32(CPU_BASE);
-    code.memory(Op.I64_LOAD, S.SEG + Seg.CS * SEG.SIZE + SEG.BASE);
-    code.op(Op.I64_ADD);
-    code.i64(0xffffffffn);
-    code.op(Op.I64_AND);
-  }
-  code.tee(linear);
-  code.op(Op.I32_WRAP_I64);
-  code.i32(JUMP_CACHE.MULTIPLIER);
-  code.op(Op.I32_MUL);
-  code.i32(JUMP_CACHE.SHIFT);
-  code.op(Op.I32_SHR_U);
-  code.i32(JUMP_CACHE.PAIR_SHIFT);
-  code.op(Op.I32_SHL);
-  code.i32(JUMP_CACHE.BASE);
-  code.op(Op.I32_ADD);
-  code.set(entry);
-  const compare = (hit: Label) =>
-    code.block((other) => {
-      code.get(entry);
-      code.memory(Op.I64_LOAD, JUMP_CACHE.KEY);
-      code.get(linear);
-      code.op(Op.I64_NE);
-      code.brIf(other);
-      code.get(entry);
-      code.memory(Op.I32_LOAD, JUMP_CACHE.MODE);
-      code.i32(CPU_BASE);
-      code.memory(Op.I32_LOAD, S.MODE);
-      code.op(Op.I32_EQ);
-      code.brIf(hit);
-    });
+    code.memory(type === "i64" ? Op.I64_LOAD : Op.I32_LOAD, offset);
+  });
+}
+
+/** Goes to `other` unless the block whose header is in local `header` is known to be at the linear address now. */
+function emitCheck(code: Code, header: number, linear: Value, other: Label): void {
+  const block = Value.local("i32", header);
+  headerField("i64", block, HEADER.ADDRESS, Op.I64_LOAD).ne(linear).emit(code);
+  code.brIf(other);
+  headerField("i32", block, HEADER.MODE, Op.I32_LOAD).ne(stateField("i32", S.MODE)).emit(code);
+  code.brIf(other);
+}
+
+/** Looks the linear address in local `linear` up in the jump cache: with the block's header in local `header`, `found` goes on. */
+function emitLookUp(code: Code, linear: number, header: number, found: () => void): void {
+  const { BASE, MULTIPLIER, SHIFT, PAIR_SHIFT } = JUMP_CACHE, address = Value.local("i64", linear);
+  const pair = code.local("i32");
+  address.wrap().mul(MULTIPLIER).shrU(SHIFT).shl(PAIR_SHIFT).emit(code);
+  code.set(pair);
+  const load = (offset: number) => {
+    code.get(pair);
+    code.memory(Op.I32_LOAD, BASE + offset);
+    code.set(header);
+  };
   code.block((miss) => {
     code.block((hit) => {
-      compare(hit);
-      code.get(entry);
-      code.i32(JUMP_CACHE.ENTRY_BYTES);
-      code.op(Op.I32_ADD);
-      code.set(entry);
-      compare(hit);
-      code.br(miss);
+      code.block((second) => {
+        load(0);
+        emitCheck(code, header, address, second);
+        code.br(hit);
+      });
+      load(4);
+      emitCheck(code, header, address, miss);
     });
-    code.get(entry);
-    code.memory(Op.I32_LOAD, JUMP_CACHE.RECORD);
-    code.set(record);
     found();
   });
 }
 
-/** Looks the address in local `target` up in the jump cache and enters the block, or leaves to the run loop. */
+/** Looks the offset in CS in local `target` up in the jump cache: with the block's header in local `header`, `found` goes on. */
+export function emitFind(code: Code, flat: boolean, target: number, header: number, found: () => void): void {
+  const linear = code.local("i64");
+  linearOf(flat, target).emit(code);
+  code.set(linear);
+  emitLookUp(code, linear, header, found);
+}
+
+/** Puts the address of the link for jumps to the offset in CS in local `target` into local `link`. */
+export function emitLink(code: Code, link: number, target: number): void {
+  const { BASE, MULTIPLIER, SHIFT } = JUMP_LINKS;
+  Value.local("i64", target).wrap().mul(MULTIPLIER).shrU(SHIFT).shl(2).add(BASE).emit(code);
+  code.set(link);
+}
+
+/**
+ * Enters the block at the offset in CS in local `target`, or leaves to the run loop. The word at the address in local `link`
+ * leads to the block that was there last; if that is another one now, the jump cache may know it.
+ */
 export function emitJump(code: Code, linkage: Linkage, flat: boolean, link: number, target: number): void {
-  const record = code.local("i32");
-  emitFind(
-    code,
-    flat,
-    target,
-    record,
-    () => emitEnter(code, Value.local("i32", record), Value.local("i64", target), linkage, flat),
-  );
-  code.i32(CPU_BASE);
-  code.get(target);
-  code.memory(Op.I64_STORE, S.RIP);
-  code.i32(CPU_BASE);
-  code.get(link);
-  code.memory(Op.I32_STORE, S.NEXT);
-  code.i32(CPU_BASE);
-  code.i32(Exit.LOOKUP);
-  code.memory(Op.I32_STORE, S.EXIT);
+  const linear = code.local("i64"), header = code.local("i32");
+  linearOf(flat, target).emit(code);
+  code.set(linear);
+  code.block((enter) => {
+    code.block((other) => {
+      code.get(link);
+      code.memory(Op.I32_LOAD, 0);
+      code.set(header);
+      emitCheck(code, header, Value.local("i64", linear), other);
+      code.br(enter);
+    });
+    emitLookUp(code, linear, header, () => {
+      code.get(link);
+      code.get(header);
+      code.memory(Op.I32_STORE, 0);
+      code.br(enter);
+    });
+    leave(code, Value.local("i64", target), Exit.LOOKUP);
+  });
+  emitEnter(code, Value.local("i32", header), Value.local("i64", target), linkage, flat);
 }

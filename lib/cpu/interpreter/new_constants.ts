@@ -56,11 +56,12 @@ export class ConstantChanger {
     if (this.#decode(this.#memory.bytes, host, frameEnd, mode.code, instruction) !== "ok") return null;
     if (instruction.length !== length || from < host + constantsAt(instruction)) return null;
     if (endingOf(definitionFor(instruction), instruction) !== "none") return null;
-    const leads = record === block.record && block.region !== null;
-    const slot = view.getInt32(leads ? record + HEADER.HANDLER : record + REC.SLOT, true);
+    const slot = record === block.record && block.region
+      ? block.region.handler
+      : view.getInt32(record + REC.SLOT, true);
     if (slot !== this.#library.slotFor(instruction, mode)) return null;
     const position = view.getUint16(record + REC.INDEX_IN_BLOCK, true);
-    const copied = partial !== 0 && position < view.getInt32(partial + HEADER.COUNT, true);
+    const copied = partial !== 0 && position < view.getUint16(partial - HEADER.SIZE + HEADER.COUNT, true);
     const copy = copied ? partial + position * REC.SIZE : 0;
     // What has been read of a record that is running is its handler's affair.
     const running = view.getInt32(CPU_BASE + S.CURRENT, true);

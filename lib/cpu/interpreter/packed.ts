@@ -9,29 +9,37 @@ import { isFlatCode } from "../emit/base.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import type { Handler } from "./handlers.ts";
 import { REC } from "./layout.ts";
-import { emitJump, type Linkage, RECORD } from "./linkage.ts";
+import { emitJump, emitLink, type Linkage, RECORD } from "./linkage.ts";
 
 /** Writes the function. */
 export function packedCode(linkage: Linkage, mode: CodeMode, handlers: readonly Handler[]): Code {
   const code = new Code(1), target = code.local("i64"), link = code.local("i32"), flat = isFlatCode(mode);
   code.loop((dispatch) => {
-    code.block((jump) => {
-      const inner: Linkage = { ...linkage, inner: { dispatch, jump, target, link } };
-      const labels: Label[] = [];
-      // Block n encloses the blocks of the handlers before it, so that its end is where handler n starts.
-      const nest = (n: number) => {
-        if (n < 0) return writeDispatch(code, linkage, labels);
-        code.block((label) => {
-          labels[handlers[n].slot] = label;
-          nest(n - 1);
-        });
-        code.scope(() => handlers[n].emit(code, inner));
-        code.op(Op.RETURN);
-      };
-      nest(handlers.length - 1);
+    code.block((follow) => {
+      code.block((jump) => {
+        const inner: Linkage = { ...linkage, inner: { dispatch, follow, jump, target, link } };
+        const labels: Label[] = [];
+        // Block n encloses the blocks of the handlers before it, so that its end is where handler n starts.
+        const nest = (n: number) => {
+          if (n < 0) return writeDispatch(code, linkage, labels);
+          code.block((label) => {
+            labels[handlers[n].slot] = label;
+            nest(n - 1);
+          });
+          code.scope(() => handlers[n].emit(code, inner));
+          code.op(Op.RETURN);
+        };
+        nest(handlers.length - 1);
+      });
+      emitLink(code, link, target);
     });
-    emitJump(code, { ...linkage, inner: { dispatch, jump: dispatch, target, link } }, flat, link, target);
-    code.op(Op.RETURN);
+    emitJump(
+      code,
+      { ...linkage, inner: { dispatch, follow: dispatch, jump: dispatch, target, link } },
+      flat,
+      link,
+      target,
+    );
   });
   return code;
 }

@@ -2,7 +2,7 @@
 import { type Code, Op } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
 import { S } from "../state.ts";
-import { emitHeaderField } from "./block_entry.ts";
+import { headerField } from "./block_entry.ts";
 import { COUNTERS, CPU_BASE, Exit, HEADER } from "./layout.ts";
 import { LEFT, type Linkage, RECORD } from "./linkage.ts";
 import { emitFindRegion } from "./region_lookup.ts";
@@ -29,22 +29,22 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
     code.op(Op.I64_ADD);
     code.memory(Op.I64_STORE, COUNTERS.IN_REGIONS);
   };
-  const field = (offset: number, opcode: number) => emitHeaderField(code, Value.local("i32", RECORD), offset, opcode);
+  const header = Value.local("i32", RECORD).sub(HEADER.SIZE);
   // The region takes from the budget itself what it executes.
   code.i32(CPU_BASE);
   code.i32(CPU_BASE);
   code.memory(Op.I32_LOAD, S.BUDGET);
-  field(HEADER.COUNT, Op.I32_LOAD);
+  headerField("i32", header, HEADER.COUNT, Op.I32_LOAD16_U).emit(code);
   code.op(Op.I32_ADD);
   code.memory(Op.I32_STORE, S.BUDGET);
   code.i32(CPU_BASE);
   code.memory(Op.I64_LOAD, S.BLOCK_IP);
-  field(HEADER.IP, Op.I64_LOAD);
+  headerField("i64", header, HEADER.IP, Op.I64_LOAD).emit(code);
   code.op(Op.I64_NE);
   code.if(() => leaveAlias(code));
   remaining();
   code.set(before);
-  field(HEADER.REGION, Op.I32_LOAD);
+  headerField("i32", header, HEADER.REGION, Op.I32_LOAD).emit(code);
   code.set(region);
   code.loop((again) => {
     code.i32(CPU_BASE);
@@ -69,13 +69,10 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
   });
   count();
   if (linkage.inner) {
-    code.i32(0);
-    code.set(linkage.inner.link);
     code.get(result);
     code.set(linkage.inner.target);
     return code.br(linkage.inner.jump);
   }
-  code.i32(0);
   code.get(result);
   code.returnCall(linkage.jump(flat));
 }

@@ -2,7 +2,7 @@
 import { type Code, Op } from "../../wasm/mod.ts";
 import { Value } from "../emit/value.ts";
 import { S } from "../state.ts";
-import { emitHeaderField } from "./block_entry.ts";
+import { headerField } from "./block_entry.ts";
 import { CPU_BASE, HEADER, REGION_CACHE } from "./layout.ts";
 import { emitFind } from "./linkage.ts";
 
@@ -11,7 +11,7 @@ import { emitFind } from "./linkage.ts";
  * local `slot`, `found`, which does not end, goes on. The region cache knows those of flat code that were looked up before.
  */
 export function emitFindRegion(code: Code, flat: boolean, ip: number, slot: number, found: () => void): void {
-  const entry = code.local("i32"), record = code.local("i32");
+  const entry = code.local("i32"), header = code.local("i32");
   if (flat) {
     const { BASE, MULTIPLIER, SHIFT, ENTRY_SHIFT, KEY, MODE, SLOT } = REGION_CACHE;
     Value.local("i64", ip).wrap().mul(MULTIPLIER).shrU(SHIFT).shl(ENTRY_SHIFT).add(BASE).emit(code);
@@ -32,14 +32,12 @@ export function emitFindRegion(code: Code, flat: boolean, ip: number, slot: numb
       found();
     });
   }
-  emitFind(code, flat, ip, record, () => {
-    const header = (field: number, opcode: number) => emitHeaderField(code, Value.local("i32", record), field, opcode);
-    header(HEADER.REGION, Op.I32_LOAD);
+  emitFind(code, flat, ip, header, () => {
+    const block = Value.local("i32", header);
+    headerField("i32", block, HEADER.REGION, Op.I32_LOAD).emit(code);
     code.tee(slot);
     code.if(() => {
-      header(HEADER.IP, Op.I64_LOAD);
-      code.get(ip);
-      code.op(Op.I64_EQ);
+      headerField("i64", block, HEADER.IP, Op.I64_LOAD).eq(Value.local("i64", ip)).emit(code);
       code.if(() => {
         if (flat) remember(code, ip, slot, entry);
         found();

@@ -41,7 +41,6 @@ function block(host: number, bytes: number, key = KEY): Block {
     host,
     secondFrame: -1,
     key,
-    incoming: [],
     indirectJump: -1,
     startsPlainly: true,
     valid: true,
