@@ -92,6 +92,49 @@ export interface Operands {
   readonly r: Value;
 }
 
+/** What is kept of a source's operands: two at most, because the others follow from them. Missing ones are left as they are. */
+export function keptOf(
+  operation: FlagOperation,
+  { a, b, r }: Partial<Operands>,
+): [Value | undefined, Value | undefined] {
+  switch (operation) {
+    case "memory":
+      return [undefined, undefined];
+    case "raw":
+      return [r, a];
+    case "sub":
+    case "shl":
+    case "shr":
+    case "sar":
+      return [a, b];
+    case "add":
+      return [r, b];
+    default:
+      return [r, undefined];
+  }
+}
+
+/** The operands of a source from what is kept of them. */
+export function operandsFrom({ operation, size }: FlagSource, x: Value, y: Value): Operands {
+  const fold = (value: Value) => size === 64 ? value : value.signExtend(size);
+  switch (operation) {
+    case "raw":
+      return { a: y, b: y, r: x };
+    case "sub":
+      return { a: x, b: y, r: fold(x.sub(y)) };
+    case "shl":
+      return { a: x, b: y, r: fold(x.shl(y)) };
+    case "shr":
+      return { a: x, b: y, r: fold(x.shrU(y)) };
+    case "sar":
+      return { a: x, b: y, r: fold(x.signExtend(size).shrS(y)) };
+    case "add":
+      return { a: x.sub(y).zeroExtend(size), b: y, r: x };
+    default:
+      return { a: x, b: x, r: x };
+  }
+}
+
 /** True if not all flags follow from a source: another one tells the rest. */
 export function needsOther({ operation, rotated }: FlagSource): boolean {
   return operation === "inc" || operation === "dec" || rotated === true;
@@ -152,7 +195,8 @@ export class FlagMath {
 
   /** The same without a rotate. */
   #rawOfOperation(): { res: Value; aux: Value } {
-    const { operation, size } = this.source, { a, b, r } = this.operands, { flags, words } = this.#lazy();
+    const { operation, size } = this.source, { b } = this.operands, { flags, words } = this.#lazy();
+    const a = this.#let(this.operands.a), r = this.#let(this.operands.r);
     switch (operation) {
       case "memory":
       case "raw":
@@ -210,7 +254,7 @@ export class FlagMath {
       case "CF":
         if (operation === "sub") return a.ltU(b);
         if (operation !== "add") return this.#other("CF");
-        return size >= 32 ? r.ltU(a) : a.add(b).shrU(size);
+        return r.zeroExtend(size).ltU(b);
       case "AF":
         if (operation === "inc") return r.wrap().and(15).eqz();
         return operation === "dec" ? r.wrap().and(15).eq(15) : a.xor(b).xor(r).bit(4);

@@ -10,10 +10,12 @@ import {
   FlagMath,
   type FlagOperation,
   type FlagSource,
+  keptOf,
   MEMORY,
   needsOther,
   numberOf,
   type Operands,
+  operandsFrom,
   RAW,
   ROTATED,
 } from "./flag_kinds.ts";
@@ -35,18 +37,16 @@ export function isSameKnowledge(a: FlagKnowledge, b: FlagKnowledge): boolean {
   return a.source === "dynamic" || !needsOther(a.source) || isSameSource(a.other, b.other);
 }
 
-/** Locals that hold a source's operands. */
+/** Locals that hold a source's number and what is kept of its operands, see {@link keptOf}. */
 interface OperandLocals {
-  readonly narrow: readonly [number, number, number];
-  readonly wide: readonly [number, number, number];
   readonly number: number;
+  readonly narrow: readonly [number, number];
+  readonly wide: readonly [number, number];
 }
 
+const SOURCE_TYPES: readonly ValueType[] = ["i32", "i32", "i32", "i64", "i64"];
 /** Types of the parameters that {@link FlagTracker.emitState} passes. */
-export const FLAG_STATE_TYPES: readonly ValueType[] = [
-  ...["i32", "i32", "i32", "i32", "i64", "i64", "i64"] as const,
-  ...["i32", "i32", "i32", "i32", "i64", "i64", "i64"] as const,
-];
+export const FLAG_STATE_TYPES: readonly ValueType[] = [...SOURCE_TYPES, ...SOURCE_TYPES];
 
 /** Functions that work on sources that only locals tell. */
 export interface FlagFunctions {
@@ -58,14 +58,14 @@ export interface FlagFunctions {
 }
 
 function operandLocals(code: Code): OperandLocals {
-  const three = (type: ValueType) => [code.local(type), code.local(type), code.local(type)] as const;
-  return { number: code.local("i32"), narrow: three("i32"), wide: three("i64") };
+  const two = (type: ValueType) => [code.local(type), code.local(type)] as const;
+  return { number: code.local("i32"), narrow: two("i32"), wide: two("i64") };
 }
 
-/** The operands of a source, in locals. */
+/** The operands of a source, of which locals hold what is kept. */
 export function operandsIn(source: FlagSource, narrow: readonly number[], wide: readonly number[]): Operands {
   const type = source.size === 64 ? "i64" : "i32", at = source.size === 64 ? wide : narrow;
-  return { a: Value.local(type, at[0]), b: Value.local(type, at[1]), r: Value.local(type, at[2]) };
+  return operandsFrom(source, Value.local(type, at[0]), Value.local(type, at[1]));
 }
 
 /** Writes and reads flags of the function that `code` is. */
@@ -171,27 +171,30 @@ export class FlagTracker {
 
   /** The flags follow from an operation from here on. */
   set(operation: FlagOperation, size: Size, a: Value | null, b: Value | null, r: Value): void {
-    this.#setOperands(this.#main, size, a, b, r);
+    this.#setOperands(this.#main, operation, size, a, b, r);
     if (operation !== "inc" && operation !== "dec") this.#now({ operation, size }, MEMORY);
   }
 
-  #setOperands({ narrow, wide }: OperandLocals, size: Size, a: Value | null, b: Value | null, r: Value): void {
+  #setOperands(
+    { narrow, wide }: OperandLocals,
+    operation: FlagOperation,
+    size: Size,
+    a: Value | null,
+    b: Value | null,
+    r: Value,
+  ): void {
     const at = size === 64 ? wide : narrow, code = this.#code;
-    const values: [Value | null, number][] = [
-      [a && a.zeroExtend(size), at[0]],
-      [b && b.zeroExtend(size), at[1]],
-      [this.#fold(r, size), at[2]],
-    ];
-    for (const [value] of values) value?.emit(code);
-    for (const [value, local] of values.toReversed()) if (value) code.set(local);
+    const kept = keptOf(operation, { a: a?.zeroExtend(size), b: b?.zeroExtend(size), r: this.#fold(r, size) });
+    for (const value of kept) value?.emit(code);
+    for (const i of [1, 0]) if (kept[i]) code.set(at[i]);
   }
 
   /** FLAG_RES and FLAG_AUX as given. */
   setRaw(res: Value, aux: Value): void {
     res.emit(this.#code);
     aux.emit(this.#code);
+    this.#code.set(this.#main.narrow[1]);
     this.#code.set(this.#main.narrow[0]);
-    this.#code.set(this.#main.narrow[2]);
     this.#now(RAW, MEMORY);
   }
 
@@ -213,7 +216,7 @@ export class FlagTracker {
   /** ROL and ROR: only CF and OF follow from them. */
   rotate(operation: RotateOperation, size: Size, r: Value): void {
     const { source } = this.#known, other = { operation, size };
-    this.#setOperands(this.#other, size, null, null, r);
+    this.#setOperands(this.#other, operation, size, null, null, r);
     if (source !== "dynamic") return this.#now({ ...source, rotated: true }, other);
     this.#setNumber(this.#other, other);
     this.emitNumber();

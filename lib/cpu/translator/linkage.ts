@@ -99,7 +99,7 @@ function lookupCode(flat: boolean): Code {
 const PARAMETERS = 1 + FLAG_STATE_TYPES.length, HALF = FLAG_STATE_TYPES.length / 2;
 
 function sourceAt(first: number): { number: number; narrow: number[]; wide: number[] } {
-  return { number: first, narrow: [first + 1, first + 2, first + 3], wide: [first + 4, first + 5, first + 6] };
+  return { number: first, narrow: [first + 1, first + 2], wide: [first + 3, first + 4] };
 }
 const MAIN = sourceAt(1), OTHER = sourceAt(1 + HALF);
 
