@@ -93,7 +93,11 @@ export class CodeFinder {
     const host = this.#mmu.execute(linear, user);
     if (host < 0) return this.#deviceBlock(linear, key, room);
     const next = (Math.floor(linear / PAGE_SIZE) + 1) * PAGE_SIZE;
-    const nextPage = () => this.#mmu.execute(this.#mmu.wrap(next), user);
+    const nextPage = () => {
+      const linear = this.#mmu.wrap(next), host = this.#mmu.execute(linear, user);
+      if (host >= 0) this.#translator?.arrived(linear, host, r.i32(S.MODE));
+      return host;
+    };
     this.#translator?.arrived(linear, host, r.i32(S.MODE));
     const known = this.#blocks.find(host, key, ip);
     if (known) {

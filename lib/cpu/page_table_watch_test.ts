@@ -128,3 +128,40 @@ Deno.test("page tables: a table that nothing leads to any more is written to lik
     assertEquals(read(), 6, tier);
   }
 });
+
+Deno.test("page tables: code that goes on in the next page, or in the middle of an instruction, goes on where that is now", () => {
+  // inc ebx, 15 or 16 times up to the page's end; mov edx, 10203h, perhaps across it; inc ebx; dec ecx; jnz to the start; hlt
+  const tail = (jump: number) => [0x43, 0x49, 0x75, jump & 0xff, 0xf4];
+  for (const tier of TIERS) {
+    for (const across of [0, 2]) {
+      const { cpu, memory, load } = testBoard({ tier }), ahead = 16 - across, move = [0xba, 3, 2, 1, 0];
+      load(0x2000 - 16, ...new Array<number>(ahead).fill(0x43), ...move, ...tail(-(ahead + 9)));
+      // The other second page: mov edx, another number or its other half; dec ebx.
+      const other = [...move.slice(0, across), ...move.slice(across).map((byte) => byte ^ 0x40)];
+      if (across === 0) other[0] = 0xba;
+      load(0x6000, ...other.slice(across), 0x4b, ...tail(-(ahead + 9)).slice(1));
+      mapFrames(memory, 0x1_0000, 0x1_1000, 32);
+      cpu.r.setNumber(S.CR3, 0x1_0000);
+      cpu.r.setI32(S.CR0, cpu.r.i32(S.CR0) | CR0.PG);
+      cpu.flushTlb();
+      cpu.modeChanged();
+      const run = () => {
+        cpu.r.ip = 0x2000 - 16;
+        cpu.r.setI32(S.HALTED, 0);
+        cpu.r.set32(R.CX, 50);
+        cpu.r.set32(R.BX, 0);
+        assertEquals(cpu.run(100_000), "halted", tier);
+        return [cpu.r.get32(R.BX), cpu.r.get32(R.DX)];
+      };
+      const here = [50 * (ahead + 1), 0x1_0203], there = [50 * (ahead - 1), across === 0 ? 0x4041_4243 : 0x4041_4203];
+      assertEquals(run(), here, tier);
+      // From now on both pages are known when the code is translated.
+      cpu.forgetCode();
+      assertEquals(run(), here, tier);
+      memory.write32(0x1_1000 + 2 * 4, 0x6003);
+      assertEquals(run(), there, tier);
+      memory.write32(0x1_1000 + 2 * 4, 0x2003);
+      assertEquals(run(), here, tier);
+    }
+  }
+});

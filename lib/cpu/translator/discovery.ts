@@ -1,6 +1,6 @@
 /** Finds the code of a region: from its root along direct jumps, as far as it is worth it. */
 import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
-import { type Instruction, newInstruction } from "../decode/mod.ts";
+import { type Instruction, MAX_LENGTH, newInstruction } from "../decode/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
 import { definitionFor } from "../semantics/mod.ts";
@@ -37,6 +37,8 @@ export interface RegionInstruction {
   readonly next: number;
   /** Host offset of the first byte. */
   readonly host: number;
+  /** Host offset of the page in which it ends, if that is not the one in which it begins; else -1. */
+  readonly tail: number;
   readonly flow: Flow;
   /** Where a direct jump, branch or call leads, else -1. */
   readonly target: number;
@@ -101,6 +103,11 @@ function flowOf(definition: Definition, instruction: Instruction): Flow {
   return flow === "jump" ? "indirect" : flow === "call" ? "callIndirect" : flow;
 }
 
+/** True if the following instruction lies in the next page: that may be gone when the region runs. */
+function endsPage({ host, instruction }: RegionInstruction): boolean {
+  return (host & (PAGE_SIZE - 1)) + instruction.length >= PAGE_SIZE;
+}
+
 /** True if control never goes on behind an instruction of this kind within the block. */
 function ends(flow: Flow): boolean {
   return flow !== "next";
@@ -131,6 +138,8 @@ class Discovery {
   readonly #found = new Map<number, RegionInstruction>();
   readonly #leaders = new Set<number>();
   readonly #pending: number[] = [];
+  /** Bytes of an instruction in two pages. */
+  readonly #straddle = new Uint8Array(2 * MAX_LENGTH);
 
   constructor(view: CodeView, limits: Limits) {
     this.#view = view;
@@ -164,6 +173,7 @@ class Discovery {
       this.#found.set(ip, found);
       if (ends(found.flow)) return this.#successors(found);
       ip = found.next;
+      if (endsPage(found)) return this.#arriveIfExecuted(ip);
     }
     // Another way leads into code that is there already: it starts a block.
     this.#leaders.add(ip);
@@ -178,8 +188,11 @@ class Discovery {
     const { mode, bytes, decode } = this.#view, host = this.#view.host(ip);
     if (host < 0) return null;
     const instruction = newInstruction(), frameEnd = ((host >>> PAGE_SHIFT) + 1) * PAGE_SIZE;
-    // What reaches into the next page is left to the interpreter.
-    if (decode(bytes, host, frameEnd, mode.code, instruction) !== "ok") return null;
+    let tail = -1;
+    if (decode(bytes, host, frameEnd, mode.code, instruction) !== "ok") {
+      tail = this.#decodeStraddling(ip, host, frameEnd, instruction);
+      if (tail < 0) return null;
+    }
     const definition = definitionFor(instruction);
     const flow = this.#view.interpreted(instruction) ? "interpret" : flowOf(definition, instruction);
     const next = ip + instruction.length, wrapped = mode.code === 64 ? next : next % 2 ** 32;
@@ -191,8 +204,20 @@ class Discovery {
       else if (mode.code !== 64) target = ((target % 2 ** 32) + 2 ** 32) % 2 ** 32;
     }
     const targets = flow === "indirect" ? this.#view.indirectTargets(ip) : NONE;
-    const varying = this.#view.varies(host) ? varyingConstants(instruction) : null;
-    return { instruction, definition, ip, next: wrapped, host, flow, target, targets, varying };
+    const varying = tail < 0 && this.#view.varies(host) ? varyingConstants(instruction) : null;
+    return { instruction, definition, ip, next: wrapped, host, tail, flow, target, targets, varying };
+  }
+
+  /** Decodes an instruction that reaches into the next page; returns where that page is, -1 if there is no such instruction. */
+  #decodeStraddling(ip: number, host: number, frameEnd: number, instruction: Instruction): number {
+    const { mode, bytes, decode } = this.#view, head = frameEnd - host;
+    if (head >= MAX_LENGTH) return -1;
+    const tail = this.#view.host(mode.code === 64 ? ip + head : (ip + head) % 2 ** 32);
+    if (tail < 0) return -1;
+    this.#straddle.set(bytes.subarray(host, frameEnd));
+    this.#straddle.set(bytes.subarray(tail, tail + MAX_LENGTH), head);
+    const decoded = decode(this.#straddle, 0, head + MAX_LENGTH, mode.code, instruction);
+    return decoded === "ok" && instruction.length > head ? tail : -1;
   }
 
   #block(ip: number): RegionBlock {
@@ -201,7 +226,7 @@ class Discovery {
       const found = this.#found.get(at);
       if (!found || (at !== ip && this.#leaders.has(at))) break;
       instructions.push(found);
-      if (ends(found.flow)) break;
+      if (ends(found.flow) || endsPage(found)) break;
       at = found.next;
     }
     return { ip, instructions };
@@ -218,11 +243,13 @@ export function discover(root: number, view: CodeView, limits: Limits): RegionCo
 export function rangesOf(code: RegionCode): { start: number; end: number }[] {
   const ranges: { start: number; end: number }[] = [];
   for (const { instructions } of code.blocks) {
-    for (const { host, instruction, varying } of instructions) {
+    for (const { host, tail, instruction, varying } of instructions) {
       for (const piece of fixedBytes(instruction, varying)) {
-        const last = ranges.at(-1), start = host + piece.start, end = host + piece.end;
+        const last = ranges.at(-1), start = host + piece.start, all = host + piece.end;
+        const end = tail < 0 ? all : (host | (PAGE_SIZE - 1)) + 1;
         if (last?.end === start && last.start >>> PAGE_SHIFT === start >>> PAGE_SHIFT) last.end = end;
         else ranges.push({ start, end });
+        if (tail >= 0) ranges.push({ start: tail, end: tail + all - end });
       }
     }
   }

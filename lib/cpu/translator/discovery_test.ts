@@ -58,6 +58,22 @@ Deno.test("rangesOf: pieces without gaps are one range, and none reaches into an
   // Two instructions on either side of a page's end.
   const bytes = new Uint8Array(0x3000).fill(0x90);
   bytes[AT + 0x1002] = 0xc3;
-  const view = { bytes, host: (ip: number) => ip + 0xffe };
-  assertEquals(rangesOf(blocks(view)!.code), [{ start: 0x1ffe, end: 0x2000 }, { start: 0x2000, end: 0x2003 }]);
+  const view = { bytes, host: (ip: number) => ip + 0xffe }, found = blocks(view)!;
+  assertEquals(rangesOf(found.code), [{ start: 0x1ffe, end: 0x2000 }, { start: 0x2000, end: 0x2003 }]);
+  // What comes in another page begins a block: it may not be there any more.
+  assertEquals(found.starts, [[0, 2], [2, 3]]);
+});
+
+Deno.test("discover: takes in an instruction in two pages if both are known", () => {
+  const bytes = new Uint8Array(0x4000), host = (ip: number) => ip < 0x2000 ? ip : ip + 0x1000;
+  // 1ffe: mov eax, 12345678h; ret
+  bytes.set([0xb8, 0x78], 0x1ffe);
+  bytes.set([0x56, 0x34, 0x12, 0xc3], 0x3000);
+  const code = regionCode(bytes, 0x1ffe, { host });
+  assertEquals(code?.blocks.map(({ ip, instructions }) => [ip, instructions[0].tail]), [[0x1ffe, 0x3000], [
+    0x2003,
+    -1,
+  ]]);
+  assertEquals(rangesOf(code!), [{ start: 0x1ffe, end: 0x2000 }, { start: 0x3000, end: 0x3004 }]);
+  assertEquals(regionCode(bytes, 0x1ffe, { host: (ip) => ip < 0x2000 ? ip : -1 }), null);
 });

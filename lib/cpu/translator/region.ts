@@ -394,6 +394,19 @@ export class RegionWriter implements NodeWriter {
     code.if(() => this.#leaveTo(ip));
   }
 
+  /** The same of the page in which the current instruction ends: the interpreter finds out. */
+  #checkSecondPage({ ip, instruction }: RegionInstruction): void {
+    const code = this.#body;
+    code.i32(this.#siteOfCurrent(false));
+    code.i32(0);
+    code.memory(Op.I32_LOAD, this.#plan.pageCell(ip + instruction.length - 1));
+    code.get(this.#locals.mode);
+    code.op(Op.I32_NE);
+    code.unlikely();
+    code.brIf(this.#bail);
+    code.op(Op.DROP);
+  }
+
   edge(edge: Edge): void {
     this.#arrive(edge);
     for (const { dispatch, value } of edge.selectors) {

@@ -179,7 +179,7 @@ export class Translator {
 
   /** A block has become hot, or is about to run for the first time. */
   translate(block: Block, ip: number, mode: CodeMode): void {
-    if (block.region || block.secondFrame >= 0 || this.resume(block, ip, mode)) return;
+    if (block.region || this.resume(block, ip, mode)) return;
     if (this.#regions.rootedAt(block.host, block.key, ip)?.module === null) return this.compile();
     const unlimited = this.eager || this.#stress.compileSeed !== undefined;
     if (!unlimited && !this.#budget.allows(this.#host.instructions())) {
@@ -202,6 +202,8 @@ export class Translator {
 
   #translate(block: Block, ip: number, mode: CodeMode): void {
     if (!this.eager && this.#extend(block, ip, mode)) return;
+    // No region begins with an instruction in two pages.
+    if (block.secondFrame >= 0) return;
     const code = this.#discover(ip, block.key, mode, new Set());
     if (code) this.#make(block, ip, mode, 0, code);
     if (this.eager || this.#pending.length >= BATCH) this.compile();
