@@ -29,6 +29,8 @@ export interface Block {
 export interface CodeRegion {
   /** Host offsets of its bytes: from `start` to before `end`, within a frame. */
   readonly ranges: readonly { readonly start: number; readonly end: number }[];
+  /** The host frames of those. */
+  readonly frames: ReadonlySet<number>;
   /** True if it has not run for long: translating it has not paid yet. */
   readonly young: boolean;
   /** It is wanted no more: it must not be entered. It is in no list any more when this is called. */
@@ -37,6 +39,11 @@ export interface CodeRegion {
   rewritten(constants: boolean): void;
   /** All blocks were forgotten: none leads into it any more. */
   closed(): void;
+}
+
+/** The host frames of pieces of code, none of which lies in two. */
+export function framesOfRanges(ranges: CodeRegion["ranges"]): ReadonlySet<number> {
+  return new Set(ranges.map(({ start }) => start >>> PAGE_SHIFT));
 }
 
 /** A number for a host offset and a mode key. */

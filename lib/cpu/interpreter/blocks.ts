@@ -337,7 +337,8 @@ export class BlockCache {
 
   /** Watches over the bytes of a region. */
   addRegion(region: CodeRegion): void {
-    for (const frame of this.#regions.add(region)) this.#watch(frame);
+    this.#regions.add(region);
+    for (const frame of region.frames) this.#watch(frame);
   }
 
   /** Forgets a region. */
@@ -353,8 +354,8 @@ export class BlockCache {
   }
 
   /** Lets a block become hot once more: a region at it is gone; `sooner` if it is sure to be wanted again. */
-  coolDown(block: Block, { ranges }: CodeRegion, sooner: boolean): void {
-    const usual = Math.max(...ranges.map(({ start }) => this.#heatIn(start >>> PAGE_SHIFT)));
+  coolDown(block: Block, { frames }: CodeRegion, sooner: boolean): void {
+    const usual = Math.max(...[...frames].map((frame) => this.#heatIn(frame)));
     const heat = sooner && usual > 0 ? Math.max(1, usual >> SOONER) : usual, left = this.records.heat(block);
     if (left <= 0 || heat < left) this.records.setHeat(block, heat);
   }

@@ -3,10 +3,6 @@ import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
 import type { CodeRegion } from "./block.ts";
 import type { CodeMarks } from "./code_marks.ts";
 
-function framesOf({ ranges }: CodeRegion): ReadonlySet<number> {
-  return new Set(ranges.map(({ start }) => start >>> PAGE_SHIFT));
-}
-
 /** The regions of one processor, by the frames of their bytes. */
 export class CodeRegions {
   readonly #marks: CodeMarks;
@@ -35,22 +31,20 @@ export class CodeRegions {
     }
   }
 
-  /** Adds a region, marks its bytes and returns its frames. */
-  add(region: CodeRegion): ReadonlySet<number> {
-    const frames = framesOf(region);
-    for (const frame of frames) {
+  /** Adds a region and marks its bytes. */
+  add(region: CodeRegion): void {
+    for (const frame of region.frames) {
       const list = this.#inFrame.get(frame);
       if (list) list.add(region);
       else this.#inFrame.set(frame, new Set([region]));
       this.mark(region, frame);
     }
-    return frames;
   }
 
   /** Removes a region and returns the frames where no other one is. Their marks stay. */
   remove(region: CodeRegion): number[] {
     const empty: number[] = [];
-    for (const frame of framesOf(region)) {
+    for (const frame of region.frames) {
       const list = this.#inFrame.get(frame);
       if (list?.delete(region) && list.size === 0) empty.push(frame);
     }

@@ -19,10 +19,10 @@ function staysInRegisters({ mnemonic, operands }: Instruction): boolean {
   });
 }
 
-function overwrites({ mnemonic, operands }: Instruction): boolean {
+function overwrites({ instruction: { mnemonic, operands }, varying }: RegionInstruction): boolean {
   if (OVERWRITING.has(mnemonic)) return true;
   const count = operands[1];
-  return SHIFTS.has(mnemonic) && count?.kind === "imm" && (count.value & 31) !== 0;
+  return !varying && SHIFTS.has(mnemonic) && count?.kind === "imm" && (count.value & 31) !== 0;
 }
 
 /** By instruction of a block: 1 if the flags that it leaves cannot be seen. */
@@ -30,10 +30,10 @@ export function findDeadFlags(instructions: readonly RegionInstruction[]): Uint8
   const dead = new Uint8Array(instructions.length);
   let overwritten = false;
   for (let i = instructions.length - 1; i >= 0; i--) {
-    const { instruction, flow } = instructions[i];
+    const current = instructions[i], { instruction, flow } = current;
     dead[i] = overwritten ? 1 : 0;
     if (flow !== "next" || !staysInRegisters(instruction)) overwritten = false;
-    else if (overwrites(instruction)) overwritten = true;
+    else if (overwrites(current)) overwritten = true;
     else if (!NOT_READING.has(instruction.mnemonic)) overwritten = false;
   }
   return dead;

@@ -38,8 +38,7 @@ export class DormantRegions {
   /** Puts a region to sleep; returns those that must go for it. */
   add(region: Region): ReadonlySet<Region> {
     const gone = new Set<Region>();
-    for (const { start } of region.ranges) {
-      const frame = start >>> PAGE_SHIFT;
+    for (const frame of region.frames) {
       let regions = this.#inFrame.get(frame);
       if (!regions) this.#inFrame.set(frame, regions = new Set());
       regions.add(region);
@@ -50,9 +49,7 @@ export class DormantRegions {
 
   /** Takes a region out. */
   delete(region: Region): void {
-    for (const { start } of region.ranges) {
-      this.#inFrame.get(start >>> PAGE_SHIFT)?.delete(region);
-    }
+    for (const frame of region.frames) this.#inFrame.get(frame)?.delete(region);
   }
 
   /** The regions that a block begins in or leads through whose code is there again. */

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { Block } from "../interpreter/block.ts";
+import { type Block, framesOfRanges } from "../interpreter/block.ts";
 import { bytesOf, DormantRegions } from "./dormant_regions.ts";
 import { type Region, Sites } from "./region_table.ts";
 
@@ -22,6 +22,7 @@ function region(slot: number, memory: Uint8Array): Region {
     failures: 0,
     failuresSince: 0,
     ranges,
+    frames: framesOfRanges(ranges),
     code: bytesOf({ ranges }, memory),
     young: false,
     isDormant: true,

@@ -26,6 +26,7 @@ function region(slot: number, host: number, ip: number, exits: number[] = []): R
     hasSlept: false,
     module: null,
     ranges: [],
+    frames: new Set(),
     voided: () => {},
     rewritten: () => {},
     closed: () => {},

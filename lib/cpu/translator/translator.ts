@@ -2,7 +2,7 @@
 import { PAGE_SIZE, type PhysicalMemory } from "../../machine/memory.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { ModeBit } from "../mode.ts";
-import { type Block, placeOf } from "../interpreter/block.ts";
+import { type Block, framesOfRanges, placeOf } from "../interpreter/block.ts";
 import type { BlockCache } from "../interpreter/blocks.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
 import { type CompileObserver, type CpuOptions, DEFAULT_TIER, type StressOptions, type Tier } from "../options.ts";
@@ -264,6 +264,7 @@ export class Translator {
       failuresSince: 0,
       sites: new Sites(written.sites),
       ranges,
+      frames: framesOfRanges(ranges),
       get young() {
         return !region.hasSlept && instructions() - since < PAID;
       },

@@ -18,8 +18,8 @@ interface Bytes {
   readonly end: number;
 }
 
-/** Instructions that read an immediate value as they read a register: nothing but the result depends on it. */
-const PLAIN = new Set("mov add or adc sbb and sub xor cmp test push imul".split(" "));
+/** Instructions that read an immediate value as they would read a register. */
+const PLAIN = new Set("mov add or adc sbb and sub xor cmp test push imul shl shr sar rol ror".split(" "));
 
 /** The constants of an instruction that can be read when it runs; null if it has none. */
 export function varyingConstants(instruction: Instruction): VaryingConstants | null {

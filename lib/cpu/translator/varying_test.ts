@@ -14,7 +14,8 @@ function pieces(code: 16 | 32 | 64, ...bytes: number[]): [number, [number, numbe
 }
 
 Deno.test("varyingConstants: immediate values and displacements follow the opcode", () => {
-  // add eax, imm32; mov cx, imm16; cmp byte [ebx + 5], imm8; mov rax, imm64; push imm8; imul eax, [disp32], imm32
+  // shl dword [ebx + 4], imm8; add eax, imm32; mov cx, imm16; cmp byte [ebx + 5], imm8; mov rax, imm64; push imm8; imul eax, [disp32], imm32
+  assertEquals(pieces(32, 0xc1, 0x63, 4, 7), [2, [[0, 2]]]);
   assertEquals(pieces(32, 0x05, 1, 2, 3, 4), [1, [[0, 1]]]);
   assertEquals(pieces(32, 0x66, 0xb9, 1, 2), [2, [[0, 2]]]);
   assertEquals(pieces(32, 0x80, 0x7b, 5, 9), [2, [[0, 2]]]);
@@ -34,9 +35,9 @@ Deno.test("varyingConstants: displacements of every form", () => {
 });
 
 Deno.test("varyingConstants: what else depends on an immediate value stays as it was translated", () => {
-  // shl dword [ebx + 4], imm8: the flags depend on the count; nop; jmp rel32; call far
-  assertEquals(pieces(32, 0xc1, 0x63, 4, 7), [2, [[0, 2], [3, 4]]]);
-  assertEquals(pieces(32, 0xc1, 0xe0, 7), [2, [[0, 3]]]);
+  // pshufd xmm0, [ebx + 4], imm8; bts eax, imm8; nop; jmp rel32; call far
+  assertEquals(pieces(32, 0x66, 0x0f, 0x70, 0x43, 4, 0x1b), [4, [[0, 4], [5, 6]]]);
+  assertEquals(pieces(32, 0x0f, 0xba, 0xe8, 7), [3, [[0, 4]]]);
   assertEquals(pieces(32, 0x90), [1, [[0, 1]]]);
   assertEquals(pieces(32, 0xe9, 1, 2, 3, 4), [5, [[0, 5]]]);
   assertEquals(pieces(32, 0x9a, 1, 2, 3, 4, 5, 6), [7, [[0, 7]]]);
