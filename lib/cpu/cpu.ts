@@ -392,6 +392,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   holdsCode(frame: number, offset: number, length: number): boolean {
     return this.#blocks.holdsCode(frame, offset, length);
   }
+  expectConstants(frame: number, offset: number, length: number): boolean {
+    return this.#blocks.expectConstants(frame, offset, length);
+  }
   codeMarks(frame: number): number {
     return this.#blocks.marksAddress(frame);
   }

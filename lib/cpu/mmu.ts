@@ -19,6 +19,8 @@ export interface MmuHost extends TlbHost, Omit<WatchHost, "flush"> {
   codeWritten(frame: number, offset: number, length: number): void;
   /** True if one of these bytes of a frame was decoded. */
   holdsCode(frame: number, offset: number, length: number): boolean;
+  /** A region is about to write to such bytes: true if it may do so at once. */
+  expectConstants(frame: number, offset: number, length: number): boolean;
   /** A linear address is accessed on the slow path: alignment is checked (raises #AC), breakpoints are noted. */
   accessed(linear: number, bytes: number, write: boolean, user: boolean): void;
   /** True if linear addresses wrap at 4 GiB: outside 64-bit code. */
@@ -260,7 +262,9 @@ export class Mmu {
   /** True if compiled code may write to a watched page once, at once. */
   #allowsOnce(entry: number, within: number, bytes: number): boolean {
     const tlb = this.#tlb, frame = tlb.frame[entry], granted = Permission.WRITE | Permission.RAM;
-    if (tlb.hasTag(entry, TLB.BESIDE)) return !this.#host.holdsCode(frame, within, bytes);
+    if (tlb.hasTag(entry, TLB.BESIDE)) {
+      return !this.#host.holdsCode(frame, within, bytes) || this.#host.expectConstants(frame, within, bytes);
+    }
     if ((tlb.permission[entry] & granted) !== granted) return false;
     if (this.#memory.frameFlags[frame] !== 0) return this.#watch.announceWrite(frame, within, bytes);
     // It is watched no more.

@@ -21,6 +21,8 @@ export interface Block {
   readonly startsPlainly: boolean;
   /** False once its bytes have changed. */
   valid: boolean;
+  /** Constants in its records may be older than its bytes: a region that reads those itself runs in its place. */
+  hasOldConstants: boolean;
   /** The region that runs in place of the block, for which offset in CS it was translated, and the first record's handler. */
   region: { readonly code: CodeRegion; readonly ip: number; readonly handler: number } | null;
 }

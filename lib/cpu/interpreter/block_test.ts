@@ -12,6 +12,7 @@ function block(host: number, bytes: number, secondFrame = -1): Block {
     indirectJump: -1,
     startsPlainly: true,
     valid: true,
+    hasOldConstants: false,
     region: null,
   };
 }

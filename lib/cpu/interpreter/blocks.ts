@@ -49,6 +49,11 @@ function isIndirectJump({ mnemonic, operands }: Instruction): boolean {
   return mnemonic === "jmp" && operands[0].kind !== "rel";
 }
 
+/** True if a range includes some of the bytes from one host offset to before another. */
+function includesSome(ranges: CodeRegion["ranges"], from: number, to: number): boolean {
+  return ranges.some(({ start, end }) => from < end && to > start);
+}
+
 /** Decoded blocks of one processor. */
 export class BlockCache {
   /** The blocks' records in state memory. */
@@ -110,7 +115,7 @@ export class BlockCache {
     this.#marks = new CodeMarks(state);
     this.#regions = new CodeRegions(this.#marks);
     this.rewrites = new Rewrites(instructions);
-    this.#constants = new ConstantChanger(library, decode, memory, state);
+    this.#constants = new ConstantChanger(decode, memory, state);
     this.#watch = watch;
     this.#unwatch = unwatch;
   }
@@ -217,6 +222,7 @@ export class BlockCache {
       indirectJump: ended && isIndirectJump(instruction) ? offset - host - instruction.length : -1,
       startsPlainly,
       valid: true,
+      hasOldConstants: false,
       region: null,
     };
     this.#next = at;
@@ -319,11 +325,39 @@ export class BlockCache {
     return true;
   }
 
+  /**
+   * A region is about to write to marked bytes: true if it may do so at once, because what they are to the code there are constants that
+   * regions read when they run.
+   */
+  expectConstants(frame: number, offset: number, length: number): boolean {
+    const from = frame * PAGE_SIZE + offset, to = from + length;
+    for (const { ranges } of this.#regions.in(frame)) if (includesSome(ranges, from, to)) return false;
+    const blocks = (this.#inFrame[frame] ?? []).filter((block) => block.valid && overlaps(block, frame, from, to));
+    if (!blocks.every((block) => block.region !== null && this.#constants.isConstant(block, from, to))) return false;
+    for (const block of blocks) block.hasOldConstants = true;
+    this.#marks.unmark(frame, offset, offset + length);
+    return true;
+  }
+
+  /** Makes the records of a block be what its bytes say. */
+  #refresh(block: Block): void {
+    if (!block.hasOldConstants || !block.valid) return;
+    block.hasOldConstants = false;
+    this.#mark(block, block.host >>> PAGE_SHIFT);
+    this.#constants.refresh(block);
+  }
+
+  /** Lets a block run again in place of its region. */
+  leaveRegion(block: Block): void {
+    this.#refresh(block);
+    this.records.leaveRegion(block);
+  }
+
   /** Regions that contain the bytes are void. The others' bytes are marked. */
   #invalidateRegions(frame: number, from: number, to: number, constants: boolean): void {
     const rewritten: CodeRegion[] = [];
     for (const region of this.#regions.in(frame)) {
-      if (region.ranges.some(({ start, end }) => from < end && to > start)) rewritten.push(region);
+      if (includesSome(region.ranges, from, to)) rewritten.push(region);
       else this.#regions.mark(region, frame);
     }
     // However many regions have the same code: one write is one reason to wait. Systems patch old code only now and then.
@@ -389,6 +423,7 @@ export class BlockCache {
 
   /** Copies the first `count` instructions of a block, followed by a stop; returns the first record. */
   partial(block: Block, count: number, mode: CodeMode): number {
+    this.#refresh(block);
     const first = this.partialRecord, bytes = this.records.copy(block, count, first);
     this.records.writeHeader(first, count, block.bytes, this.#heatIn(-1));
     this.records.writeStop(first + count * REC.SIZE, block.key, mode, bytes, count);
@@ -419,6 +454,7 @@ export class BlockCache {
       indirectJump: -1,
       startsPlainly: false,
       valid: false,
+      hasOldConstants: false,
       region: null,
     };
   }

@@ -41,6 +41,11 @@ export class CodeMarks {
     bytes.fill(1, start, end);
   }
 
+  /** Takes the marks of bytes of a frame away, from `start` to before `end`. */
+  unmark(frame: number, start: number, end: number): void {
+    this.#byFrame[frame]?.fill(0, start, end);
+  }
+
   /** Takes all marks of a frame away; it stays among the {@link frames}. */
   wipe(frame: number): void {
     this.#byFrame[frame]?.fill(0);

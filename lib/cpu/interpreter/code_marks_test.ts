@@ -15,6 +15,8 @@ Deno.test("CodeMarks: only bytes that were marked are code, until they are wiped
     false,
   ]);
   assertEquals(m.holds(6, 16, 4), false);
+  m.unmark(5, 17, 19);
+  assertEquals([16, 17, 18, 19].map((at) => m.holds(5, at, 1)), [true, false, false, true]);
   m.wipe(5);
   assertEquals([m.holds(5, 0, 4096), m.frames], [false, [5]]);
 });

@@ -10,7 +10,6 @@ import { definitionFor } from "../semantics/mod.ts";
 import { endingOf } from "../semantics/registry.ts";
 import { S } from "../state.ts";
 import type { Block } from "./block.ts";
-import type { HandlerLibrary } from "./handlers.ts";
 import { CPU_BASE, HEADER, REC } from "./layout.ts";
 import { writeRecord } from "./records.ts";
 
@@ -26,16 +25,42 @@ export interface NewConstants {
 
 /** Changes the constants in the records of one processor. */
 export class ConstantChanger {
-  readonly #library: HandlerLibrary;
   readonly #decode: ModelDecoder;
   readonly #memory: PhysicalMemory;
   readonly #view: DataView;
 
-  constructor(library: HandlerLibrary, decode: ModelDecoder, memory: PhysicalMemory, state: WebAssembly.Memory) {
-    this.#library = library;
+  constructor(decode: ModelDecoder, memory: PhysicalMemory, state: WebAssembly.Memory) {
     this.#decode = decode;
     this.#memory = memory;
     this.#view = new DataView(state.buffer);
+  }
+
+  /** The instruction of a block that has all bytes from one host offset to before another among its constants; null if none has. */
+  #find(block: Block, from: number, to: number): { instruction: Instruction; host: number; record: number } | null {
+    const view = this.#view;
+    if (block.secondFrame >= 0 || from <= block.host || to > block.host + block.bytes) return null;
+    let record = block.record;
+    while (block.host + view.getUint16(record + REC.NEXT, true) <= from) record += REC.SIZE;
+    const end = block.host + view.getUint16(record + REC.NEXT, true);
+    const host = end - view.getUint8(record + REC.LENGTH);
+    if (from === host || to > end) return null;
+    const instruction = this.#changeable(block, host);
+    return instruction && from >= host + constantsAt(instruction) ? { instruction, host, record } : null;
+  }
+
+  /** The instruction of a block at a host offset; null if its record depends on constants in other ways than by its fields. */
+  #changeable({ key }: Block, host: number): Instruction | null {
+    const instruction = newInstruction(), frameEnd = ((host >>> PAGE_SHIFT) + 1) * PAGE_SIZE;
+    this.#decode(this.#memory.bytes, host, frameEnd, codeMode(key).code, instruction);
+    const { displacementAt, immediateAt, length } = instruction;
+    // Offsets of 64 bits have a form of their own if they need so many.
+    const isWide = displacementAt > 0 && (immediateAt || length) - displacementAt === 8;
+    return isWide || endingOf(definitionFor(instruction), instruction) !== "none" ? null : instruction;
+  }
+
+  /** True if the bytes from one host offset to before another are constants of one instruction of a block. */
+  isConstant(block: Block, from: number, to: number): boolean {
+    return this.#find(block, from, to) !== null;
   }
 
   /**
@@ -43,29 +68,23 @@ export class ConstantChanger {
    * constants; null if there is more to it. `partial` is the first record of the block's copy, 0 if there is none.
    */
   find(block: Block, partial: number, from: number, to: number): NewConstants | null {
-    const view = this.#view;
-    if (block.secondFrame >= 0 || from <= block.host || to > block.host + block.bytes) return null;
-    let record = block.record;
-    while (block.host + view.getUint16(record + REC.NEXT, true) <= from) record += REC.SIZE;
-    const end = block.host + view.getUint16(record + REC.NEXT, true), length = view.getUint8(record + REC.LENGTH);
-    const host = end - length;
-    if (from === host || to > end) return null;
-    const mode = codeMode(block.key),
-      instruction = newInstruction(),
-      frameEnd = ((host >>> PAGE_SHIFT) + 1) * PAGE_SIZE;
-    if (this.#decode(this.#memory.bytes, host, frameEnd, mode.code, instruction) !== "ok") return null;
-    if (instruction.length !== length || from < host + constantsAt(instruction)) return null;
-    if (endingOf(definitionFor(instruction), instruction) !== "none") return null;
-    const slot = record === block.record && block.region
-      ? block.region.handler
-      : view.getInt32(record + REC.SLOT, true);
-    if (slot !== this.#library.slotFor(instruction, mode)) return null;
-    const position = view.getUint16(record + REC.INDEX_IN_BLOCK, true);
+    const found = this.#find(block, from, to), view = this.#view;
+    if (!found) return null;
+    const { record } = found, position = view.getUint16(record + REC.INDEX_IN_BLOCK, true);
     const copied = partial !== 0 && position < view.getUint16(partial - HEADER.SIZE + HEADER.COUNT, true);
     const copy = copied ? partial + position * REC.SIZE : 0;
     // What has been read of a record that is running is its handler's affair.
     const running = view.getInt32(CPU_BASE + S.CURRENT, true);
-    return running === record || (running === copy && copy !== 0) ? null : { instruction, host, record, copy };
+    return running === record || (running === copy && copy !== 0) ? null : { ...found, copy };
+  }
+
+  /** Reads the constants of all instructions of a block anew. */
+  refresh(block: Block): void {
+    for (let i = 0; i < block.count; i++) {
+      const record = block.record + i * REC.SIZE, end = this.#view.getUint16(record + REC.NEXT, true);
+      const instruction = this.#changeable(block, block.host + end - this.#view.getUint8(record + REC.LENGTH));
+      if (instruction) this.#write(record, instruction);
+    }
   }
 
   /** Puts the constants into the records. */

@@ -45,6 +45,7 @@ function block(host: number, bytes: number, key = KEY): Block {
     indirectJump: -1,
     startsPlainly: true,
     valid: true,
+    hasOldConstants: false,
     region: null,
   };
 }

@@ -75,7 +75,7 @@ export class LiveModules {
     const { patched } = region;
     region.patched = null;
     if (!patched) return;
-    this.#blocks.records.leaveRegion(patched);
+    this.#blocks.leaveRegion(patched);
     if (patched.valid) this.#blocks.records.setHeat(patched, PROBE_HEAT);
   }
 

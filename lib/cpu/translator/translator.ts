@@ -392,7 +392,7 @@ export class Translator {
   /** Lets no block lead into a region any more; `sooner` if one at its root is sure to be wanted again. */
   #leave(region: Region, sooner: boolean): void {
     const root = region.patched ?? this.#blocks.find(region.host, region.key, region.ip);
-    if (region.patched) this.#blocks.records.leaveRegion(region.patched);
+    if (region.patched) this.#blocks.leaveRegion(region.patched);
     region.patched = null;
     if (root?.valid) this.#blocks.coolDown(root, region, sooner);
   }

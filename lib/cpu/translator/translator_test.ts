@@ -114,3 +114,22 @@ Deno.test("Translator: a loop gets hot though its code is rewritten all the time
   }
   assert(interpreted(b, 1000) < 100);
 });
+
+Deno.test("Translator: regions write constants of other regions at once", () => {
+  const b = new ProtectedBoard(), callee = START + 0x1000, constant = callee + 1;
+  // mov [constant], ecx; call callee; add ebx, eax; dec ecx; jnz START; hlt; and there: mov eax, 0; ret
+  b.board.load(START, 0x89, 0x0d, ...dword(constant), 0xe8, ...dword(callee - START - 11));
+  b.board.load(START + 11, 0x01, 0xc3, 0x49, 0x75, 0xf0, 0xf4);
+  b.board.load(callee, 0xb8, ...dword(0), 0xc3);
+  for (let i = 0; i < 10; i++) run(b, 5000);
+  const seen = () => b.cpu.statistics["instructions with new constants"], before = seen();
+  for (const slice of [1e6, 7]) {
+    b.r.ip = START;
+    b.r.setI32(S.HALTED, 0);
+    b.r.set32(R.BX, 0);
+    b.r.set32(R.CX, 1000);
+    while (b.cpu.run(slice) === "budget");
+    assertEquals([b.r.get32(R.BX), b.r.get32(R.AX)], [1000 * 1001 / 2, 1]);
+    if (slice > 7) assertEquals(seen(), before);
+  }
+});
