@@ -49,11 +49,6 @@ function isIndirectJump({ mnemonic, operands }: Instruction): boolean {
   return mnemonic === "jmp" && operands[0].kind !== "rel";
 }
 
-/** True if a range includes some of the bytes from one host offset to before another. */
-function includesSome(ranges: CodeRegion["ranges"], from: number, to: number): boolean {
-  return ranges.some(({ start, end }) => from < end && to > start);
-}
-
 /** Decoded blocks of one processor. */
 export class BlockCache {
   /** The blocks' records in state memory. */
@@ -288,30 +283,53 @@ export class BlockCache {
     if (!this.#marks.holds(frame, offset, length)) return;
     const from = frame * PAGE_SIZE + offset, to = from + length;
     if (this.#changeConstants(frame, from, to)) return;
-    const blocks = this.#inFrame[frame] ??= [];
-    let kept = 0;
-    this.#marks.wipe(frame);
-    this.#invalidateRegions(frame, from, to, false);
+    const regions = this.#regions.with(frame, from, to), blocks = this.#blocksWith(frame, from, to);
+    // However many regions have the same code: one write is one reason to wait. Systems patch old code only now and then.
+    this.rewrites.noteCode(frame, regions.some(({ young }) => young));
+    this.#rewrite(regions, false);
     for (const block of blocks) {
-      if (!block.valid) continue;
-      if (overlaps(block, frame, from, to)) {
-        this.#rewrittenBlocks++;
-        this.rewrites.noteHeat(placeOf(block.host, block.key), this.records.heat(block));
-        this.#void(block);
-      } else {
-        blocks[kept++] = block;
-        this.#mark(block, frame);
-      }
+      this.rewrites.noteHeat(placeOf(block.host, block.key), this.records.heat(block));
+      this.#void(block);
     }
-    blocks.length = kept;
-    if (kept === 0) this.#emptied(frame);
+    this.#rewrittenBlocks += blocks.length;
+    const left = this.#inFrame[frame]?.filter((block) => block.valid) ?? [];
+    this.#inFrame[frame] = left;
+    if (left.length === 0 && !this.#regions.has(frame)) this.#emptied(frame);
+    else this.#markAnew(frame, blocks, regions);
+  }
+
+  /** The blocks with some of the bytes of a frame from one host offset to before another. */
+  #blocksWith(frame: number, from: number, to: number): Block[] {
+    return this.#inFrame[frame]?.filter((block) => block.valid && overlaps(block, frame, from, to)) ?? [];
+  }
+
+  /** Takes the marks of blocks and regions away that are void, but not those of others with some of their bytes. */
+  #markAnew(frame: number, blocks: readonly Block[], regions: readonly CodeRegion[]): void {
+    const base = frame * PAGE_SIZE;
+    let start = PAGE_SIZE, end = 0;
+    const take = (first: number, last: number) => {
+      start = Math.min(start, first);
+      end = Math.max(end, last);
+    };
+    for (const block of blocks) {
+      const { start, end, tail } = bytesIn(block, frame);
+      if (end > start) take(start, end);
+      if (tail > 0) take(0, tail);
+    }
+    for (const { ranges } of regions) {
+      for (const { start, end } of ranges) if (start >>> PAGE_SHIFT === frame) take(start - base, end - base);
+    }
+    // The marks were left over.
+    if (end === 0) take(0, PAGE_SIZE);
+    this.#marks.unmark(frame, start, end);
+    for (const block of this.#blocksWith(frame, base + start, base + end)) this.#mark(block, frame);
+    for (const region of this.#regions.with(frame, base + start, base + end)) this.#regions.mark(region, frame);
   }
 
   /** Changes the constants of instructions in all blocks with the bytes; false if they are more than that in some block. */
   #changeConstants(frame: number, from: number, to: number): boolean {
     const changes: NewConstants[] = [];
-    for (const block of this.#inFrame[frame] ?? []) {
-      if (!block.valid || !overlaps(block, frame, from, to)) continue;
+    for (const block of this.#blocksWith(frame, from, to)) {
       const partial = this.#partialOf === block ? this.partialRecord : 0;
       const found = this.#constants.find(block, partial, from, to);
       if (!found) return false;
@@ -321,7 +339,7 @@ export class BlockCache {
     for (const change of changes) this.#constants.change(change);
     for (const host of new Set(changes.map((change) => change.host))) this.rewrites.noteConstants(host);
     this.#newConstants++;
-    this.#invalidateRegions(frame, from, to, true);
+    this.#rewrite(this.#regions.with(frame, from, to), true);
     return true;
   }
 
@@ -331,8 +349,8 @@ export class BlockCache {
    */
   expectConstants(frame: number, offset: number, length: number): boolean {
     const from = frame * PAGE_SIZE + offset, to = from + length;
-    for (const { ranges } of this.#regions.in(frame)) if (includesSome(ranges, from, to)) return false;
-    const blocks = (this.#inFrame[frame] ?? []).filter((block) => block.valid && overlaps(block, frame, from, to));
+    if (this.#regions.with(frame, from, to).length > 0) return false;
+    const blocks = this.#blocksWith(frame, from, to);
     if (!blocks.every((block) => block.region !== null && this.#constants.isConstant(block, from, to))) return false;
     for (const block of blocks) block.hasOldConstants = true;
     this.#marks.unmark(frame, offset, offset + length);
@@ -353,17 +371,10 @@ export class BlockCache {
     this.records.leaveRegion(block);
   }
 
-  /** Regions that contain the bytes are void. The others' bytes are marked. */
-  #invalidateRegions(frame: number, from: number, to: number, constants: boolean): void {
-    const rewritten: CodeRegion[] = [];
-    for (const region of this.#regions.in(frame)) {
-      if (includesSome(region.ranges, from, to)) rewritten.push(region);
-      else this.#regions.mark(region, frame);
-    }
-    // However many regions have the same code: one write is one reason to wait. Systems patch old code only now and then.
-    if (!constants) this.rewrites.noteCode(frame, rewritten.some(({ young }) => young));
-    this.#rewrittenRegions += rewritten.length;
-    for (const region of rewritten) {
+  /** The bytes of regions have changed. */
+  #rewrite(regions: readonly CodeRegion[], constants: boolean): void {
+    this.#rewrittenRegions += regions.length;
+    for (const region of regions) {
       this.#takeOut(region);
       region.rewritten(constants);
     }

@@ -23,6 +23,15 @@ export class CodeRegions {
     return this.#inFrame.get(frame) ?? [];
   }
 
+  /** The regions with some of the bytes of a frame from one host offset to before another. */
+  with(frame: number, from: number, to: number): CodeRegion[] {
+    const found: CodeRegion[] = [];
+    for (const region of this.in(frame)) {
+      if (region.ranges.some(({ start, end }) => from < end && to > start)) found.push(region);
+    }
+    return found;
+  }
+
   /** Marks the bytes of a region in a frame. */
   mark({ ranges }: CodeRegion, frame: number): void {
     const base = frame * PAGE_SIZE;

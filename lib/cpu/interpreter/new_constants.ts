@@ -36,26 +36,27 @@ export class ConstantChanger {
   }
 
   /** The instruction of a block that has all bytes from one host offset to before another among its constants; null if none has. */
-  #find(block: Block, from: number, to: number): { instruction: Instruction; host: number; record: number } | null {
-    const view = this.#view;
+  #find(block: Block, from: number, to: number): Omit<NewConstants, "copy"> | null {
     if (block.secondFrame >= 0 || from <= block.host || to > block.host + block.bytes) return null;
     let record = block.record;
-    while (block.host + view.getUint16(record + REC.NEXT, true) <= from) record += REC.SIZE;
-    const end = block.host + view.getUint16(record + REC.NEXT, true);
-    const host = end - view.getUint8(record + REC.LENGTH);
-    if (from === host || to > end) return null;
-    const instruction = this.#changeable(block, host);
-    return instruction && from >= host + constantsAt(instruction) ? { instruction, host, record } : null;
+    while (block.host + this.#view.getUint16(record + REC.NEXT, true) <= from) record += REC.SIZE;
+    const found = this.#changeable(block, record);
+    if (!found) return null;
+    const { instruction, host } = found;
+    return from >= host + constantsAt(instruction) && to <= host + instruction.length ? found : null;
   }
 
-  /** The instruction of a block at a host offset; null if its record depends on constants in other ways than by its fields. */
-  #changeable({ key }: Block, host: number): Instruction | null {
+  /** The instruction behind a record of a block; null if constants are more than fields of it there, or it is another one now. */
+  #changeable({ host: start, key }: Block, record: number): Omit<NewConstants, "copy"> | null {
+    const length = this.#view.getUint8(record + REC.LENGTH);
+    const host = start + this.#view.getUint16(record + REC.NEXT, true) - length;
     const instruction = newInstruction(), frameEnd = ((host >>> PAGE_SHIFT) + 1) * PAGE_SIZE;
-    this.#decode(this.#memory.bytes, host, frameEnd, codeMode(key).code, instruction);
-    const { displacementAt, immediateAt, length } = instruction;
+    if (this.#decode(this.#memory.bytes, host, frameEnd, codeMode(key).code, instruction) !== "ok") return null;
+    const { displacementAt, immediateAt } = instruction;
     // Offsets of 64 bits have a form of their own if they need so many.
     const isWide = displacementAt > 0 && (immediateAt || length) - displacementAt === 8;
-    return isWide || endingOf(definitionFor(instruction), instruction) !== "none" ? null : instruction;
+    if (isWide || instruction.length !== length) return null;
+    return endingOf(definitionFor(instruction), instruction) === "none" ? { instruction, host, record } : null;
   }
 
   /** True if the bytes from one host offset to before another are constants of one instruction of a block. */
@@ -81,9 +82,8 @@ export class ConstantChanger {
   /** Reads the constants of all instructions of a block anew. */
   refresh(block: Block): void {
     for (let i = 0; i < block.count; i++) {
-      const record = block.record + i * REC.SIZE, end = this.#view.getUint16(record + REC.NEXT, true);
-      const instruction = this.#changeable(block, block.host + end - this.#view.getUint8(record + REC.LENGTH));
-      if (instruction) this.#write(record, instruction);
+      const found = this.#changeable(block, block.record + i * REC.SIZE);
+      if (found) this.#write(found.record, found.instruction);
     }
   }
 
