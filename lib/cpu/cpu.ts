@@ -83,6 +83,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
           memory: bus.memory,
           decode: decoderFor(this.model),
           knownCode: (linear) => this.#mmu.known(linear, this.#mode.user),
+          knownData: (linear) => this.#mmu.knownData(linear, this.#mode.user),
           linear: (ip) => this.#mode.linear(ip),
           instructions: () => this.instructions,
         },

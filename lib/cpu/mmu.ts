@@ -276,13 +276,18 @@ export class Mmu {
   known(linear: number, user: boolean): number {
     const tlb = this.#tlb, page = Math.floor(linear / PAGE_SIZE), entry = tlb.entryOf(page, user);
     const usable = tlb.page[entry] === page && (tlb.permission[entry] & Permission.EXECUTE) !== 0;
-    if (!usable || entry === this.#momentary) return this.#executable(linear, user);
+    if (!usable || entry === this.#momentary) return this.#peeked(linear, user, true);
     return tlb.frame[entry] >= 0 ? tlb.frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1)) : -1;
   }
 
+  /** Host offset of data that can be read at a linear address, -1 if that cannot be told without leaving a trace. */
+  knownData(linear: number, user: boolean): number {
+    return this.#peeked(linear, user, false);
+  }
+
   /** The same by a look at the page tables. */
-  #executable(linear: number, user: boolean): number {
-    const walk = this.#host.peek(linear, user, true);
+  #peeked(linear: number, user: boolean, execute: boolean): number {
+    const walk = this.#host.peek(linear, user, execute);
     if (walk === null || !walk.cacheable) return -1;
     const physical = this.physicalAddress(walk.physical), page = Math.floor(physical / PAGE_SIZE);
     const kind = this.#memory.kind(page);

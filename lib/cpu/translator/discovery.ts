@@ -5,6 +5,7 @@ import type { CodeMode } from "../emit/emitter.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
 import { definitionFor } from "../semantics/mod.ts";
 import { type Definition, endingOf } from "../semantics/registry.ts";
+import { type JumpTable, jumpTable } from "./jump_tables.ts";
 import { fixedBytes, type VaryingConstants, varyingConstants } from "./varying.ts";
 
 /** How control leaves an instruction. */
@@ -44,6 +45,8 @@ export interface RegionInstruction {
   readonly target: number;
   /** Where an indirect jump has been seen to lead. */
   readonly targets: readonly number[];
+  /** The table that an indirect jump goes through. */
+  readonly table: JumpTable | null;
   /** What it reads of its own bytes when it runs. */
   readonly varying: VaryingConstants | null;
 }
@@ -65,6 +68,8 @@ export interface CodeView {
    * accesses do, because such walks leave traces.
    */
   host(ip: number): number;
+  /** Host offset of data at a linear address, -1 if that is not known. */
+  data(linear: number): number;
   /** True if execution has been seen to arrive at an offset. */
   executed(ip: number): boolean;
   /** True if the instruction at a host offset gets new constants again and again. */
@@ -204,8 +209,9 @@ class Discovery {
       else if (mode.code !== 64) target = ((target % 2 ** 32) + 2 ** 32) % 2 ** 32;
     }
     const targets = flow === "indirect" ? this.#view.indirectTargets(ip) : NONE;
+    const table = jumpTable(instruction, targets, this.#view);
     const varying = tail < 0 && this.#view.varies(host) ? varyingConstants(instruction) : null;
-    return { instruction, definition, ip, next: wrapped, host, tail, flow, target, targets, varying };
+    return { instruction, definition, ip, next: wrapped, host, tail, flow, target, targets, table, varying };
   }
 
   /** Decodes an instruction that reaches into the next page; returns where that page is, -1 if there is no such instruction. */

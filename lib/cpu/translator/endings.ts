@@ -30,6 +30,14 @@ export interface EndingHost {
   goto(node: number, ip: number): void;
 }
 
+/** By what a jump picks one of its targets. */
+interface Choice {
+  /** Leaves an index on the stack. */
+  index(): void;
+  /** By index: the target's position, -1 for none. */
+  readonly positions: readonly number[];
+}
+
 /** Goes on at `next` in another region if there is one. Falls through if not. */
 export function tailCall(code: Code, { lookup, regionType }: RegionLinkage, { next, region }: RegionLocals): void {
   code.get(CPU);
@@ -167,23 +175,16 @@ export class Endings {
   /** A jump to `next`: by a table, if the targets that it has been seen to have are in the region. */
   jump(node: number, last: RegionInstruction): void {
     const { code, locals: { flags, next }, region, leave, goto } = this.#host;
-    const targets = last.targets.filter((ip) => region.edge(node, ip));
-    const hash = targets.length > 0 ? perfectHash(targets.map((ip) => ip | 0)) : null;
-    if (!hash) return code.br(leave);
-    const known = flags.known, labels: Label[] = new Array(hash.slots.length);
+    const targets = last.targets.filter((ip) => region.edge(node, ip)), choice = this.#choice(last, targets);
+    if (!choice) return code.br(leave);
+    const known = flags.known, labels: Label[] = [];
     const nest = (n: number) => {
       if (n < 0) {
-        for (let i = 0; i < labels.length; i++) labels[i] ??= leave;
-        code.get(next);
-        code.op(Op.I32_WRAP_I64);
-        code.i32(hash.multiplier);
-        code.op(Op.I32_MUL);
-        code.i32(hash.shift);
-        code.op(Op.I32_SHR_U);
-        return code.brTable(labels, leave);
+        choice.index();
+        return code.brTable(choice.positions.map((position) => position < 0 ? leave : labels[position]), leave);
       }
       code.block((label) => {
-        labels[hash.slots.indexOf(n)] = label;
+        labels[n] = label;
         nest(n - 1);
       });
       code.get(next);
@@ -194,5 +195,25 @@ export class Endings {
       goto(node, targets[n]);
     };
     nest(targets.length - 1);
+  }
+
+  /** By what a jump picks one of its targets; null if there is nothing. */
+  #choice({ table }: RegionInstruction, targets: readonly number[]): Choice | null {
+    const { code, locals } = this.#host;
+    const positions = table?.entries.map((target) => targets.indexOf(target)) ?? [];
+    if (table && targets.every((_, position) => positions.includes(position))) {
+      return { index: () => locals.getNarrow(table.register), positions };
+    }
+    const hash = targets.length > 0 ? perfectHash(targets.map((ip) => ip | 0)) : null;
+    if (!hash) return null;
+    const index = () => {
+      code.get(locals.next);
+      code.op(Op.I32_WRAP_I64);
+      code.i32(hash.multiplier);
+      code.op(Op.I32_MUL);
+      code.i32(hash.shift);
+      code.op(Op.I32_SHR_U);
+    };
+    return { index, positions: hash.slots };
   }
 }

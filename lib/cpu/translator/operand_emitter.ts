@@ -157,7 +157,8 @@ export abstract class OperandEmitter extends RegisterEmitter {
     const { base, index } = operand, disp = this.#displacement ? 0 : operand.disp;
     const registers = (base < 0 ? 0 : 1 << base) | (index < 0 ? 0 : 1 << index);
     if (base === R.SP) return base;
-    if ((this.loaded & registers) !== 0) return -1;
+    // Tables that jumps go through are small.
+    if ((this.loaded & registers) !== 0 && !this.current.table) return -1;
     const far = (disp + 2048) >> 12;
     return base >= 0 && index < 0 && far === 0
       ? base

@@ -115,6 +115,12 @@ export class RegionLocals {
 
   // ---- registers
 
+  /** Leaves the lower 32 bits of a general register on the stack. */
+  getNarrow(register: number): void {
+    this.#code.get(this.registers[register]);
+    if (this.#wide) this.#code.op(Op.I32_WRAP_I64);
+  }
+
   /** Loads the registers of a mask, as far as the region touches them. */
   loadRegisters(mask: number): void {
     const code = this.#code;

@@ -21,6 +21,7 @@ export function regionCode(
     decode,
     bytes,
     host: (ip) => ip < bytes.length ? ip : -1,
+    data: () => -1,
     executed: () => true,
     varies: () => false,
     interpreted: () => false,

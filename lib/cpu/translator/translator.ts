@@ -25,6 +25,8 @@ export interface TranslatorHost {
   readonly decode: ModelDecoder;
   /** Host offset of the code at a linear address if that can be told without leaving a trace, else -1. */
   knownCode(linear: number): number;
+  /** The same of data that can be read. */
+  knownData(linear: number): number;
   /** Linear address of an offset in CS. */
   linear(ip: number): number;
   /** Instructions executed so far. */
@@ -298,6 +300,7 @@ export class Translator {
       bytes: memory.bytes,
       decode: host.decode,
       host: locate,
+      data: (linear) => host.knownData(linear),
       executed: (at) => {
         if (eager || known.has(at)) return true;
         const place = locate(at);
