@@ -52,6 +52,11 @@ const GENERATIONS = 2;
 const PAID = 20_000_000;
 /** After how many entries a block is looked at again that could not be translated because too much was. */
 const POSTPONED_HEAT = HOT / 4;
+/**
+ * The same for blocks that a new region takes in: all blocks of a loop become hot at nearly the same time, and one region is enough
+ * for them. Only where the region is not what leads there, it is not.
+ */
+const TAKEN_IN_HEAT = HOT / 2;
 /** How often in how many instructions groups of accesses may fail. It costs some hundred instructions each time. */
 const FAILURES = { MOST: 300, INSTRUCTIONS: 10_000_000 } as const;
 /** After how many entries a block is translated again whose region must do without groups. */
@@ -120,6 +125,11 @@ export class Translator {
     return this.#tier === "single" || this.#tier === "regions";
   }
 
+  /** True if code is translated whether that pays or not. */
+  get #unlimited(): boolean {
+    return this.eager || this.#stress.compileSeed !== undefined;
+  }
+
   /** Counts for observers. */
   get statistics(): Record<string, number> {
     const { regions, modules, bytes, translated, ...left } = this.#statistics;
@@ -183,8 +193,7 @@ export class Translator {
   translate(block: Block, ip: number, mode: CodeMode): void {
     if (block.region || this.resume(block, ip, mode)) return;
     if (this.#regions.rootedAt(block.host, block.key, ip)?.module === null) return this.compile();
-    const unlimited = this.eager || this.#stress.compileSeed !== undefined;
-    if (!unlimited && !this.#budget.allows(this.#host.instructions())) {
+    if (!this.#unlimited && !this.#budget.allows(this.#host.instructions())) {
       this.#statistics.postponed++;
       return this.#blocks.records.setHeat(block, POSTPONED_HEAT);
     }
@@ -279,17 +288,25 @@ export class Translator {
       rewritten: (constants) => this.#rewritten(region, constants),
       closed: () => region.patched = null,
     };
-    this.#add(region, written, mode);
+    this.#add(region, code, written, mode);
     return true;
   }
 
-  #add(region: Region, written: WrittenRegion, mode: CodeMode): void {
+  #add(region: Region, code: RegionCode, written: WrittenRegion, mode: CodeMode): void {
+    if (!this.#unlimited) this.#takeIn(region, code);
     this.#regions.add(region);
     this.#blocks.addRegion(region);
     this.#pending.push({ region, function: { slot: region.slot, body: written.body }, mode });
     this.#statistics.regions++;
     this.#statistics.translated += written.translated;
     this.#budget.spend(written.translated);
+  }
+
+  #takeIn({ key, ip }: Region, { blocks }: RegionCode): void {
+    for (const { instructions: [first] } of blocks) {
+      const block = first && first.ip !== ip ? this.#blocks.find(first.host, key, first.ip) : undefined;
+      if (block && !block.region) this.#blocks.records.setHeat(block, TAKEN_IN_HEAT);
+    }
   }
 
   #discover(ip: number, key: number, mode: CodeMode, known: ReadonlySet<number>): RegionCode | null {
