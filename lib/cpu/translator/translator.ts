@@ -33,8 +33,13 @@ export interface TranslatorHost {
   instructions(): number;
 }
 
-/** How far regions reach. */
-const REGION_LIMITS: Limits = { instructions: 400, blocks: 100 };
+/**
+ * How far regions reach. Where a loop does not fit into one, every hot place in it becomes the root of a region as large as this: a
+ * decompressor's took 25 of 400 instructions each.
+ */
+const REGION_LIMITS: Limits = { instructions: 1200, blocks: 300 };
+/** The same where code is translated before it runs, and every place in it that is reached otherwise begins another region. */
+const EAGER_LIMITS: Limits = { instructions: 400, blocks: 100 };
 const SINGLE_LIMITS: Limits = { instructions: 1, blocks: 1 };
 /**
  * After how many entries a block is translated. Until an instruction has been compiled by us and twice by V8, the interpreter
@@ -128,6 +133,11 @@ export class Translator {
   /** True if code is translated whether that pays or not. */
   get #unlimited(): boolean {
     return this.eager || this.#stress.compileSeed !== undefined;
+  }
+
+  get #limits(): Limits {
+    if (this.#tier === "single") return SINGLE_LIMITS;
+    return this.eager ? EAGER_LIMITS : REGION_LIMITS;
   }
 
   /** Counts for observers. */
@@ -327,7 +337,7 @@ export class Translator {
       interpreted: (instruction) => this.#interpreted.has(instruction, mode),
       indirectTargets: (at) => this.#targets.of(at),
     };
-    return discover(ip, view, this.#tier === "single" ? SINGLE_LIMITS : REGION_LIMITS);
+    return discover(ip, view, this.#limits);
   }
 
   /** Adds the cells that the region looks at to `cells`. */
