@@ -178,10 +178,12 @@ function emitCheck(code: Code, header: number, linear: Value, other: Label): voi
   code.brIf(other);
 }
 
-/** Looks the linear address in local `linear` up in the jump cache: with the block's header in local `header`, `found` goes on. */
-function emitLookUp(code: Code, linear: number, header: number, found: () => void): void {
-  const { BASE, MULTIPLIER, SHIFT, PAIR_SHIFT } = JUMP_CACHE, address = Value.local("i64", linear);
-  const pair = code.local("i32");
+/** Looks the offset in CS in local `target` up in the jump cache: with the block's header in local `header`, `found` goes on. */
+export function emitFind(code: Code, flat: boolean, target: number, header: number, found: () => void): void {
+  const { BASE, MULTIPLIER, SHIFT, PAIR_SHIFT } = JUMP_CACHE;
+  const linear = code.local("i64"), pair = code.local("i32"), address = Value.local("i64", linear);
+  linearOf(flat, target).emit(code);
+  code.set(linear);
   address.wrap().mul(MULTIPLIER).shrU(SHIFT).shl(PAIR_SHIFT).emit(code);
   code.set(pair);
   const load = (offset: number) => {
@@ -203,14 +205,6 @@ function emitLookUp(code: Code, linear: number, header: number, found: () => voi
   });
 }
 
-/** Looks the offset in CS in local `target` up in the jump cache: with the block's header in local `header`, `found` goes on. */
-export function emitFind(code: Code, flat: boolean, target: number, header: number, found: () => void): void {
-  const linear = code.local("i64");
-  linearOf(flat, target).emit(code);
-  code.set(linear);
-  emitLookUp(code, linear, header, found);
-}
-
 /** Puts the address of the link for jumps to the offset in CS in local `target` into local `link`. */
 export function emitLink(code: Code, link: number, target: number): void {
   const { BASE, MULTIPLIER, SHIFT } = JUMP_LINKS;
@@ -218,23 +212,33 @@ export function emitLink(code: Code, link: number, target: number): void {
   code.set(link);
 }
 
+/** If the link at the address in local `link` leads to the block at an offset in CS, `found` goes on with its header in local `header`. */
+export function emitLinked(
+  code: Code,
+  flat: boolean,
+  link: number,
+  target: number,
+  header: number,
+  found: () => void,
+): void {
+  code.block((other) => {
+    code.get(link);
+    code.memory(Op.I32_LOAD, 0);
+    code.set(header);
+    emitCheck(code, header, linearOf(flat, target), other);
+    found();
+  });
+}
+
 /**
  * Enters the block at the offset in CS in local `target`, or leaves to the run loop. The word at the address in local `link`
  * leads to the block that was there last; if that is another one now, the jump cache may know it.
  */
 export function emitJump(code: Code, linkage: Linkage, flat: boolean, link: number, target: number): void {
-  const linear = code.local("i64"), header = code.local("i32");
-  linearOf(flat, target).emit(code);
-  code.set(linear);
+  const header = code.local("i32");
   code.block((enter) => {
-    code.block((other) => {
-      code.get(link);
-      code.memory(Op.I32_LOAD, 0);
-      code.set(header);
-      emitCheck(code, header, Value.local("i64", linear), other);
-      code.br(enter);
-    });
-    emitLookUp(code, linear, header, () => {
+    emitLinked(code, flat, link, target, header, () => code.br(enter));
+    emitFind(code, flat, target, header, () => {
       code.get(link);
       code.get(header);
       code.memory(Op.I32_STORE, 0);

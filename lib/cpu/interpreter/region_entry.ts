@@ -4,12 +4,12 @@ import { Value } from "../emit/value.ts";
 import { S } from "../state.ts";
 import { headerField } from "./block_entry.ts";
 import { COUNTERS, CPU_BASE, Exit, HEADER } from "./layout.ts";
-import { LEFT, type Linkage, RECORD } from "./linkage.ts";
-import { emitFindRegion } from "./region_lookup.ts";
+import { emitLink, emitLinked, LEFT, type Linkage, RECORD } from "./linkage.ts";
 
 /** Runs the region that the block of the current record starts, and those that follow it, until one leads elsewhere. */
 export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): void {
   const region = code.local("i32"), result = code.local("i64"), before = code.local("i32");
+  const link = code.local("i32"), next = code.local("i32");
   // PAUSE takes from the budget what is no instruction, and adds it there.
   const remaining = () => {
     for (const field of [S.BUDGET, S.STALLED]) {
@@ -65,16 +65,28 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
     code.i64(2n);
     code.op(Op.I64_SHR_S);
     code.set(result);
-    emitFindRegion(code, flat, result, region, () => code.br(again));
+    emitLink(code, link, result);
+    emitLinked(code, flat, link, result, next, () => {
+      const block = Value.local("i32", next);
+      headerField("i32", block, HEADER.REGION, Op.I32_LOAD).emit(code);
+      code.tee(region);
+      code.if(() => {
+        headerField("i64", block, HEADER.IP, Op.I64_LOAD).eq(Value.local("i64", result)).emit(code);
+        code.brIf(again);
+      });
+    });
   });
   count();
   if (linkage.inner) {
     code.get(result);
     code.set(linkage.inner.target);
-    return code.br(linkage.inner.jump);
+    code.get(link);
+    code.set(linkage.inner.link);
+    return code.br(linkage.inner.follow);
   }
+  code.get(link);
   code.get(result);
-  code.returnCall(linkage.jump(flat));
+  code.returnCall(linkage.follow(flat));
 }
 
 /** The code is mapped at another address than the region was translated for: the interpreter executes it. */
