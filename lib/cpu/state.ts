@@ -312,15 +312,19 @@ export const Fcw = {
 export const Fsw = {
   /** Flags of all exceptions. */
   EXCEPTIONS: 0x3f,
+  PE_SHIFT: 5,
   /** An exception that is not masked is pending. */
   ES: 1 << 7,
   C0: 1 << 8,
   C1: 1 << 9,
+  C1_SHIFT: 9,
   C2: 1 << 10,
   /** Top of stack; {@link S.FTOP} has it. */
   TOP: 7 << 11,
   TOP_SHIFT: 11,
   C3: 1 << 14,
+  /** All four. */
+  CODES: 0x4700,
   /** Like ES. */
   B: 1 << 15,
 } as const;

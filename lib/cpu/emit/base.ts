@@ -4,7 +4,7 @@
  */
 import { type Code, Op, OpSimd, type ValueType } from "../../wasm/mod.ts";
 import type { Instruction, MemoryOperand, Operand } from "../decode/instruction.ts";
-import { Flag, Fsw, R, S, Seg, Vector } from "../state.ts";
+import { Flag, Fsw, R, S, SEG, Seg, Vector } from "../state.ts";
 import type { CodeMode, Place, SegmentRef, Size, StackRegister, StateKind, Steady, Variable } from "./emitter.ts";
 import { x87Disabled } from "./steady.ts";
 import { Value } from "./value.ts";
@@ -129,6 +129,20 @@ export abstract class EmitterBase {
   leaveIf(_condition: Value): boolean {
     return false;
   }
+  attempt(body: (giveUp: (condition: Value) => void) => void, otherwise: () => void): void {
+    const { code } = this;
+    code.block((done) => {
+      code.block((failed) => {
+        body((condition) => {
+          condition.emit(code);
+          code.unlikely();
+          code.brIf(failed);
+        });
+        code.br(done);
+      });
+      otherwise();
+    });
+  }
   /** A condition that hardly ever holds, to be followed by its branch. */
   #unlikely(condition: Value): Value {
     return new Value(condition.type, (code) => {
@@ -215,8 +229,38 @@ export abstract class EmitterBase {
       },
     };
   }
+  stackFull(): Value {
+    return this.state(S.FTW, "i32").and(0x80);
+  }
   moveTop(by: 1 | -1): void {
+    const tags = this.state(S.FTW, "i32");
     this.setState(S.FTOP, "i32", this.state(S.FTOP, "i32").add(by).and(7));
+    this.setState(S.FTW, "i32", by > 0 ? tags.shrU(1) : tags.shl(1).and(0xff).or(1));
+  }
+  markUsed(i: Value): void {
+    this.setState(S.FTW, "i32", this.state(S.FTW, "i32").or(Value.i32(1).shl(i)));
+  }
+  noteRounding(up: Value, lost: Value): void {
+    const flags = up.shl(Fsw.C1_SHIFT).or(lost.isTrue().shl(Fsw.PE_SHIFT));
+    this.setState(S.FSW, "i32", this.state(S.FSW, "i32").and(~Fsw.C1).or(flags));
+  }
+  addX87Flags(flags: Value): void {
+    this.setState(S.FSW, "i32", this.state(S.FSW, "i32").or(flags));
+  }
+  setX87Codes(codes: Value): void {
+    this.setState(S.FSW, "i32", this.state(S.FSW, "i32").and(~Fsw.CODES).or(codes));
+  }
+  abstract ip(size: Size): Value;
+  abstract escapeOpcode(): Value;
+  abstract segmentNumber(): Value;
+  notePointers(): void {
+    this.setState(S.FIP, "i64", this.ip(64));
+    this.setState(S.FCS, "i32", this.state(S.SEG + Seg.CS * SEG.SIZE + SEG.SELECTOR, "i32"));
+    this.setState(S.FOP, "i32", this.escapeOpcode());
+    if (this.instruction.operands.length === 0 || !this.isMemory(0)) return;
+    this.setState(S.FDP, "i64", this.address(0).extendU());
+    const number = this.segmentNumber(), at = this.let(this.base().add(number.shl(SEG.SHIFT)));
+    this.setState(S.FDS, "i32", this.stateAt(at, S.SEG + SEG.SELECTOR, "i32"));
   }
   steady(value: Steady): Value {
     return value(this);

@@ -149,6 +149,12 @@ export interface Emitter {
    */
   setRegisterHalf(operand: number, half: 0 | 1, value: Value): void;
 
+  /**
+   * Runs `body`; where a condition that it gives to `giveUp` holds, which is hardly ever, `otherwise` runs instead of the rest. Not for
+   * accesses to memory.
+   */
+  attempt(body: (giveUp: (condition: Value) => void) => void, otherwise: () => void): void;
+
   // ---- registers and state
 
   /** A general register by number (0 = AX …); 8 bits gives the low byte. Use `high` for AH. */
@@ -166,13 +172,28 @@ export interface Emitter {
   x87Stopped(): Value;
   /** Not 0 if one of ST(i) is empty. For {@link exceptionally} only. */
   someEmpty(...registers: readonly (Value | number)[]): Value;
+  /** Not 0 if there is no room for another register on the stack. For {@link exceptionally} only. */
+  stackFull(): Value;
   /** ST(i) as it lies now. Writing it is up to instructions that mark it as in use. */
   stackRegister(i: Value | number): StackRegister;
   /**
-   * Moves TOP by 1 (a pop) or −1, at the outermost level of a definition or in the last arm of {@link exceptionally};
-   * tags stay as they are.
+   * Moves TOP by 1 (a pop: what was ST(0) is empty now) or −1 (a push: what becomes ST(0) is in use), at the outermost level of a
+   * definition or in the last arm of {@link exceptionally}.
    */
   moveTop(by: 1 | -1): void;
+  /** Marks ST(i) as in use. */
+  markUsed(i: Value): void;
+  /** Sets C1 of the x87 status word to `up` (0 or 1), and PE if `lost` (i64) is not 0. */
+  noteRounding(up: Value, lost: Value): void;
+  /** Sets flags of exceptions in the x87 status word. */
+  addX87Flags(flags: Value): void;
+  /** Sets C3, C2 and C0 of the x87 status word to those in `codes`, and C1 to 0. */
+  setX87Codes(codes: Value): void;
+  /**
+   * Notes instruction, opcode and memory operand for handlers of x87 exceptions, after the last access that can fault. Intel SDM
+   * vol. 1, sections 8.1.8 and 8.1.9; the opcode is noted always, as with fopcode compatibility.
+   */
+  notePointers(): void;
   /** The address of the state block, i32: argument for kernels. */
   base(): Value;
 
@@ -295,7 +316,7 @@ export interface StackRegister {
   /** Both are read when they are asked for. */
   readonly significand: Value;
   readonly signExponent: Value;
-  /** Of the sign and exponent, the low 16 bits count. */
+  /** Sign and exponent have 16 bits. */
   set(significand: Value, signExponent: Value): void;
 }
 

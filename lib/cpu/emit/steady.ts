@@ -15,9 +15,9 @@ export function sseNotRounding(from: StateReader): Value {
   return control.and(Mxcsr.MASKS | Mxcsr.RC | Mxcsr.PE).xor(Mxcsr.MASKS | Mxcsr.PE);
 }
 
-/** 1 if FCW masks all exceptions and rounds to nearest with 64 bits, else 0. */
+/** 4000h if FCW masks all exceptions and rounds to nearest with 64 bits, else 0. */
 export function x87Rounds64(from: StateReader): Value {
-  return from.state(S.FCW, "i32").and(Fcw.MASKS | Fcw.PC | Fcw.RC).eq(Fcw.MASKS | Fcw.PC);
+  return from.state(S.FCW, "i32").and(Fcw.MASKS | Fcw.PC | Fcw.RC).eq(Fcw.MASKS | Fcw.PC).shl(14);
 }
 
 /** Not 0 if x87 instructions raise #NM. */

@@ -3,9 +3,9 @@ import type { Emitter } from "../emit/emitter.ts";
 import { beginX87 } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
 import { byKernel, compute, definePlain, generalKernel } from "./x87_kernels.ts";
-import { add, type Computed, multiply, type Number80 } from "./x87_numbers.ts";
+import { add, byKernelOnly, type Computed, type KernelResult, multiply, type Number80 } from "./x87_numbers.ts";
 import { asNumber, type MemoryNumber, readFloat, readInteger, readRegister } from "./x87_operands.ts";
-import { clearC1, notePointers, popRegisters, setFlags } from "./x87_stack.ts";
+import { clearC1, popRegisters } from "./x87_stack.ts";
 
 /**
  * Operations: as the general kernels number them, the kernel, and its last arguments (what to negate, or whether to divide the
@@ -21,15 +21,15 @@ const ARITHMETIC: Record<string, [number: number, kernel: string, ...args: numbe
 };
 
 /** The number with its sign changed by 0 or 8000h. */
-function flipped(e: Emitter, { significand, signExponent }: Number80, flip: number): Number80 {
-  return { significand, signExponent: e.let(signExponent.xor(flip)) };
+function flipped(e: Emitter, number: Number80, flip: number): Number80 {
+  return flip === 0 ? number : { ...number, signExponent: e.let(number.signExponent.xor(flip)) };
 }
 
 /** a and b combined as `name` of {@link ARITHMETIC} says, in place if that can be; `kernel` is the general way. */
-function combine(e: Emitter, name: string, a: Number80, b: Number80, kernel: () => Computed): Computed {
+function combine(e: Emitter, name: string, a: Number80, b: Number80, kernel: () => KernelResult): Computed {
   const [, operation, flipA, flipB] = ARITHMETIC[name];
   if (operation === "x87_add") return add(e, flipped(e, a, flipA), flipped(e, b, flipB), kernel);
-  return operation === "x87_multiply" ? multiply(e, a, b, kernel) : kernel();
+  return operation === "x87_multiply" ? multiply(e, a, b, kernel) : byKernelOnly(e, kernel());
 }
 
 for (const [name, [number, kernel, ...last]] of Object.entries(ARITHMETIC)) {
@@ -42,10 +42,10 @@ for (const [name, [number, kernel, ...last]] of Object.entries(ARITHMETIC)) {
       const inKernel = () => byKernel(e, kernel, a.signExponent, a.significand, b.signExponent, b.significand, ...args);
       return combine(e, name, a, b, inKernel);
     };
-    compute(e, [to, from], sum, general, (significand, result) => {
-      notePointers(e);
-      e.stackRegister(to).set(significand, result);
-      setFlags(e, result);
+    compute(e, [to, from], sum, general, ({ significand, signExponent, noteFlags }) => {
+      e.notePointers();
+      e.stackRegister(to).set(significand, signExponent);
+      noteFlags();
       popRegisters(e, popCount);
     });
   };
@@ -56,16 +56,14 @@ for (const [name, [number, kernel, ...last]] of Object.entries(ARITHMETIC)) {
     const sum = () => {
       const a = readRegister(e, 0);
       const inKernel = () => byKernel(e, `${kernel}_${type}`, a.signExponent, a.significand, bits, ...args);
-      if (type === "integer") return inKernel();
-      const { number: b, isNormal } = asNumber(e, operand);
-      // An exponent that is not middling leads to the kernel.
-      const common = { ...b, signExponent: e.let(e.select(isNormal, b.signExponent, e.i32(0))) };
-      return combine(e, name, a, common, inKernel);
+      if (type === "integer") return byKernelOnly(e, inKernel());
+      const { number, isNormal } = asNumber(e, operand);
+      return combine(e, name, a, { ...number, isCommon: isNormal }, inKernel);
     };
-    compute(e, [0], sum, general, (significand, result) => {
-      notePointers(e);
-      e.stackRegister(0).set(significand, result);
-      setFlags(e, result);
+    compute(e, [0], sum, general, ({ significand, signExponent, noteFlags }) => {
+      e.notePointers();
+      e.stackRegister(0).set(significand, signExponent);
+      noteFlags();
     });
   };
   define(`f${name}`, (e) => e.isMemory(0) ? onMemory(e, readFloat) : onStack(e, 0));
@@ -96,7 +94,7 @@ define("fchs fabs", (e, mnemonic) => {
   const general = () => generalKernel(e, "x87_sign", e.i32(change ? 0 : 1));
   e.exceptionally(e.someEmpty(0), general, () => {
     const { significand, signExponent, set } = e.stackRegister(0);
-    notePointers(e);
+    e.notePointers();
     set(significand, change ? signExponent.xor(0x8000) : signExponent.and(0x7fff));
     clearC1(e);
   });

@@ -1,19 +1,16 @@
 /** x87 comparisons. Intel SDM vol. 1, section 8.3.6. */
 import type { Emitter } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
-import { Fsw, S } from "../state.ts";
 import { beginX87 } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
 import { definePlain, generalKernel } from "./x87_kernels.ts";
 import { type MemoryNumber, readFloat, readInteger } from "./x87_operands.ts";
-import { notePointers, popRegisters } from "./x87_stack.ts";
+import { popRegisters } from "./x87_stack.ts";
 
 /** Pops by the number of trailing p's: FCOM, FCOMP, FCOMPP. */
 function popsOf(mnemonic: string): number {
   return mnemonic.length - mnemonic.replace(/p+$/, "").length;
 }
-
-const CONDITION_CODES = Fsw.C3 | Fsw.C2 | Fsw.C1 | Fsw.C0;
 
 /** Orders two numbers with a kernel that gives C3, C2 and C0, or −1 for `general` to do it. */
 function compare(
@@ -30,8 +27,8 @@ function compare(
 }
 
 function setCodes(e: Emitter, codes: Value, popCount: number): void {
-  notePointers(e);
-  e.setState(S.FSW, "i32", e.state(S.FSW, "i32").and(~CONDITION_CODES).or(codes));
+  e.notePointers();
+  e.setX87Codes(codes);
   popRegisters(e, popCount);
 }
 
@@ -71,12 +68,12 @@ define("fcomi fcomip fucomi fucomip", (e, mnemonic) => {
   beginX87(e);
   const quiet = mnemonic.startsWith("fu") ? 1 : 0, popCount = mnemonic.endsWith("p") ? 1 : 0, i = e.registerNumber(1);
   const general = () => {
-    notePointers(e);
+    e.notePointers();
     const image = e.kernel("x87_comi", e.base(), i, e.i32(quiet), e.i32(popCount));
     e.if(image.ne(-1), () => e.setArithmeticFlags(image));
   };
   compare(e, [0, i], () => orderWith(e, i), general, (codes) => {
-    notePointers(e);
+    e.notePointers();
     popRegisters(e, popCount);
     // C3, C2 and C0 lie as ZF, PF and CF do, 8 bits higher.
     e.setArithmeticFlags(e.let(codes.shrU(8)));

@@ -3,12 +3,12 @@ import type { Emitter } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
 import { beginX87 } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
-import type { Computed } from "./x87_numbers.ts";
-import { notePointers, numberResult } from "./x87_stack.ts";
+import type { Computed, KernelResult } from "./x87_numbers.ts";
+import { numberResult } from "./x87_stack.ts";
 
 /** Does all of an instruction with a kernel that works on the state block. */
 export function generalKernel(e: Emitter, kernel: string, ...args: readonly Value[]): void {
-  notePointers(e);
+  e.notePointers();
   e.kernel(kernel, e.base(), ...args);
 }
 
@@ -21,17 +21,17 @@ export function compute(
   registers: readonly (Value | number)[],
   number: () => Computed,
   general: () => void,
-  commit: (number: Value, result: Value) => void,
+  commit: (number: Computed) => void,
 ): void {
   e.exceptionally(e.someEmpty(...registers), general, () => {
-    const { significand, result, settled } = number();
-    if (settled) commit(significand, result);
-    else e.exceptionally(result.ltS(0), general, () => commit(significand, result));
+    const computed = number();
+    if (computed.result === null) commit(computed);
+    else e.exceptionally(computed.result.ltS(0), general, () => commit(computed));
   });
 }
 
 /** What a kernel computes. */
-export function byKernel(e: Emitter, kernel: string, ...args: Value[]): Computed {
+export function byKernel(e: Emitter, kernel: string, ...args: Value[]): KernelResult {
   return { significand: e.kernel(kernel, ...args), result: numberResult(e) };
 }
 

@@ -1,13 +1,12 @@
 /** x87 loads. Intel SDM vol. 1, sections 8.3.3 and 8.3.4. */
 import type { Emitter } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
-import { S } from "../state.ts";
 import { beginX87 } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
 import { generalKernel } from "./x87_kernels.ts";
 import { fromInteger } from "./x87_numbers.ts";
 import { asNumber, type MemoryNumber, readFloat, readInteger } from "./x87_operands.ts";
-import { clearC1, isFull, notePointers, numberResult, pushNumber, setFlags } from "./x87_stack.ts";
+import { clearC1, flagsOf, numberResult, pushNumber } from "./x87_stack.ts";
 
 /** FBLD and FLD m80: the significand and the sign with the exponent. */
 function readWide(e: Emitter): [Value, Value] {
@@ -17,11 +16,11 @@ function readWide(e: Emitter): [Value, Value] {
 
 /** FLD ST(i): a copy, if there is something to copy and room for it. */
 function duplicate(e: Emitter): void {
-  const i = e.registerNumber(0), tags = e.state(S.FTW, "i32"), full = tags.shrU(7);
+  const i = e.registerNumber(0);
   const general = () => generalKernel(e, "x87_load_register", i);
-  e.exceptionally(tags.shrU(i).and(full.not()).and(1).eqz(), general, () => {
+  e.exceptionally(e.someEmpty(i).or(e.stackFull()), general, () => {
     const { significand, signExponent } = e.stackRegister(i);
-    notePointers(e);
+    e.notePointers();
     clearC1(e);
     pushNumber(e, significand, signExponent);
   });
@@ -31,29 +30,35 @@ function duplicate(e: Emitter): void {
 function pushMemory(e: Emitter, operand: MemoryNumber): void {
   const { type, kind, bits } = operand;
   const general = () => generalKernel(e, "x87_load", kind, bits);
-  const push = (significand: Value, result: Value) => {
-    notePointers(e);
-    setFlags(e, result);
-    pushNumber(e, significand, result);
+  const push = (significand: Value, signExponent: Value) => {
+    e.notePointers();
+    clearC1(e);
+    pushNumber(e, significand, signExponent);
   };
-  e.exceptionally(isFull(e), general, () => {
+  e.exceptionally(e.stackFull(), general, () => {
     if (type === "integer") {
       // Integers raise nothing.
       const { significand, signExponent } = fromInteger(e, bits);
       return push(e.let(significand), e.let(signExponent));
     }
     const { number, isNormal } = asNumber(e, operand);
-    const significand = e.variable(number.significand), result = e.variable(number.signExponent);
+    const significand = e.variable(number.significand), signExponent = e.variable(number.signExponent);
+    const result = e.variable(e.i32(0));
     let isSettled = false;
     e.rarely(isNormal.eqz(), () => {
       significand.set(e.kernel(`x87_widen_${type}`, bits));
       const left = numberResult(e);
       isSettled = e.leaveIf(left.ltS(0));
-      result.set(left);
+      signExponent.set(left.and(0xffff));
+      if (isSettled) e.addX87Flags(flagsOf(left));
+      else result.set(left);
     });
-    const settled = e.let(result.value), commit = () => push(e.let(significand.value), settled);
-    if (isSettled) commit();
-    else e.exceptionally(settled.ltS(0), general, commit);
+    const commit = () => push(e.let(significand.value), e.let(signExponent.value));
+    if (isSettled) return commit();
+    e.exceptionally(result.value.ltS(0), general, () => {
+      e.addX87Flags(flagsOf(result.value));
+      commit();
+    });
   });
 }
 
@@ -63,8 +68,8 @@ define("fld", (e) => {
   if (e.sizeOf(0) !== 80) return pushMemory(e, readFloat(e));
   const [significand, signExponent] = readWide(e);
   const general = () => generalKernel(e, "x87_load80", significand, signExponent);
-  e.exceptionally(isFull(e), general, () => {
-    notePointers(e);
+  e.exceptionally(e.stackFull(), general, () => {
+    e.notePointers();
     clearC1(e);
     pushNumber(e, significand, signExponent);
   });
@@ -87,8 +92,8 @@ for (const [which, mnemonic] of ["fld1", "fldl2t", "fldl2e", "fldpi", "fldlg2", 
     const general = () => generalKernel(e, "x87_load_constant", e.i32(which));
     const exact = EXACT[mnemonic];
     if (!exact) return general();
-    e.exceptionally(isFull(e), general, () => {
-      notePointers(e);
+    e.exceptionally(e.stackFull(), general, () => {
+      e.notePointers();
       clearC1(e);
       pushNumber(e, e.i64(exact[0]), e.i32(exact[1]));
     });

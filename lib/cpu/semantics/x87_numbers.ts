@@ -6,60 +6,108 @@
 import type { Emitter } from "../emit/emitter.ts";
 import { x87Rounds64 } from "../emit/steady.ts";
 import { Value } from "../emit/value.ts";
-import { Fcw, S } from "../state.ts";
+import { Fcw, Fsw, S } from "../state.ts";
+import { flagsOf } from "./x87_stack.ts";
 
 /** An x87 number. */
 export interface Number80 {
   readonly significand: Value;
-  /** Only the low 16 bits count. */
+  /** 16 bits. */
   readonly signExponent: Value;
+  /** Not 0 if the common case applies; else it is to be found out. */
+  readonly isCommon?: Value;
 }
 
-/** Result of a computation: the significand, and sign and exponent with flags and C1 as in FSW 16 bits higher. */
-export interface Computed {
+/** What a kernel computes. */
+export interface KernelResult {
   readonly significand: Value;
-  /** Negative if an exception is not masked … */
+  /** Sign and exponent with flags and C1 as in FSW 16 bits higher; negative if an exception is not masked. */
   readonly result: Value;
-  /** … unless this is true: then the instruction has been left in that case. */
-  readonly settled?: boolean;
 }
 
-/** What stands for a result that is not known yet. */
-const UNKNOWN = -2;
-/** Position of the flag PE and of C1 in a result. */
-const PE = 16 + 5, C1 = 16 + 9;
+/** Result of a computation. */
+export interface Computed {
+  /** The significand, or the bits of a number in memory. */
+  readonly significand: Value;
+  readonly signExponent: Value;
+  /** Negative if an exception is not masked; null if the instruction has been left in that case. */
+  readonly result: Value | null;
+  /** Sets flags and C1 of the status word. */
+  noteFlags(): void;
+}
+
+/** Position of C1 in a kernel's result. */
+const C1 = 16 + Fsw.C1_SHIFT;
+
+/** Sets what the computation of a number gives: `up` and `lost` as in {@link Emitter.noteRounding}. */
+type Setter = (significand: Value, signExponent: Value, up: Value, lost: Value) => void;
 
 /** Bit 14 is set if the exponent is at least 2000h and below 6000h. */
 function middling(signExponent: Value): Value {
   return signExponent.add(0x2000);
 }
 
-/** 1 if the common case applies to two numbers, else 0. */
-function areCommon(e: Emitter, a: Number80, b: Number80): Value {
-  const normal = a.significand.and(b.significand).shrU(63).wrap();
-  return middling(a.signExponent).and(middling(b.signExponent)).shrU(14).and(normal).and(e.steady(x87Rounds64));
+/** Gives up unless the common case applies to two numbers. */
+function requireCommon(e: Emitter, numbers: readonly Number80[], giveUp: (condition: Value) => void): void {
+  const unknown = numbers.filter(({ isCommon }) => isCommon === undefined);
+  for (const { isCommon } of numbers) if (isCommon) giveUp(isCommon.eqz());
+  const exponents = unknown.reduce((all, { signExponent }) => all.and(middling(signExponent)), e.steady(x87Rounds64));
+  // The bit comes to lie where normal numbers have a 1.
+  const all = unknown.reduce((all, { significand }) => all.and(significand), exponents.extendU().shl(63 - 14));
+  giveUp(all.ltS(0).eqz());
 }
 
-/** Runs `inPlace` where the condition holds; `kernel` computes what it does not give a result for. */
+/**
+ * Runs `inPlace`; `kernel` computes what it gives up. `later`: something that can fault comes before the flags may be noted.
+ */
 function computed(
   e: Emitter,
-  condition: Value,
-  inPlace: (set: (significand: Value, result: Value) => void) => void,
-  kernel: () => Computed,
+  inPlace: (set: Setter, giveUp: (condition: Value) => void) => void,
+  kernel: () => KernelResult,
+  later = false,
 ): Computed {
-  const significand = e.variable(e.i64(0)), result = e.variable(e.i32(UNKNOWN));
-  const set = (newSignificand: Value, newResult: Value) => {
-    significand.set(newSignificand);
-    result.set(newResult);
-  };
-  e.if(condition, () => inPlace(set));
+  const significand = e.variable(e.i64(0)), signExponent = e.variable(e.i32(0));
+  const up = e.variable(e.i32(0)), lost = e.variable(e.i64(0)), result = e.variable(e.i32(0));
   let settled = false;
-  e.rarely(result.value.eq(UNKNOWN), () => {
-    const exact = kernel();
-    settled = e.leaveIf(exact.result.ltS(0));
-    set(exact.significand, exact.result);
-  });
-  return { significand: e.let(significand.value), result: e.let(result.value), settled };
+  e.attempt(
+    (giveUp) =>
+      inPlace((newSignificand, newSignExponent, newUp, newLost) => {
+        significand.set(newSignificand);
+        signExponent.set(newSignExponent);
+        up.set(newUp);
+        lost.set(newLost);
+      }, giveUp),
+    () => {
+      const exact = kernel();
+      settled = e.leaveIf(exact.result.ltS(0));
+      significand.set(exact.significand);
+      signExponent.set(exact.result.and(0xffff));
+      up.set(exact.result.shrU(C1).and(1));
+      lost.set(e.i64(0));
+      if (settled && !later) e.addX87Flags(flagsOf(exact.result));
+      else result.set(exact.result);
+    },
+  );
+  const noteFlags = () => {
+    if (!settled || later) e.addX87Flags(flagsOf(result.value));
+    e.noteRounding(e.let(up.value), e.let(lost.value));
+  };
+  return {
+    significand: e.let(significand.value),
+    signExponent: e.let(signExponent.value),
+    result: settled ? null : e.let(result.value),
+    noteFlags,
+  };
+}
+
+/** What a kernel computes in any case. */
+export function byKernelOnly(e: Emitter, { significand, result }: KernelResult): Computed {
+  const settled = e.leaveIf(result.ltS(0));
+  const noteFlags = () => {
+    e.addX87Flags(flagsOf(result));
+    e.noteRounding(e.let(result.shrU(C1).and(1)), e.i64(0));
+  };
+  return { significand, signExponent: e.let(result.and(0xffff)), result: settled ? null : result, noteFlags };
 }
 
 /**
@@ -70,43 +118,34 @@ function roundsUp(kept: Value, lost: Value): Value {
   return lost.or(kept.and(1)).gtU(Value.i64(1n << 63n));
 }
 
-/** Flags of a number that was rounded. */
-function flagsOf(lost: Value, up: Value): Value {
-  return lost.isTrue().shl(PE).or(up.shl(C1));
-}
-
 /** Rounds (high:low), bit 63 of high set, to 64 bits. */
-function round(
-  e: Emitter,
-  sign: Value,
-  exponent: Value,
-  high: Value,
-  low: Value,
-  set: (significand: Value, result: Value) => void,
-): void {
-  const up = e.let(roundsUp(high, low)), rounded = e.let(high.add(up.extendU()));
-  const result = e.let(sign.or(exponent).or(flagsOf(low, up)));
-  set(rounded, result);
+function round(e: Emitter, sign: Value, exponent: Value, high: Value, low: Value, set: Setter): void {
+  const up = e.let(roundsUp(high, low)),
+    rounded = e.let(high.add(up.extendU())),
+    signExponent = e.let(sign.or(exponent));
+  set(rounded, signExponent, up, low);
   // To the next power of two: exponents are far from their upper end.
-  e.rarely(rounded.eqz(), () => set(e.i64(1n << 63n), result.add(1)));
+  e.rarely(rounded.eqz(), () => set(e.i64(1n << 63n), signExponent.add(1), up, low));
 }
 
 /** a × b. */
-export function multiply(e: Emitter, a: Number80, b: Number80, kernel: () => Computed): Computed {
-  return computed(e, areCommon(e, a, b), (set) => {
+export function multiply(e: Emitter, a: Number80, b: Number80, kernel: () => KernelResult): Computed {
+  return computed(e, (set, giveUp) => {
+    requireCommon(e, [a, b], giveUp);
     const low32 = (value: Value) => e.let(value.wrap().extendU()), high32 = (value: Value) => e.let(value.shrU(32));
     const a0 = low32(a.significand), a1 = high32(a.significand), b0 = low32(b.significand), b1 = high32(b.significand);
     const p00 = e.let(a0.mul(b0)), p10 = e.let(a1.mul(b0).add(p00.shrU(32)));
     const p01 = e.let(a0.mul(b1).add(p10.wrap().extendU()));
     const low = e.let(p01.shl(32).or(p00.wrap().extendU()));
     const high = e.let(a1.mul(b1).add(p10.shrU(32)).add(p01.shrU(32)));
-    // 1 if the product has a leading zero.
-    const left = e.let(high.shrU(63).xor(e.i64(1)));
-    const exponent = e.let(a.signExponent.and(0x7fff).add(b.signExponent.and(0x7fff)).sub(16382).sub(left.wrap()));
+    // Without a leading zero the product's exponent is 1 more than with one, which is taken off.
+    const isNormal = high.ltS(0), exponents = a.signExponent.and(0x7fff).add(b.signExponent.and(0x7fff));
+    const exponent = e.let(exponents.sub(16383).add(high.shrU(63).wrap()));
     const sign = a.signExponent.xor(b.signExponent).and(0x8000);
-    const normalised = e.let(high.shl(left).or(low.shrU(63).and(left)));
     // Two of the largest that are common overflow; rounding may add 1.
-    e.if(exponent.ltU(0x7ffe), () => round(e, sign, exponent, normalised, e.let(low.shl(left)), set));
+    giveUp(exponent.geU(0x7ffe));
+    const upper = e.let(e.select(isNormal, high, high.add(high).or(low.shrU(63))));
+    round(e, sign, exponent, upper, e.let(e.select(isNormal, low, low.add(low))), set);
   }, kernel);
 }
 
@@ -114,15 +153,18 @@ export function multiply(e: Emitter, a: Number80, b: Number80, kernel: () => Com
  * a + b. Which operand is larger, whether they have the same sign and how much cancels is anybody's guess: no branches
  * on that.
  */
-export function add(e: Emitter, a: Number80, b: Number80, kernel: () => Computed): Computed {
-  const difference = e.let(a.signExponent.and(0x7fff).sub(b.signExponent.and(0x7fff))), swap = e.let(difference.ltS(0));
-  const shift = e.let(e.select(swap, e.i32(0).sub(difference), difference));
-  return computed(e, areCommon(e, a, b).and(shift.ltU(63)), (set) => {
+export function add(e: Emitter, a: Number80, b: Number80, kernel: () => KernelResult): Computed {
+  return computed(e, (set, giveUp) => {
+    requireCommon(e, [a, b], giveUp);
+    const difference = e.let(a.signExponent.and(0x7fff).sub(b.signExponent.and(0x7fff))),
+      swap = e.let(difference.ltS(0));
+    const shift = e.let(e.select(swap, e.i32(0).sub(difference), difference));
+    giveUp(shift.geU(63));
     const large = e.let(e.select(swap, b.significand, a.significand));
     const small = e.let(e.select(swap, a.significand, b.significand));
     const largest = e.let(e.select(swap, b.signExponent, a.signExponent));
     // −1 if the smaller one is to be subtracted.
-    const minus = e.let(a.signExponent.xor(b.signExponent).shl(16).shrS(31).extendS());
+    const minus = e.let(e.i64(0).sub(a.signExponent.xor(b.signExponent).shrU(15).extendU()));
     // 128 bits each, with room for a carry.
     const shifted = e.let(small.shl(shift.xor(63).extendU()));
     const low = e.let(shifted.xor(minus).sub(minus)), borrow = shifted.eqz().extendU().and(minus);
@@ -130,18 +172,17 @@ export function add(e: Emitter, a: Number80, b: Number80, kernel: () => Computed
     const carry = low.shrU(63).and(large), sum = e.let(high.add(large.shrU(1)).add(carry));
     const sumHigh = e.variable(sum), sumLow = e.variable(low.xor(large.shl(63))), sign = e.variable(largest);
     // Of the same exponent, and the other one was larger: rare enough for a branch.
-    e.rarely(sum.and(minus).ltS(e.i64(0)), () => {
+    e.rarely(sum.and(minus).ltS(0), () => {
       const negated = e.let(e.i64(0).sub(sumLow.value));
       sumLow.set(negated);
       sumHigh.set(sum.not().add(negated.eqz().extendU()));
       sign.set(largest.not());
     });
     const upper = e.let(sumHigh.value), lower = e.let(sumLow.value);
-    e.if(upper.isTrue(), () => {
-      const left = e.let(upper.clz()), normalised = e.let(upper.shl(left).or(lower.shrU(1).shrU(left.xor(e.i64(63)))));
-      const exponent = largest.and(0x7fff).add(1).sub(left.wrap());
-      round(e, sign.value.and(0x8000), exponent, normalised, e.let(lower.shl(left)), set);
-    });
+    giveUp(upper.eqz());
+    const left = e.let(upper.clz()), normalised = e.let(upper.shl(left).or(lower.shrU(1).shrU(left.xor(e.i64(63)))));
+    const exponent = largest.and(0x7fff).add(1).sub(left.wrap());
+    round(e, sign.value.and(0x8000), exponent, normalised, e.let(lower.shl(left)), set);
   }, kernel);
 }
 
@@ -157,19 +198,26 @@ export function toFloat(
   e: Emitter,
   { significand, signExponent }: Number80,
   size: number,
-  kernel: () => Computed,
+  kernel: () => KernelResult,
 ): Computed {
   const [fraction, bias] = size === 64 ? [52, 1023] : [23, 127], cut = 63 - fraction;
-  const exponent = e.let(signExponent.and(0x7fff).sub(16383 - bias + 1));
-  const normal = exponent.ltU(2 * bias - 1).and(significand.shrU(63).wrap());
-  return computed(e, normal.and(e.steady(x87Rounds64)), (set) => {
-    const kept = e.let(significand.shrU(cut)),
-      lost = e.let(significand.shl(64 - cut)),
-      up = e.let(roundsUp(kept, lost));
-    const sign = signExponent.shrU(15).and(1).extendU().shl(size - 1);
-    // The integer bit adds 1 to the exponent; so does a carry out of the fraction.
-    set(sign.or(exponent.extendU().shl(fraction).add(kept).add(up.extendU())), flagsOf(lost, up));
-  }, kernel);
+  return computed(
+    e,
+    (set, giveUp) => {
+      const exponent = e.let(signExponent.and(0x7fff).sub(16383 - bias + 1));
+      giveUp(exponent.geU(2 * bias - 1));
+      giveUp(significand.ltS(0).eqz());
+      giveUp(e.steady(x87Rounds64).eqz());
+      const kept = e.let(significand.shrU(cut)),
+        lost = e.let(significand.shl(64 - cut)),
+        up = e.let(roundsUp(kept, lost));
+      const sign = signExponent.shrU(15).extendU().shl(size - 1);
+      // The integer bit adds 1 to the exponent; so does a carry out of the fraction.
+      set(sign.or(exponent.extendU().shl(fraction).add(kept).add(up.extendU())), e.i32(0), up, lost);
+    },
+    kernel,
+    true,
+  );
 }
 
 /** Rounding control in FCW: to nearest, and towards zero. */
@@ -181,17 +229,24 @@ export function toInteger(
   { significand, signExponent }: Number80,
   size: number,
   truncate: boolean,
-  kernel: () => Computed,
+  kernel: () => KernelResult,
 ): Computed {
   const control = e.state(S.FCW, "i32"), rounding = e.let(truncate ? e.i32(TRUNCATE) : control.and(Fcw.RC));
-  const exponent = e.let(signExponent.and(0x7fff).sub(16383)), nearest = e.let(rounding.eq(NEAREST));
-  const usual = control.and(Fcw.MASKS).eq(Fcw.MASKS).and(nearest.or(rounding.eq(TRUNCATE)));
-  // Magnitudes from 1 to 2^(size − 2) stay in range.
-  const inRange = exponent.ltU(size - 2).and(significand.shrU(63).wrap());
-  return computed(e, usual.and(inRange), (set) => {
-    const kept = e.let(significand.shrU(e.i32(63).sub(exponent).extendU()));
-    const lost = e.let(significand.shl(exponent.add(1).extendU())), up = e.let(roundsUp(kept, lost).and(nearest));
-    const sign = e.let(signExponent.shl(16).shrS(31).extendS());
-    set(kept.add(up.extendU()).xor(sign).sub(sign), flagsOf(lost, up));
-  }, kernel);
+  return computed(
+    e,
+    (set, giveUp) => {
+      const exponent = e.let(signExponent.and(0x7fff).sub(16383)), nearest = e.let(rounding.eq(NEAREST));
+      giveUp(control.and(Fcw.MASKS).ne(Fcw.MASKS));
+      giveUp(nearest.or(rounding.eq(TRUNCATE)).eqz());
+      // Magnitudes from 1 to 2^(size − 2) stay in range.
+      giveUp(exponent.geU(size - 2));
+      giveUp(significand.ltS(0).eqz());
+      const kept = e.let(significand.shrU(e.i32(63).sub(exponent).extendU()));
+      const lost = e.let(significand.shl(exponent.add(1).extendU())), up = e.let(roundsUp(kept, lost).and(nearest));
+      const sign = e.let(signExponent.shl(16).shrS(31).extendS());
+      set(kept.add(up.extendU()).xor(sign).sub(sign), e.i32(0), up, lost);
+    },
+    kernel,
+    true,
+  );
 }

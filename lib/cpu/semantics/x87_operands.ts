@@ -27,13 +27,13 @@ export function readInteger(e: Emitter): MemoryNumber {
 /** A normal m32 or m64 as a number. */
 export function asNumber(e: Emitter, { type, bits }: MemoryNumber): { number: Number80; isNormal: Value } {
   const wide = type === "float64", [fraction, bias] = wide ? [52, 1023] : [23, 127], largest = 2 * bias;
-  const exponent = e.let(bits.shrU(fraction).wrap().and(largest + 1));
-  const sign = bits.shrU(wide ? 48 : 16).wrap().and(0x8000);
+  // With the sign in all higher bits.
+  const exponent = e.let(wide ? bits.shrS(fraction).wrap() : bits.wrap().shrS(fraction));
   const number = {
     significand: e.let(bits.shl(63 - fraction).or(e.i64(1n << 63n))),
-    signExponent: e.let(exponent.add(16383 - bias).or(sign)),
+    signExponent: e.let(exponent.and(0x8000 | largest + 1).add(16383 - bias)),
   };
-  return { number, isNormal: exponent.sub(1).ltU(largest) };
+  return { number, isNormal: exponent.add(1).and(largest) };
 }
 
 /** ST(i) as it is now. */

@@ -2,7 +2,7 @@
 import { beginX87 } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
 import { definePlain, generalKernel } from "./x87_kernels.ts";
-import { clearC1, notePointers } from "./x87_stack.ts";
+import { clearC1 } from "./x87_stack.ts";
 
 define("fxch", (e) => {
   beginX87(e);
@@ -10,7 +10,7 @@ define("fxch", (e) => {
   const general = () => generalKernel(e, "x87_exchange", i);
   e.exceptionally(e.someEmpty(0, i), general, () => {
     const top = e.stackRegister(0), other = e.stackRegister(i), { significand, signExponent } = top;
-    notePointers(e);
+    e.notePointers();
     top.set(other.significand, other.signExponent);
     other.set(significand, signExponent);
     clearC1(e);
@@ -25,7 +25,7 @@ define("ffree ffreep", (e, mnemonic) => {
 });
 define("fnop", (e) => {
   beginX87(e);
-  notePointers(e);
+  e.notePointers();
 });
 
 /** Condition codes of FCMOV: B, E, BE and U with PF in place of parity. */

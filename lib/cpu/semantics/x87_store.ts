@@ -7,7 +7,7 @@ import { define } from "./registry.ts";
 import { byKernel, compute, generalKernel } from "./x87_kernels.ts";
 import { type Computed, type Number80, toFloat, toInteger } from "./x87_numbers.ts";
 import { readRegister } from "./x87_operands.ts";
-import { clearC1, notePointers, popRegisters, setFlags, tagMask } from "./x87_stack.ts";
+import { clearC1, popRegisters } from "./x87_stack.ts";
 
 /** S.KERNEL fields that a store's kernel leaves: the new status word, whether to store and pop, and an 80-bit value. */
 const PENDING = S.KERNEL, PROCEED = S.KERNEL + 4, WIDE_SIGNIFICAND = S.KERNEL + 8, WIDE_SIGN_EXPONENT = S.KERNEL + 16;
@@ -19,7 +19,7 @@ function storeAndCommit(e: Emitter, popCount: number, store: () => void): void {
     popRegisters(e, popCount);
   });
   e.setState(S.FSW, "i32", e.state(PENDING, "i32"));
-  notePointers(e);
+  e.notePointers();
 }
 
 /** Stores 80 bits. */
@@ -41,9 +41,9 @@ function copyTop(e: Emitter, popCount: number): void {
   const general = () => generalKernel(e, "x87_store_register", i, e.i32(popCount));
   e.exceptionally(e.someEmpty(0), general, () => {
     const { significand, signExponent } = e.stackRegister(0);
-    notePointers(e);
+    e.notePointers();
     e.stackRegister(i).set(significand, signExponent);
-    e.setState(S.FTW, "i32", e.state(S.FTW, "i32").or(tagMask(e, i)));
+    e.markUsed(i);
     clearC1(e);
     popRegisters(e, popCount);
   });
@@ -62,10 +62,10 @@ function storeNumber(
     const bits = e.kernel(general, e.base(), ...last);
     storeAndCommit(e, popCount, () => write(bits));
   };
-  compute(e, [0], () => convert(readRegister(e, 0)), otherwise, (bits, result) => {
+  compute(e, [0], () => convert(readRegister(e, 0)), otherwise, ({ significand: bits, noteFlags }) => {
     write(bits);
-    notePointers(e);
-    setFlags(e, result);
+    e.notePointers();
+    noteFlags();
     popRegisters(e, popCount);
   });
 }
@@ -89,7 +89,7 @@ define("fst fstp", (e, mnemonic) => {
   e.exceptionally(e.someEmpty(0), general, () => {
     const { significand, signExponent } = e.stackRegister(0);
     storeWide(e, significand, signExponent);
-    notePointers(e);
+    e.notePointers();
     clearC1(e);
     popRegisters(e, 1);
   });

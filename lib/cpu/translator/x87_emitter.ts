@@ -3,7 +3,9 @@ import type { Code } from "../../wasm/mod.ts";
 import type { Instruction } from "../decode/instruction.ts";
 import { EmitterBase } from "../emit/base.ts";
 import type { CodeMode, StackRegister, StateKind } from "../emit/emitter.ts";
+import { x87Disabled } from "../emit/steady.ts";
 import { Value } from "../emit/value.ts";
+import { Fsw, S } from "../state.ts";
 import { NotTranslated, type RegionContext } from "./region_context.ts";
 import { isInMemory, type X87Locals } from "./x87_locals.ts";
 
@@ -11,6 +13,13 @@ import { isInMemory, type X87Locals } from "./x87_locals.ts";
 function numberOf(i: Value | number): number {
   return typeof i === "number" ? i : Number(i.constant);
 }
+
+/** True if an instruction may change a segment register without calling a system function. */
+function mayLoadSegment({ mnemonic, operands }: Instruction): boolean {
+  return operands.some((operand) => operand.kind === "reg" && operand.file === "seg") || LOADS_SEGMENTS.has(mnemonic);
+}
+
+const LOADS_SEGMENTS = new Set("lds les lfs lgs lss sysenter sysexit syscall sysret iret".split(" "));
 
 /** Fields and registers of the x87 unit. */
 export abstract class X87Emitter extends EmitterBase {
@@ -34,6 +43,7 @@ export abstract class X87Emitter extends EmitterBase {
     const { x87 } = this.context, inMemory = isInMemory(instruction), depth = x87?.depthAfter(instruction) ?? 0;
     this.x87 = inMemory ? null : x87;
     if (inMemory) x87?.store();
+    else if (mayLoadSegment(instruction)) x87?.storePointers();
     emit();
     if (!x87) return;
     if (inMemory) {
@@ -48,29 +58,63 @@ export abstract class X87Emitter extends EmitterBase {
     }
   }
 
+  override attempt(body: (giveUp: (condition: Value) => void) => void, otherwise: () => void): void {
+    this.depth++;
+    super.attempt(body, otherwise);
+    this.depth--;
+  }
+
+  // ---- status
+
   override state(offset: number, kind: StateKind): Value {
-    const local = this.x87?.field(offset);
-    if (local === undefined) return super.state(offset, kind);
-    return this.let(new Value(kind === "i64" ? "i64" : "i32", (code) => code.get(local)));
+    const field = this.x87?.field(offset);
+    return field ? this.let(field) : super.state(offset, kind);
   }
   override setState(offset: number, kind: StateKind, value: Value): void {
-    const local = this.x87?.field(offset);
-    if (local === undefined) return super.setState(offset, kind, value);
-    value.emit(this.code);
-    this.code.set(local);
+    if (this.x87 && offset === S.FSW) this.x87.setStatus(this.let(value));
+    else super.setState(offset, kind, value);
   }
   override x87Stopped(): Value {
-    const x87 = this.x87;
-    if (x87?.mayRun) return Value.i32(0);
-    if (x87 && this.depth === 0) x87.mayRun = true;
-    return super.x87Stopped();
+    const { x87 } = this;
+    if (!x87) return super.x87Stopped();
+    if (x87.mayRun) return Value.i32(0);
+    if (this.depth === 0) x87.mayRun = true;
+    return this.steady(x87Disabled).or(x87.status.and(Fsw.ES));
   }
+  override noteRounding(up: Value, lost: Value): void {
+    if (this.x87) this.x87.noteRounding(up, lost);
+    else super.noteRounding(up, lost);
+  }
+  override addX87Flags(flags: Value): void {
+    if (this.x87) this.x87.addFlags(flags);
+    else super.addX87Flags(flags);
+  }
+  override setX87Codes(codes: Value): void {
+    if (this.x87) this.x87.setCodes(codes);
+    else super.setX87Codes(codes);
+  }
+  override notePointers(): void {
+    const { x87 } = this, operand = this.instruction.operands[0];
+    if (!x87) return super.notePointers();
+    x87.noteInstruction(BigInt.asIntN(64, this.ip(64).constant!), this.instruction.escape ?? 0);
+    if (operand?.kind === "mem") x87.noteOperand(this.address(0).extendU(), operand.segment);
+  }
+
+  // ---- the stack
+
   override someEmpty(...registers: readonly (Value | number)[]): Value {
     const x87 = this.x87;
     if (!x87) return super.someEmpty(...registers);
     const unknown = registers.map(numberOf).filter((i) => !x87.isUsed(i));
     if (this.depth === 0) { for (const i of unknown) x87.setUsed(i, true); }
-    return unknown.length === 0 ? Value.i32(0) : super.someEmpty(...unknown);
+    return unknown.length === 0 ? Value.i32(0) : this.let(x87.someEmpty(unknown));
+  }
+  override stackFull(): Value {
+    return this.x87 ? this.let(this.x87.inUse(7)) : super.stackFull();
+  }
+  override markUsed(i: Value): void {
+    if (this.x87) this.x87.mark(numberOf(i), true);
+    else super.markUsed(i);
   }
   override stackRegister(i: Value | number): StackRegister {
     const x87 = this.x87;
@@ -88,7 +132,7 @@ export abstract class X87Emitter extends EmitterBase {
       },
       set: (newSignificand, newExponent) => {
         newSignificand.emit(code);
-        newExponent.and(0xffff).emit(code);
+        newExponent.emit(code);
         code.set(register.signExponent);
         code.set(register.significand);
         x87.setUsed(number, this.depth === 0);
@@ -96,9 +140,13 @@ export abstract class X87Emitter extends EmitterBase {
     };
   }
   override moveTop(by: 1 | -1): void {
-    super.moveTop(by);
-    if (!this.x87) return;
-    if (by > 0) this.x87.setUsed(0, false);
-    this.x87.depth = (this.x87.depth + by) & 7;
+    const { x87 } = this;
+    if (!x87) return super.moveTop(by);
+    if (by > 0) {
+      x87.mark(0, false);
+      x87.setUsed(0, false);
+    }
+    x87.moveTo(x87.depth + by);
+    if (by < 0) x87.mark(0, true);
   }
 }

@@ -8,7 +8,8 @@
 import { type Code, Op } from "../../wasm/mod.ts";
 import type { Instruction } from "../decode/instruction.ts";
 import { CPU_BASE } from "../interpreter/layout.ts";
-import { S } from "../state.ts";
+import { Value } from "../emit/value.ts";
+import { Fsw, S, SEG, Seg } from "../state.ts";
 import type { RegionBlock } from "./discovery.ts";
 import type { FlowGraph } from "./flow_graph.ts";
 
@@ -65,8 +66,16 @@ function reachOf({ mnemonic, operands }: Instruction): number[] {
   return reach;
 }
 
-/** Fields of the state block that have locals, besides the registers. */
-const NARROW: readonly number[] = [S.FSW, S.FTOP, S.FTW, S.FOP, S.FCS, S.FDS], WIDE: readonly number[] = [S.FIP, S.FDP];
+/** Beside an opcode of 11 bits, so that what is noted is never 0. */
+const NOTED = 0x8000;
+
+/** A field of the state block in memory. */
+function field(type: "i32" | "i64", offset: number): Value {
+  return new Value(type, (code) => {
+    code.i32(0);
+    code.memory(type === "i64" ? Op.I64_LOAD : Op.I32_LOAD, CPU_BASE + offset);
+  });
+}
 
 /** Pops less pushes, modulo 8, since the locals were loaded. */
 interface Depths {
@@ -118,8 +127,21 @@ export class X87Locals {
   readonly #code: Code;
   /** TOP where the pops outnumber the pushes by none. */
   readonly #origin: number;
+  /** {@link depth} at any point, for code that several ways lead to. */
+  readonly #depth: number;
+  /** Which registers are in use, as a mask by their distance from {@link #origin}. */
+  readonly #tags: number;
+  /** The status word but for C1, and for PE if {@link #lost} is not 0. */
+  readonly #status: number;
+  /** C1, 0 or 1. */
+  readonly #up: number;
+  readonly #lost: number;
+  /** FIP, and in the low 16 bits FOP and {@link NOTED}; 0 if they and FCS are in the state block. */
+  readonly #instruction: number;
+  /** FDP, and 1 more than the number of its segment; 0 if FDP and FDS are in the state block. */
+  readonly #operand: number;
+  readonly #segment: number;
   readonly #address: number;
-  readonly #fields = new Map<number, number>();
   /** Locals of significands, and of signs and exponents; undefined for registers that the region does not touch. */
   readonly #significands: (number | undefined)[] = new Array(8).fill(undefined);
   readonly #exponents: (number | undefined)[] = new Array(8).fill(undefined);
@@ -146,9 +168,15 @@ export class X87Locals {
     this.#code = code;
     this.#depths = depths;
     this.#origin = code.local("i32");
+    this.#depth = code.local("i32");
+    this.#tags = code.local("i32");
+    this.#status = code.local("i32");
+    this.#up = code.local("i32");
+    this.#lost = code.local("i64");
+    this.#instruction = code.local("i64");
+    this.#operand = code.local("i64");
+    this.#segment = code.local("i32");
     this.#address = code.local("i32");
-    for (const field of NARROW) this.#fields.set(field, code.local("i32"));
-    for (const field of WIDE) this.#fields.set(field, code.local("i64"));
     blocks.forEach(({ instructions }, i) => {
       let depth = depths.before[i + 1], rest = depths.behind[i + 1];
       for (const { instruction } of instructions) rest -= moveOf(instruction);
@@ -168,8 +196,15 @@ export class X87Locals {
 
   /** To be called where a node begins, or where what leads there is loaded. */
   enter(node: number): void {
-    this.depth = this.#depths.before[node];
+    this.moveTo(this.#depths.before[node]);
     this.#forget();
+  }
+
+  /** Sets {@link depth}. */
+  moveTo(depth: number): void {
+    this.depth = depth & 7;
+    this.#code.i32(this.depth);
+    this.#code.set(this.#depth);
   }
 
   /** What {@link depth} is behind an instruction. */
@@ -177,10 +212,126 @@ export class X87Locals {
     return this.#behind.get(instruction) ?? (this.depth + moveOf(instruction)) & 7;
   }
 
-  /** The local of a field of the state block; undefined if it has none. */
-  field(offset: number): number | undefined {
-    return this.#fields.get(offset);
+  /** A field of the state block as it is now; null if it is not here. */
+  field(offset: number): Value | null {
+    switch (offset) {
+      case S.FSW:
+        return this.#wholeStatus();
+      case S.FTOP:
+        return this.#top();
+      default:
+        return null;
+    }
   }
+
+  #top(): Value {
+    return Value.local("i32", this.#origin).add(Value.local("i32", this.#depth)).and(7);
+  }
+
+  // ---- status
+
+  /** The status word, of which C1 and PE do not count. */
+  get status(): Value {
+    return Value.local("i32", this.#status);
+  }
+
+  #wholeStatus(): Value {
+    const lost = Value.local("i64", this.#lost).isTrue().shl(Fsw.PE_SHIFT);
+    return this.status.or(Value.local("i32", this.#up).shl(Fsw.C1_SHIFT)).or(lost);
+  }
+
+  #set(local: number, value: Value): void {
+    value.emit(this.#code);
+    this.#code.set(local);
+  }
+
+  /** Sets the status word. */
+  setStatus(value: Value): void {
+    this.#set(this.#up, value.shrU(Fsw.C1_SHIFT).and(1));
+    this.#set(this.#status, value.and(~Fsw.C1));
+    this.#set(this.#lost, Value.i64(0));
+  }
+
+  /** See {@link Emitter.noteRounding}. */
+  noteRounding(up: Value, lost: Value): void {
+    this.#set(this.#up, up);
+    if (lost.constant !== 0n) this.#set(this.#lost, Value.local("i64", this.#lost).or(lost));
+  }
+
+  /** Sets flags in the status word. */
+  addFlags(flags: Value): void {
+    this.#set(this.#status, this.status.or(flags));
+  }
+
+  /** Sets the condition codes. */
+  setCodes(codes: Value): void {
+    this.#set(this.#status, this.status.and(~Fsw.CODES).or(codes));
+    this.#set(this.#up, Value.i32(0));
+  }
+
+  // ---- pointers
+
+  /** Notes the current instruction, for handlers. */
+  noteInstruction(ip: bigint, opcode: number): void {
+    this.#set(this.#instruction, Value.i64(ip << 16n | BigInt(NOTED | opcode)));
+  }
+
+  /** Notes its operand in memory, and the number of its segment. */
+  noteOperand(offset: Value, segment: number): void {
+    this.#set(this.#operand, offset);
+    this.#set(this.#segment, Value.i32(segment + 1));
+  }
+
+  /** Stores what was noted to the state block. To be called before segment registers may change. */
+  storePointers(): void {
+    const code = this.#code, selectors = S.SEG + SEG.SELECTOR;
+    const instruction = Value.local("i64", this.#instruction), segment = Value.local("i32", this.#segment);
+    instruction.isTrue().emit(code);
+    code.if(() => {
+      this.#store(S.FIP, instruction.shrS(16));
+      this.#store(S.FOP, instruction.wrap().and(0x7ff));
+      this.#store(S.FCS, field("i32", selectors + Seg.CS * SEG.SIZE));
+      this.#set(this.#instruction, Value.i64(0));
+    });
+    segment.emit(code);
+    code.if(() => {
+      this.#store(S.FDP, Value.local("i64", this.#operand));
+      const selector = new Value("i32", () => {
+        segment.sub(1).shl(SEG.SHIFT).emit(code);
+        code.memory(Op.I32_LOAD, CPU_BASE + selectors);
+      });
+      this.#store(S.FDS, selector);
+      this.#set(this.#segment, Value.i32(0));
+    });
+  }
+
+  #store(offset: number, value: Value): void {
+    const code = this.#code;
+    code.i32(0);
+    value.emit(code);
+    code.memory(value.type === "i64" ? Op.I64_STORE : Op.I32_STORE, CPU_BASE + offset);
+  }
+
+  // ---- tags
+
+  /** Not 0 if ST(i) is in use. */
+  inUse(i: number): Value {
+    return Value.local("i32", this.#tags).and(this.#bit(i));
+  }
+
+  /** 1 if one of some registers is empty, else 0. */
+  someEmpty(registers: readonly number[]): Value {
+    const mask = registers.reduce((bits, i) => bits | this.#bit(i), 0);
+    return Value.local("i32", this.#tags).and(mask).ne(mask);
+  }
+
+  /** Marks ST(i) as in use, or as empty. */
+  mark(i: number, used: boolean): void {
+    const tags = Value.local("i32", this.#tags);
+    this.#set(this.#tags, used ? tags.or(this.#bit(i)) : tags.and(~this.#bit(i)));
+  }
+
+  // ---- registers
 
   /** The locals of ST(i); null if the region was not known to touch it. */
   register(i: number): { significand: number; signExponent: number } | null {
@@ -229,17 +380,17 @@ export class X87Locals {
 
   /** Loads everything from the state block, for {@link depth}. */
   load(): void {
-    const code = this.#code;
+    const code = this.#code, { depth } = this, tags = Value.local("i32", this.#tags);
     this.#forget();
-    for (const [field, local] of this.#fields) {
-      code.i32(0);
-      code.memory(WIDE.includes(field) ? Op.I64_LOAD : Op.I32_LOAD, CPU_BASE + field);
-      code.set(local);
-    }
-    code.get(this.#fields.get(S.FTOP)!);
-    code.i32(this.depth);
-    code.op(Op.I32_SUB);
-    code.set(this.#origin);
+    this.moveTo(depth);
+    this.#set(this.#origin, field("i32", S.FTOP).sub(depth));
+    // A tag's distance from the origin is that from TOP plus the depth, modulo 8.
+    this.#set(this.#tags, field("i32", S.FTW));
+    this.#set(this.#tags, tags.or(tags.shl(8)).shrU(8 - depth).and(0xff));
+    this.#set(this.#status, field("i32", S.FSW));
+    this.setStatus(this.status);
+    this.#set(this.#instruction, Value.i64(0));
+    this.#set(this.#segment, Value.i32(0));
     this.#eachRegister((significand, exponent) => {
       code.get(this.#address);
       code.memory(Op.I64_LOAD, CPU_BASE + S.X87);
@@ -252,12 +403,11 @@ export class X87Locals {
 
   /** Stores everything to the state block. */
   store(): void {
-    const code = this.#code;
-    for (const [field, local] of this.#fields) {
-      code.i32(0);
-      code.get(local);
-      code.memory(WIDE.includes(field) ? Op.I64_STORE : Op.I32_STORE, CPU_BASE + field);
-    }
+    const code = this.#code, tags = Value.local("i32", this.#tags), depth = Value.local("i32", this.#depth);
+    this.storePointers();
+    this.#store(S.FTOP, this.#top());
+    this.#store(S.FTW, tags.or(tags.shl(8)).shrU(depth).and(0xff));
+    this.#store(S.FSW, this.#wholeStatus());
     this.#eachRegister((significand, exponent) => {
       code.get(this.#address);
       code.get(significand);
