@@ -131,16 +131,16 @@ export const S = {
   XMM: 0x600,
   /** Scratch space for the floating-point kernels. */
   KERNEL: 0x800,
+  /** Which of the following pages there are: bits of two i64, of the supervisor and of the user. */
+  REMEMBERS: 0xff0,
   /**
    * The pages that regions of the supervisor last read and last wrote by each form of address, 32 × {@link PAGE.SIZE} bytes
    * each, and at a distance of {@link USER_PAGES} those of the user.
    */
   READ_PAGES: 0x1000,
-  WRITE_PAGES: 0x1200,
-  /** Which of these there are: bits of two i64, of the supervisor and of the user. */
-  REMEMBERS: 0x1800,
+  WRITE_PAGES: 0x1400,
   /** Size of the block. */
-  SIZE: 0x1880,
+  SIZE: 0x2000,
 } as const;
 
 /** Value of {@link S.CURRENT} while a region has called into TypeScript. */
@@ -192,12 +192,15 @@ export const PAGE = {
   HOST: 8,
   /** Its size, i32; 0 if there is none. */
   LIMIT: 12,
-  SIZE: 16,
+  /** Distances from here on are too far for an access of 4, and of 8 bytes to end in the page, i64; 0 if there is none. */
+  END4: 16,
+  END8: 24,
+  SIZE: 32,
   /** The size as a shift. */
-  SHIFT: 4,
+  SHIFT: 5,
 } as const;
 /** From what the supervisor's regions remember to what the user's do, in bytes. */
-export const USER_PAGES = 0x400;
+export const USER_PAGES = 0x800;
 /** Is no page's address, and far from any that fits in 32 bits. */
 export const NO_PAGE = 2n ** 62n + 1n;
 

@@ -173,7 +173,7 @@ export class Tlb {
     const words = this.#words;
     words[at + (PAGE.TAG >> 2)] = NO_PAGE_LOW;
     words[at + (PAGE.TAG >> 2) + 1] = NO_PAGE_HIGH;
-    words[at + (PAGE.LIMIT >> 2)] = 0;
+    words.fill(0, at + (PAGE.LIMIT >> 2), at + (PAGE.SIZE >> 2));
   }
 
   /** True if compiled code may write through the entry, anywhere or beside code. */

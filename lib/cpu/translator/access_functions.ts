@@ -152,6 +152,16 @@ function rememberCode({ fillRead, fillWrite, keepRead, keepWrite }: Fills, wide:
   code.i32(PAGE_SIZE);
   code.op(Op.I32_AND);
   code.memory(Op.I32_STORE, PAGE.LIMIT);
+  for (const [bytes, end] of [[4, PAGE.END4], [8, PAGE.END8]]) {
+    code.get(FIELD);
+    code.get(FIELD);
+    code.memory(Op.I64_LOAD32_U, PAGE.LIMIT);
+    code.i64(BigInt(PAGE_SHIFT));
+    code.op(Op.I64_SHR_U);
+    code.i64(BigInt(PAGE_SIZE - bytes + 1));
+    code.op(Op.I64_MUL);
+    code.memory(Op.I64_STORE, end);
+  }
   // The shift takes the number modulo 64.
   const number = code.local("i32"), masks = code.local("i32");
   Value.local("i32", FIELD).sub(CPU_BASE + S.READ_PAGES).shrU(PAGE.SHIFT).emit(code);

@@ -140,7 +140,7 @@ export class RegionAccesses {
     const e = this.#e, { code } = e, offset = code.local("i64"), inPage = Value.local("i64", offset);
     linear.extendU().sub(stateField("i64", page + PAGE.TAG)).emit(code);
     code.set(offset);
-    this.#isOutside(inPage, bytes, linear.type === "i64" ? page + PAGE.LIMIT : -1).emit(code);
+    (linear.type === "i64" ? this.#isOutsideWide(inPage, bytes, page) : inPage.gtU(PAGE_SIZE - bytes)).emit(code);
     code.unlikely();
     code.if(() =>
       e.bailIfSo(() => {
@@ -154,15 +154,15 @@ export class RegionAccesses {
   }
 
   /**
-   * Does an access at a distance from a page's address not lie in the page? No address of 32 bits is near {@link NO_PAGE}; others
-   * can be: their code (`limit` is where to find the page's size) asks whether there is a page.
+   * Does an access at a distance from a page's address not lie in the page, or is there no page? No address of 32 bits is near
+   * {@link NO_PAGE}; others can be, so their code asks.
    */
-  #isOutside(offset: Value, bytes: number, limit: number): Value {
-    if (limit < 0) return offset.gtU(PAGE_SIZE - bytes);
+  #isOutsideWide(offset: Value, bytes: number, page: number): Value {
+    if (bytes === 4 || bytes === 8) return offset.geU(stateField("i64", page + (bytes === 4 ? PAGE.END4 : PAGE.END8)));
     const both = bytes === 1 ? offset : offset.or(offset.add(bytes - 1));
     const size = new Value("i64", (code) => {
       code.i32(0);
-      code.memory(Op.I64_LOAD32_U, CPU_BASE + limit);
+      code.memory(Op.I64_LOAD32_U, CPU_BASE + page + PAGE.LIMIT);
     });
     return both.geU(size);
   }
