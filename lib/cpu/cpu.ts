@@ -419,7 +419,7 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   rootIndex(linear: number): number {
     return this.#topLevelTable.index(linear);
   }
-  get entryBytes(): number {
+  get entryBytes(): 4 | 8 {
     return this.#topLevelTable.bytes;
   }
   get #topLevelTable(): TopLevelTable {

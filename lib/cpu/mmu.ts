@@ -3,6 +3,7 @@
  */
 import { FrameFlag, type MemoryWatcher, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
 import { TLB } from "./interpreter/layout.ts";
+import { type KnownSpace, KnownSpaces, type KnownTranslation } from "./known_spaces.ts";
 import { PageTableWatch, type WalkResult, type WatchHost } from "./page_table_watch.ts";
 import { EMPTY, Permission, Tlb, type TlbHost } from "./tlb.ts";
 
@@ -46,6 +47,7 @@ export class Mmu {
   readonly #memory: PhysicalMemory;
   readonly #tlb: Tlb;
   readonly #watch: PageTableWatch;
+  readonly #known: KnownSpaces;
   /** Entries for data of the user's that the supervisor may use only as long as EFLAGS.AC is set. */
   readonly #guarded = new Set<number>();
   /** An entry that serves one access only, or -1. */
@@ -63,6 +65,7 @@ export class Mmu {
     this.#memory = memory;
     this.#entries = entries;
     this.#tlb = new Tlb(host, state, memory);
+    this.#known = new KnownSpaces(memory);
     const watchHost: WatchHost = {
       mappingChanged: (user) => host.mappingChanged(user),
       rootIndex: (linear) => host.rootIndex(linear),
@@ -205,6 +208,7 @@ export class Mmu {
     this.#tlb.clear();
     this.#guarded.clear();
     this.#momentary = -1;
+    this.#known.clear();
     this.#watch.flushed();
   }
 
@@ -215,19 +219,33 @@ export class Mmu {
     const old = watch.hostTable(this.physicalAddress(from)), next = watch.hostTable(this.physicalAddress(to));
     if (old < 0 || next < 0 || this.#momentary >= 0) return this.flush();
     const mayTranslate = this.#entries === Infinity && this.#guarded.size === 0;
-    watch.switchTables(old, next, format, (entry) => mayTranslate && this.#translateAnew(entry));
+    const space = this.#known.at(next);
+    watch.switchTables(old, next, format, (entry) => mayTranslate && this.#translateAnew(entry, space));
   }
 
-  /** Lets an entry stand for what its page is now; false if a walk must find that out. */
-  #translateAnew(entry: number): boolean {
-    const tlb = this.#tlb, permission = tlb.permission[entry], linear = tlb.page[entry] * PAGE_SIZE;
+  /** Lets an entry stand for what its page is now, in a certain space; false if a walk must find that out. */
+  #translateAnew(entry: number, space: KnownSpace): boolean {
+    const tlb = this.#tlb, permission = tlb.permission[entry], page = tlb.page[entry], linear = page * PAGE_SIZE;
     if (permission === 0) return false;
+    const known = space.find(entry, page);
+    if (known !== null && this.#mayRestore(known, permission)) {
+      tlb.restore(entry, known.translation);
+      return true;
+    }
     const walk = this.#host.peek(linear, tlb.isUsers(entry), (permission & Permission.EXECUTE) !== 0);
     if (walk === null || !walk.cacheable || walk.guarded || walk.tableCount === 0) return false;
     this.#watch.markTables(linear, walk);
     // Processes share many pages.
     if (this.#setEntry(entry, walk, permission & Permission.EXECUTE)) tlb.refresh(entry);
+    const tables = this.#watch.marked(walk);
+    space.keep(entry, { page, translation: tlb.translation(entry), tables }, walk, this.#host.entryBytes);
     return true;
+  }
+
+  /** True if an entry can stand for a known translation at once, as one that code was fetched through, or none such. */
+  #mayRestore({ translation, tables }: KnownTranslation, permission: number): boolean {
+    const isSameKind = ((translation.permission ^ permission) & Permission.EXECUTE) === 0;
+    return isSameKind && this.#watch.markAgain(tables, translation.rootIndex);
   }
 
   // ---- accesses from TypeScript; also the slow paths of compiled code

@@ -4,7 +4,7 @@
  * happens to hold.
  */
 import { FrameFlag, PAGE_SHIFT, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
-import { signedLinear, TableMap, type TableRange, unsignedLinear } from "./table_map.ts";
+import { type NotedTables, signedLinear, TableMap, type TableRange, unsignedLinear } from "./table_map.ts";
 import { EMPTY, Permission, type Tlb } from "./tlb.ts";
 
 /** What a walk of the page tables reports, see system/paging.ts. */
@@ -20,6 +20,8 @@ export interface WalkResult {
   cacheable: boolean;
   readonly tables: Int32Array;
   tableCount: number;
+  /** Host offsets of the entries that were read in these tables; -1 in ROM. */
+  readonly entries: Float64Array;
 }
 
 /** What the watch asks of the processor and of the MMU. */
@@ -34,7 +36,7 @@ export interface WatchHost {
   /** True if a walk to a linear address comes through a table in a frame. */
   passesTable(linear: number, frame: number): boolean;
   /** Size of a page-table entry in bytes. */
-  readonly entryBytes: number;
+  readonly entryBytes: 4 | 8;
   /** Forgets all translations. */
   flush(): void;
 }
@@ -135,6 +137,20 @@ export class PageTableWatch {
       this.#tableEpoch[walk.tables[i]] = this.#epoch;
       this.watchFrame(walk.tables[i], FrameFlag.PAGE_TABLE);
     }
+  }
+
+  /** The tables of a walk that {@link markTables} has seen. */
+  marked(walk: WalkResult): NotedTables {
+    return this.#tables.noted(walk);
+  }
+
+  /** Watches tables of an earlier walk again, from a certain entry of the top-level table on; false if that takes {@link markTables}. */
+  markAgain(tables: NotedTables, rootIndex: number): boolean {
+    const { frames } = tables;
+    for (let i = 0; i < frames.length; i++) if (this.#tableEpoch[frames[i]] !== this.#epoch) return false;
+    if (!tables.areNoted) return false;
+    this.#useRootEntry(rootIndex);
+    return true;
   }
 
   #useRootEntry(index: number): void {

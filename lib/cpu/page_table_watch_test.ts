@@ -165,3 +165,47 @@ Deno.test("page tables: code that goes on in the next page, or in the middle of 
     }
   }
 });
+
+Deno.test("page tables that take turns: what is remembered of others counts only as long as they say so", () => {
+  const { cpu, memory } = testBoard(), PAGES = 24, FRAMES = 64, spaces = [0, 1, 2];
+  const directory = (space: number) => 0x10_0000 + space * 0x3000, table = (space: number) => directory(space) + 0x1000;
+  // Each space has two tables, the second one for 400000h on; frame n begins with the number n.
+  const mapped = spaces.map(() => new Int32Array(2 * PAGES));
+  for (let frame = 1; frame < FRAMES; frame++) memory.write32(frame << 12, frame);
+  const map = (space: number, page: number, frame: number) => {
+    const first = memory.read32(directory(space) + (page < PAGES ? 0 : 4)) & 0xffff_f000;
+    memory.write32(first + 4 * (page % PAGES), (frame << 12) | (frame === 0 ? 0 : 0x67));
+    mapped[space][page] = frame;
+  };
+  let seed = 1;
+  const draw = (count: number) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % 65521 % count;
+  for (const space of spaces) {
+    memory.write32(directory(space), table(space) | 0x67);
+    memory.write32(directory(space) + 4, (table(space) + 0x1000) | 0x67);
+    for (let page = 0; page < 2 * PAGES; page++) map(space, page, 1 + draw(FRAMES - 1));
+  }
+  cpu.r.setNumber(S.CR3, directory(0));
+  cpu.r.setI32(S.CR0, cpu.r.i32(S.CR0) | CR0.PG);
+  cpu.flushTlb();
+  cpu.modeChanged();
+  for (let turn = 0, space = 0; turn < 2000; turn++) {
+    for (let i = draw(6); i > 0; i--) {
+      const page = draw(2 * PAGES), frame = mapped[space][page];
+      const linear = page < PAGES ? page << 12 : 0x40_0000 + ((page - PAGES) << 12);
+      if (frame !== 0) assertEquals(cpu.read32(linear, draw(2) === 0), frame, `turn ${turn}, page ${page}`);
+    }
+    if (draw(8) === 0) map(draw(spaces.length), draw(2 * PAGES), draw(FRAMES));
+    if (draw(60) === 0) {
+      // The two tables of a space change places.
+      const other = draw(spaces.length), at = directory(other), first = memory.read32(at);
+      memory.write32(at, memory.read32(at + 4));
+      memory.write32(at + 4, first);
+      const pages = mapped[other].slice();
+      mapped[other].set(pages.subarray(PAGES));
+      mapped[other].set(pages.subarray(0, PAGES), PAGES);
+    }
+    const old = cpu.r.number(S.CR3);
+    cpu.r.setNumber(S.CR3, directory(space = draw(spaces.length)));
+    cpu.switchPageTables(old);
+  }
+});

@@ -17,6 +17,29 @@ export interface TableRange {
   span: number;
 }
 
+/** The tables of a walk, as {@link TableMap.note} left them. */
+export class NotedTables {
+  readonly frames: Int32Array;
+  readonly #ranges: readonly TableRange[];
+  readonly #noted: readonly TableRange[];
+
+  constructor(frames: Int32Array, ranges: readonly TableRange[]) {
+    this.frames = frames;
+    this.#ranges = ranges;
+    this.#noted = ranges.map((range) => ({ ...range }));
+  }
+
+  /** True if noting the same again would change nothing. */
+  get areNoted(): boolean {
+    for (let i = 0; i < this.#ranges.length; i++) {
+      const range = this.#ranges[i], noted = this.#noted[i];
+      // NaN is itself here: what is not known of a frame stays so.
+      if (!Object.is(range.base, noted.base) || !Object.is(range.span, noted.span)) return false;
+    }
+    return true;
+  }
+}
+
 /** Brings a linear address into the range 0 … 2^48 - 1. */
 export function unsignedLinear(linear: number): number {
   return linear < 0 ? linear + SPACE : linear;
@@ -67,6 +90,12 @@ export class TableMap {
       range.base = base;
       range.span = span;
     }
+  }
+
+  /** The tables of a walk, which have been noted. */
+  noted({ tables, tableCount }: WalkResult): NotedTables {
+    const frames = tables.slice(0, tableCount);
+    return new NotedTables(frames, Array.from(frames, (frame) => this.#ranges.get(frame)!));
   }
 
   /** What a frame maps, if it has been noted. */

@@ -14,6 +14,7 @@ function walk(pageSize: number, ...frames: number[]): WalkResult {
     cacheable: true,
     tables: Int32Array.from(frames),
     tableCount: frames.length,
+    entries: new Float64Array(4),
   };
 }
 
@@ -61,4 +62,18 @@ Deno.test("TableMap: linear addresses of both halves", () => {
   const map = new TableMap();
   map.note(-0x1000, walk(0x1000, 1, 2, 3, 4), 8, UNUSED);
   assertEquals([map.range(1), map.range(4)], [{ base: 0, span: 2 ** 39 }, { base: 2 ** 48 - 0x20_0000, span: 0x1000 }]);
+});
+
+Deno.test("NotedTables: noting a walk again changes nothing until a table has served another place", () => {
+  const map = new TableMap(), first = walk(0x1000, 10, 11);
+  map.note(0x1234_5678, first, 4, UNUSED);
+  const noted = map.noted(first);
+  assertEquals([...noted.frames], [10, 11]);
+  assertEquals(noted.areNoted, true);
+  map.note(0x1201_0000, walk(0x1000, 10, 11), 4, USED);
+  assertEquals(noted.areNoted, true);
+  map.note(0x5678_0000, walk(0x1000, 10, 11), 4, UNUSED);
+  assertEquals(noted.areNoted, false);
+  map.note(0x1234_5678, first, 4, UNUSED);
+  assertEquals(noted.areNoted, true);
 });

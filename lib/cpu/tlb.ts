@@ -61,6 +61,15 @@ class EntrySet {
   }
 }
 
+/** What an entry stands for, as {@link Tlb.set} and {@link Tlb.moveTo} have made it. */
+export interface Translation {
+  readonly physical: number;
+  readonly frame: number;
+  readonly permission: number;
+  readonly rootIndex: number;
+  readonly leaf: number;
+}
+
 /** The entries of both tables, for the supervisor and the user. */
 export class Tlb {
   readonly #host: TlbHost;
@@ -222,6 +231,30 @@ export class Tlb {
     this.physical[entry] = physical;
     this.frame[entry] = kind === PageKind.RAM || kind === PageKind.ROM ? this.#memory.frame(page) : -1;
     this.permission[entry] = kind === PageKind.RAM ? permission | Permission.RAM : permission;
+  }
+
+  /** What an entry stands for. */
+  translation(entry: number): Translation {
+    return {
+      physical: this.physical[entry],
+      frame: this.frame[entry],
+      permission: this.permission[entry],
+      rootIndex: this.rootIndex[entry],
+      leaf: this.leaf[entry],
+    };
+  }
+
+  /** Lets an entry stand for what it stood for before. */
+  restore(entry: number, { physical, frame, permission, rootIndex, leaf }: Translation): void {
+    const changes = this.physical[entry] !== physical || this.permission[entry] !== permission;
+    if (changes) {
+      this.close(entry);
+      this.physical[entry] = physical;
+      this.frame[entry] = frame;
+      this.permission[entry] = permission;
+    }
+    this.moveTo(entry, rootIndex, leaf);
+    if (changes) this.refresh(entry);
   }
 
   /** Recomputes what compiled code may do with an entry. */

@@ -46,12 +46,14 @@ export class Translation {
   readonly tables = new Int32Array(4);
   /** How many entries of {@link tables} are valid. */
   tableCount = 0;
+  /** Host offsets of the entries read in these tables; -1 in ROM. */
+  readonly entries = new Float64Array(4);
 }
 
 const result = new Translation();
 
 /** The entries of the walk so far: physical address, host byte offset (-1 outside RAM) and low half. */
-const entryPhysical = new Float64Array(4), entryHost = new Float64Array(4), entryLow = new Int32Array(4);
+const entryPhysical = new Float64Array(4), entryHost = result.entries, entryLow = new Int32Array(4);
 let level = 0;
 
 /** Goes to the entry at `address`, notes its table, and returns its low half. */
