@@ -51,7 +51,7 @@ export function exportAccessFunctions(module: ModuleBuilder): void {
   for (const wide of [false, true]) {
     const types = signatures(wide ? "i64" : "i32");
     const fillRead = wide ? module.function(types.fillRead, fillWideCode(readNumber)) : read;
-    const fillWrite = wide ? module.function(types.fillWrite, fillWideCode(writeNumber)) : write;
+    const fillWrite = module.function(types.fillWrite, fillWriteCode(wide ? writeNumber : write, wide));
     const keepRead = module.function(types.keepRead, keepCode(fillRead));
     const keepWrite = module.function(types.keepWrite, keepCode(fillWrite));
     const fills: Fills = { fillRead, fillWrite, keepRead, keepWrite };
@@ -65,10 +65,45 @@ export function exportAccessFunctions(module: ModuleBuilder): void {
 /** TypeScript takes addresses of 64 bits as numbers. */
 function fillWideCode(fill: number): Code {
   const code = new Code(2);
+  callFill(code, fill, true);
+  return code;
+}
+
+function callFill(code: Code, fill: number, wide: boolean): void {
   code.get(0);
-  code.op(Op.F64_CONVERT_I64_S);
+  if (wide) code.op(Op.F64_CONVERT_I64_S);
   code.get(1);
   code.returnCall(fill);
+}
+
+/** Data beside code may be written to at once, without a tag for other bytes of the page. */
+function fillWriteCode(fill: number, wide: boolean): Code {
+  const code = new Code(2), entry = code.local("i32"), bytes = Value.local("i32", 1);
+  const linear = Value.local(wide ? "i64" : "i32", 0), count = wide ? bytes.extendU() : bytes;
+  findEntry(code, linear, entry);
+  code.block((ask) => {
+    bytes.gtU(8).emit(code);
+    code.brIf(ask);
+    linear.add(count).sub(1).and(-PAGE_SIZE).emit(code);
+    code.get(entry);
+    code.memory(wide ? Op.I64_LOAD : Op.I32_LOAD, TLB.BESIDE);
+    code.op(wide ? Op.I64_NE : Op.I32_NE);
+    code.brIf(ask);
+    code.get(entry);
+    code.memory(Op.I32_LOAD, TLB.MARKS);
+    linear.wrap().and(PAGE_SIZE - 1).emit(code);
+    code.op(Op.I32_ADD);
+    // The marks of eight bytes, of which those count that are written.
+    code.memory(Op.I64_LOAD, 0);
+    Value.i64(64).sub(bytes.extendU().shl(3)).emit(code);
+    code.op(Op.I64_SHL);
+    code.op(Op.I64_EQZ);
+    code.op(Op.I32_EQZ);
+    code.brIf(ask);
+    code.i32(0);
+    code.op(Op.RETURN);
+  });
+  callFill(code, fill, wide);
   return code;
 }
 
