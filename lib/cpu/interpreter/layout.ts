@@ -46,14 +46,14 @@ export const JUMP_CACHE = {
 
 /**
  * Links of jumps that have none in their records: offset in CS → header of a block that may be the one there, i32. It fits
- * into the host's first cache, and what is not in it is looked up in the jump cache.
+ * into the host's second cache; what is not in it is looked up in the jump cache.
  */
 export const JUMP_LINKS = {
   BASE: 0x28_0000,
-  ENTRIES: 0x1000,
+  ENTRIES: 0x4000,
   /** An offset's link is (its low 32 bits × MULTIPLIER mod 2^32) >> SHIFT. */
   MULTIPLIER: 0x9e3779b1 | 0,
-  SHIFT: 20,
+  SHIFT: 18,
 } as const;
 
 /**
