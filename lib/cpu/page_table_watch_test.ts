@@ -209,3 +209,30 @@ Deno.test("page tables that take turns: what is remembered of others counts only
     cpu.switchPageTables(old);
   }
 });
+
+Deno.test("page tables: an instruction in two pages takes its end from the page that is there now, in every tier", () => {
+  for (const tier of TIERS) {
+    const { cpu, memory, load } = testBoard({ tier }), { r } = cpu, table = 0x1_1000;
+    mapFrames(memory, 0x1_0000, table, 32);
+    // 1000h: JMP 1FFEh; there MOV EAX, imm32 (its last three bytes in the next page); DEC ECX; JNZ 1000h; HLT.
+    load(0x1000, 0xe9, 0xf9, 0x0f, 0, 0);
+    load(0x1ffe, 0xb8, 0x42);
+    for (const [frame, byte] of [[0x2000, 1], [0x6000, 2]]) {
+      load(frame, byte, 0, 0, 0x49, 0x0f, 0x85, 0xf6, 0xef, 0xff, 0xff, 0xf4);
+    }
+    r.setNumber(S.CR3, 0x1_0000);
+    r.setI32(S.CR0, r.i32(S.CR0) | CR0.PG);
+    cpu.flushTlb();
+    cpu.modeChanged();
+    for (const [frame, byte] of [[0x2000, 1], [0x6000, 2], [0x2000, 1], [0x6000, 2]]) {
+      memory.write32(table + 4 * 2, frame | 3);
+      r.ip = 0x1000;
+      r.set32(R.CX, 20_000);
+      r.setI32(S.HALTED, 0);
+      assertEquals([cpu.run(1), cpu.run(4)], ["budget", "budget"], tier);
+      assertEquals(r.get32(R.AX), byte << 8 | 0x42, `${tier}, ${frame}`);
+      assertEquals(cpu.run(1_000_000), "halted", tier);
+      assertEquals(r.get32(R.AX), byte << 8 | 0x42, `${tier}, ${frame}`);
+    }
+  }
+});

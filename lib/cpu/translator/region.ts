@@ -312,6 +312,7 @@ export class RegionWriter implements NodeWriter {
     let outcome: Outcome | null = null;
     code.scope(() => {
       try {
+        if (current.tail >= 0) this.#checkSecondPage(current);
         outcome = this.#emitter.writeInstruction(current, this.#registers.use(current), flagsAreDead);
         // What comes next may be anywhere: the condition waits on the stack, the target in its local.
         if (outcome.kind === "branch") outcome.condition.emit(code);
