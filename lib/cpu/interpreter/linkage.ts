@@ -1,5 +1,6 @@
 /** What handlers call: imported helpers and kernels, and functions of the module through which compiled code is entered. */
 import { Code, type Label, ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
+import { stateField } from "../emit/state_field.ts";
 import { Value } from "../emit/value.ts";
 import { S, SEG, Seg } from "../state.ts";
 import { emitEnter, headerField, leave } from "./block_entry.ts";
@@ -160,13 +161,6 @@ function linearOf(flat: boolean, target: number): Value {
   const offset = Value.local("i64", target);
   if (flat) return offset;
   return offset.add(stateField("i64", S.SEG + Seg.CS * SEG.SIZE + SEG.BASE)).and(0xffff_ffff);
-}
-
-function stateField(type: "i32" | "i64", offset: number): Value {
-  return new Value(type, (code) => {
-    code.i32(CPU_BASE);
-    code.memory(type === "i64" ? Op.I64_LOAD : Op.I32_LOAD, offset);
-  });
 }
 
 /** Goes to `other` unless the block whose header is in local `header` is known to be at the linear address now. */

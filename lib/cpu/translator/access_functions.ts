@@ -6,7 +6,7 @@ import { Value } from "../emit/value.ts";
 import { CPU_BASE, TLB } from "../interpreter/layout.ts";
 import { PAGE, S } from "../state.ts";
 import { type AccessLinkage, How } from "./accesses.ts";
-import { stateField } from "./state_field.ts";
+import { stateField } from "../emit/state_field.ts";
 
 /** Those of the functions that make the TLB allow an access. */
 type Fills = Omit<AccessLinkage, "remember" | "establish">;

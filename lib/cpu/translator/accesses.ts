@@ -12,7 +12,7 @@ import { Value } from "../emit/value.ts";
 import { CPU_BASE, GUEST_BASE, TLB } from "../interpreter/layout.ts";
 import { PAGE, S, USER_PAGES } from "../state.ts";
 import type { GroupedAccess } from "./access_groups.ts";
-import { stateField } from "./state_field.ts";
+import { stateField } from "../emit/state_field.ts";
 
 const LOAD: Record<Size, number> = { 8: Op.I32_LOAD8_U, 16: Op.I32_LOAD16_U, 32: Op.I32_LOAD, 64: Op.I64_LOAD };
 const STORE: Record<Size, number> = { 8: Op.I32_STORE8, 16: Op.I32_STORE16, 32: Op.I32_STORE, 64: Op.I64_STORE };

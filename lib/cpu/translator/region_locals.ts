@@ -7,7 +7,7 @@ import { type FlagFunctions, FlagTracker } from "./flags.ts";
 import type { RegisterFlow } from "./register_flow.ts";
 import { ALL_XMM, REGISTERS, XMM0 } from "./register_use.ts";
 import type { RegionGraph } from "./region_graph.ts";
-import { stateField } from "./state_field.ts";
+import { stateField } from "../emit/state_field.ts";
 import { SteadyLocals } from "./steady_locals.ts";
 import { X87Locals } from "./x87_locals.ts";
 

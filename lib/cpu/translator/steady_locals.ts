@@ -2,7 +2,7 @@
 import type { Code } from "../../wasm/mod.ts";
 import type { StateReader, Steady } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
-import { stateField } from "./state_field.ts";
+import { stateField } from "../emit/state_field.ts";
 
 /** The state block as it is in memory. */
 const STATE_BLOCK: StateReader = {

@@ -8,6 +8,7 @@
 import { type Code, Op } from "../../wasm/mod.ts";
 import type { Instruction } from "../decode/instruction.ts";
 import { CPU_BASE } from "../interpreter/layout.ts";
+import { stateField } from "../emit/state_field.ts";
 import { Value } from "../emit/value.ts";
 import { Fsw, S, SEG, Seg } from "../state.ts";
 import type { RegionBlock } from "./discovery.ts";
@@ -68,14 +69,6 @@ function reachOf({ mnemonic, operands }: Instruction): number[] {
 
 /** Beside an opcode of 11 bits, so that what is noted is never 0. */
 const NOTED = 0x8000;
-
-/** A field of the state block in memory. */
-function field(type: "i32" | "i64", offset: number): Value {
-  return new Value(type, (code) => {
-    code.i32(0);
-    code.memory(type === "i64" ? Op.I64_LOAD : Op.I32_LOAD, CPU_BASE + offset);
-  });
-}
 
 /** Pops less pushes, modulo 8, since the locals were loaded. */
 interface Depths {
@@ -290,7 +283,7 @@ export class X87Locals {
     code.if(() => {
       this.#store(S.FIP, instruction.shrS(16));
       this.#store(S.FOP, instruction.wrap().and(0x7ff));
-      this.#store(S.FCS, field("i32", selectors + Seg.CS * SEG.SIZE));
+      this.#store(S.FCS, stateField("i32", selectors + Seg.CS * SEG.SIZE));
       this.#set(this.#instruction, Value.i64(0));
     });
     segment.emit(code);
@@ -383,11 +376,11 @@ export class X87Locals {
     const code = this.#code, { depth } = this, tags = Value.local("i32", this.#tags);
     this.#forget();
     this.moveTo(depth);
-    this.#set(this.#origin, field("i32", S.FTOP).sub(depth));
+    this.#set(this.#origin, stateField("i32", S.FTOP).sub(depth));
     // A tag's distance from the origin is that from TOP plus the depth, modulo 8.
-    this.#set(this.#tags, field("i32", S.FTW));
+    this.#set(this.#tags, stateField("i32", S.FTW));
     this.#set(this.#tags, tags.or(tags.shl(8)).shrU(8 - depth).and(0xff));
-    this.#set(this.#status, field("i32", S.FSW));
+    this.#set(this.#status, stateField("i32", S.FSW));
     this.setStatus(this.status);
     this.#set(this.#instruction, Value.i64(0));
     this.#set(this.#segment, Value.i32(0));

@@ -1,7 +1,7 @@
 /** Fields of the state block where code reads them without its address: a constant address needs no bounds check. */
 import { Op } from "../../wasm/mod.ts";
-import { Value } from "../emit/value.ts";
 import { CPU_BASE } from "../interpreter/layout.ts";
+import { Value } from "./value.ts";
 
 /** The field at an offset in the state block. */
 export function stateField(type: "i32" | "i64", offset: number): Value {
