@@ -28,8 +28,8 @@ export interface AccessHost {
   /** True if no entry of the TLB may change unnoticed, because accesses that come later rely on them. */
   readonly keepsPermissions: boolean;
   /**
-   * Leaves the region before the current instruction if the condition that `emit` leaves on the stack is not 0, `forGroup` because all of a
-   * group is asked for.
+   * Leaves the region before the current instruction if the condition that `emit` leaves on the stack is not 0, `forGroup` perhaps because
+   * all of a group is asked for, or no entry of the TLB may change because of one.
    */
   bailIfSo(emit: () => void, forGroup?: boolean): void;
 }
@@ -104,7 +104,7 @@ export class RegionAccesses {
       return linear.wrap().add(field(entry, "i32", this.#tlb + TLB.ADDEND));
     }
     const page = this.#pageField(write, number), how = (write ? How.WRITES : 0) | this.#keeps();
-    return this.#inPage(linear, bytes, page, false, () => {
+    return this.#inPage(linear, bytes, page, e.keepsPermissions, () => {
       linear.emit(code);
       for (const argument of [bytes, how, CPU_BASE + page]) code.i32(argument);
       code.call(e.linkage.remember);
@@ -186,7 +186,7 @@ export class RegionAccesses {
         const { fillRead, fillWrite, keepRead, keepWrite } = e.linkage;
         if (e.keepsPermissions) code.call(write ? keepWrite : keepRead);
         else code.call(write ? fillWrite : fillRead);
-      })
+      }, e.keepsPermissions)
     );
   }
 

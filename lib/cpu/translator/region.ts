@@ -58,7 +58,7 @@ export interface Site {
   readonly done: boolean;
   /** Instructions that were taken from the budget, but not executed. */
   readonly unfinished: number;
-  /** True if a reason can be that not all of a group of accesses is possible that the instruction begins, see access_groups.ts. */
+  /** True if a reason can be a group of accesses: not all of it is possible, or an entry of the TLB may not change, see access_groups.ts. */
   readonly forGroup: boolean;
 }
 
