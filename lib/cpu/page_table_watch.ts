@@ -231,7 +231,10 @@ export class PageTableWatch {
       this.#unwatchTable(frame);
       return true;
     }
-    if (range.span > PAGE_SIZE && this.#mapNothing(frame, offset, length)) return true;
+    if (this.#mapNothing(frame, offset, length)) {
+      this.#noteIdleWrite(frame, range);
+      return true;
+    }
     if (this.#servesCode(this.#mappedBy(range, offset, length))) return false;
     this.tableWritten(frame, offset, length);
     return true;
