@@ -33,8 +33,8 @@ function operandKey(operand: Operand | undefined, mode: CodeMode): number {
   switch (operand.kind) {
     case "reg":
       kind = FILE[operand.file];
-      // Loading SS ends a block, loading another segment does not: each has its own handler.
-      if (operand.file === "seg") detail = operand.reg;
+      // Loading SS ends a block, loading another segment does not: each has its own handler. Some control registers can just be read.
+      if (operand.file === "seg" || operand.file === "cr") detail = operand.reg;
       break;
     case "mem": {
       const base = operand.base === 16 ? 2 : operand.base < 0 ? 0 : 1, index = operand.index < 0 ? 0 : 1;

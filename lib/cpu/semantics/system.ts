@@ -2,7 +2,7 @@
 import type { Instruction } from "../decode/instruction.ts";
 import type { Emitter } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
-import { S, SEG, Seg } from "../state.ts";
+import { S, SEG, Seg, Vector } from "../state.ts";
 import { clearInterrupts, setInterrupts, swapGs } from "./privilege.ts";
 import { define, type Ending } from "./registry.ts";
 import { loadSegmentRegister, segmentRegister } from "./segment_loads.ts";
@@ -57,7 +57,22 @@ function moveSpecial(name: string): (e: Emitter) => void {
   };
 }
 
-define("mov.cr", moveSpecial("control"), (instruction) => writesSpecial(instruction) ? "exit" : "none");
+/** Raises #GP(0) unless the privilege level is 0. */
+function requireRing0(e: Emitter): void {
+  e.raiseIf(e.state(S.CPL, "i32"), Vector.GP, 0);
+}
+
+/** Control registers that are nothing but a field of the state block: CR8 belongs to the local APIC. */
+const CONTROL_FIELDS: Readonly<Record<number, number>> = { 0: S.CR0, 2: S.CR2, 3: S.CR3, 4: S.CR4 };
+const moveControl = moveSpecial("control");
+
+define("mov.cr", (e) => {
+  const source = e.instruction.operands[1],
+    field = source.kind === "reg" && source.file === "cr" ? CONTROL_FIELDS[source.reg] : undefined;
+  if (field === undefined) return moveControl(e);
+  requireRing0(e);
+  e.write(0, e.state(field, e.sizeOf(0) === 64 ? "i64" : "i32"));
+}, (instruction) => writesSpecial(instruction) ? "exit" : "none");
 define("mov.dr", moveSpecial("debug"), (instruction) => writesSpecial(instruction) ? "exit" : "none");
 
 define("smsw", (e) => {
@@ -133,9 +148,8 @@ define("arpl", (e) => {
   e.setFlags({ ZF: lower });
 });
 
-define("invlpg", (e) => {
-  e.helper("invlpg", e.segmentNumber(), e.asNumber(e.address(0)));
-}, "exit");
+// Translations always agree with the page tables, see page_table_watch.ts.
+define("invlpg", requireRing0);
 define("invpcid", (e) => {
   e.helper("check_invpcid");
   const [context, linear] = e.load128(e.segment(1), e.address(1), false);

@@ -148,12 +148,11 @@ function writeTaskPriority(core: CpuCore, value: number): void {
   else core.bus.localApic.taskPriority = value << 4;
 }
 
-/** MOV r, CRn. */
+/** MOV r, CR8, or a register that is missing: the others are read in place. */
 export function readControlRegister(core: CpuCore, number: number): bigint {
   checkControlRegister(core, number);
-  if (number === 8 && core.bus.localApic !== undefined) return BigInt(core.bus.localApic.taskPriority >>> 4);
-  const fields: Record<number, number> = { 0: S.CR0, 2: S.CR2, 3: S.CR3, 4: S.CR4, 8: S.CR8 };
-  return core.r.u64(fields[number]);
+  const { localApic } = core.bus;
+  return localApic === undefined ? core.r.u64(S.CR8) : BigInt(localApic.taskPriority >>> 4);
 }
 
 /** LMSW: the low four bits of CR0; PE cannot be cleared. */
@@ -182,11 +181,6 @@ export function loadTableRegister(core: CpuCore, field: number, limit: number, b
 export function halt(core: CpuCore): void {
   requireRing0(core);
   core.r.setI32(S.HALTED, 1);
-}
-
-/** INVLPG: translations always agree with the page tables, so there is nothing to forget. */
-export function invalidatePage(core: CpuCore): void {
-  requireRing0(core);
 }
 
 /** INVPCID's checks that come before its descriptor is read. */

@@ -1,5 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { CR0, CR4, Flag, R, S, Seg, Shadow, Vector } from "../state.ts";
+import { TIERS } from "../options.ts";
+import { testBoard } from "../test_board.ts";
 import * as control from "./control.ts";
 import { cpuid } from "./cpuid.ts";
 import { readDebugRegister, writeDebugRegister } from "./debug.ts";
@@ -25,15 +27,37 @@ Deno.test("MOV CR0: contradictory bits are refused, unknown ones read 0, ET read
   assertEquals(write(CR0.PG), GP0);
   assertEquals(write(CR0.NW | CR0.PE), GP0);
   assertEquals(write(0x1ff8_ffc1), null);
-  assertEquals(control.readControlRegister(b.cpu, 0), BigInt(CR0.PE | CR0.ET));
+  assertEquals(b.r.u32(S.CR0), CR0.PE | CR0.ET);
 });
 
 Deno.test("MOV CR: missing registers are undefined, others are the kernel's", () => {
   const b = new ProtectedBoard();
   assertEquals(faultOf(() => control.readControlRegister(b.cpu, 1)), { vector: Vector.UD, code: -1 });
   assertEquals(faultOf(() => control.writeControlRegister(b.cpu, 4, BigInt(CR4.SMEP))), GP0);
-  b.enterUser();
-  assertEquals(faultOf(() => control.readControlRegister(b.cpu, 0)), GP0);
+});
+
+Deno.test("MOV from CR0, CR2, CR3 and CR4, and INVLPG: in every tier, for level 0", () => {
+  for (const tier of TIERS) {
+    for (const cpl of [0, 3]) {
+      const { cpu, cpu: { r }, load } = testBoard({ tier });
+      // MOV EAX, CR0; MOV EBX, CR2; MOV ECX, CR3; MOV EDX, CR4; INVLPG [EAX]; HLT
+      load(0x1000, 0x0f, 0x20, 0xc0, 0x0f, 0x20, 0xd3, 0x0f, 0x20, 0xd9, 0x0f, 0x20, 0xe2, 0x0f, 0x01, 0x38, 0xf4);
+      r.setNumber(S.CR2, 0x1234_5678);
+      r.setNumber(S.CR3, 0x9000);
+      r.setI32(S.CR4, CR4.PSE);
+      r.setI32(S.CPL, cpl);
+      cpu.modeChanged();
+      assertEquals([cpu.run(100), cpu.instructions], cpl === 0 ? ["halted", 6] : ["shutdown", 0], tier);
+      const read = [R.AX, R.BX, R.CX, R.DX].map((register) => r.get32(register));
+      if (cpl === 0) assertEquals(read, [CR0.PE | CR0.ET, 0x1234_5678, 0x9000, CR4.PSE], tier);
+    }
+    // INVLPG [EAX] at level 3.
+    const { cpu, load } = testBoard({ tier });
+    load(0x1000, 0x0f, 0x01, 0x38, 0xf4);
+    cpu.r.setI32(S.CPL, 3);
+    cpu.modeChanged();
+    assertEquals([cpu.run(100), cpu.instructions], ["shutdown", 0], tier);
+  }
 });
 
 Deno.test("MOV CR0 and CR3: PAE paging checks the PDPTEs", () => {

@@ -123,11 +123,6 @@ export const systemHelpers: HelperTable = {
   clts: { args: [], result: null, run: control.clearTaskSwitched },
   load_table: { args: ["i32", "i32", "f64"], result: null, run: control.loadTableRegister },
   require_ring0: { args: [], result: null, run: control.requireRing0 },
-  invlpg: {
-    args: ["i32", "f64"],
-    result: null,
-    run: (core) => control.invalidatePage(core),
-  },
   check_invpcid: { args: [], result: null, run: control.checkInvpcid },
   invpcid: {
     args: ["f64"],
