@@ -2,32 +2,38 @@
 import { type RegionBlock, waysFrom } from "./discovery.ts";
 import { type Edge, FlowGraph } from "./flow_graph.ts";
 import { analyse, type Analysis } from "./structure.ts";
+import { unroll } from "./unrolling.ts";
 
-/** Node 0 leads to the root, node i + 1 is block i; what follows are dispatch nodes. */
+/** Node 0 leads to the root, node i + 1 is block i; what follows are dispatch nodes. Short loops are unrolled. */
 export class RegionGraph {
+  /** The region's, and copies of some. */
   readonly blocks: readonly RegionBlock[];
   readonly graph = new FlowGraph();
   readonly analysis: Analysis;
-  /** Node number by block address. */
+  /** Node number by block address: that of the first of its copies. */
   readonly #nodes = new Map<number, number>();
   /** By node: its edges by the offset in CS that they lead to. */
   readonly #edges: Map<number, Edge>[] = [];
 
   constructor(blocks: readonly RegionBlock[]) {
-    this.blocks = blocks;
-    const { graph } = this;
+    const unrolled = unroll(blocks), { graph } = this;
+    this.blocks = unrolled.blocks;
     graph.add();
-    for (const { ip } of blocks) this.#nodes.set(ip, graph.add());
+    for (const { ip } of this.blocks) {
+      const node = graph.add();
+      if (!this.#nodes.has(ip)) this.#nodes.set(ip, node);
+    }
     graph.connect(0, 1);
-    blocks.forEach((block, i) => this.#edges[i + 1] = this.#connect(block, i + 1));
+    this.blocks.forEach((block, i) => this.#edges[i + 1] = this.#connect(block, i + 1, unrolled.again[i] + 1));
     graph.makeReducible();
     this.analysis = analyse(graph);
   }
 
-  #connect(block: RegionBlock, node: number): Map<number, Edge> {
+  /** `again`: the node that the block's way to itself leads to. */
+  #connect(block: RegionBlock, node: number, again: number): Map<number, Edge> {
     const edges = new Map<number, Edge>(), last = block.instructions.at(-1);
     for (const target of last ? waysFrom(last) : []) {
-      const to = this.#nodes.get(target);
+      const to = target === block.ip ? again : this.#nodes.get(target);
       if (to === undefined) continue;
       const edge = this.graph.successors[node][this.graph.connect(node, to)];
       if (!edges.has(target)) edges.set(target, edge);
@@ -45,7 +51,7 @@ export class RegionGraph {
     return node > 0 && node <= this.blocks.length ? this.blocks[node - 1] : null;
   }
 
-  /** The node of the block at an offset in CS; undefined if there is none. */
+  /** The node of the block at an offset in CS, of several the first; undefined if there is none. */
   nodeAt(ip: number): number | undefined {
     return this.#nodes.get(ip);
   }
