@@ -67,6 +67,26 @@ Deno.test("x87_sine, x87_tangent: to the last bit below and above π/4", () => {
   }
 });
 
+Deno.test("x87_sine, x87_tangent: a pseudo-denormal is a normal number, a denormal underflows", () => {
+  const DE = 2, UE = 0x10, PE = 0x20;
+  for (const [kernel, ...args] of [["x87_sine", 0], ["x87_sine_cosine"], ["x87_tangent"]] as [string, ...number[]][]) {
+    for (
+      const [significand, result, flags] of [
+        [0xc314a6262dd1b40en, "1 c314a6262dd1b40e", DE | PE],
+        [0x4314a6262dd1b40en, "0 4314a6262dd1b40e", DE | UE | PE],
+      ] as const
+    ) {
+      kernels.x87_initialise(BASE);
+      view.setInt32(S.FTW, 1, true);
+      view.setBigUint64(S.X87, significand, true);
+      view.setUint16(S.X87 + 8, 0, true);
+      kernels[kernel](BASE, ...args);
+      assertEquals(register(0), result, kernel);
+      assertEquals(view.getInt32(S.FSW, true) & 0x3f, flags, kernel);
+    }
+  }
+});
+
 Deno.test("x87_sine: an operand of 2^63 or more sets C2 and stays", () => {
   assertEquals(run("x87_sine", 0, 2 ** 63, undefined, 0), "403e 8000000000000000");
   assertEquals(view.getInt32(S.FSW, true), 0x400);

@@ -22,11 +22,15 @@ function takeW(): void {
   raise(PE);
 }
 
-/** Takes a as it is. */
+/** a is smaller than the smallest normal number; a pseudo-denormal is not. */
+function isTiny(): bool {
+  return aExp < -16382;
+}
+
+/** Takes a as it is; a pseudo-denormal becomes the normal number that it is. */
 function takeUnchanged(): void {
-  const denormal = aDenormal;
-  const shift = denormal ? -16382 - aExp : 0;
-  take((aSign << 15) | (denormal ? 0 : aExp + 16383), aSig >> shift);
+  const shift = isTiny() ? -16382 - aExp : 0;
+  take((aSign << 15) | (isTiny() ? 0 : aExp + 16383), aSig >> shift);
   raise(PE);
 }
 
@@ -246,7 +250,7 @@ function inRange(base: usize): bool {
 /** Takes sin or cos of a, finite and not zero. */
 function takeSine(sineWanted: bool): void {
   // Far below one, sin x is x and cos x is 1.
-  if (aDenormal && sineWanted) {
+  if (isTiny() && sineWanted) {
     takeUnchanged();
     return raise(UE);
   }
@@ -337,10 +341,11 @@ export function x87_sine_cosine(base: usize): void {
 export function x87_tangent(base: usize): void {
   if (!openPush(base) || settledSpecial(base) || !inRange(base)) return;
   if (aClass == ZERO) takeZero(aSign);
-  else if (aDenormal) {
+  else if (isTiny()) {
     raise(DE | UE);
     takeUnchanged();
   } else {
+    if (aDenormal) raise(DE);
     setWfromA();
     reduce();
     const sign = wSign, exp = wExp, hi = wHi, lo = wLo, odd = (quadrant & 1) != 0;
