@@ -88,28 +88,35 @@ export class CodeFinder {
   }
 
   #blockAt(ip: number, linear: number): Block {
-    const { r } = this.#core, key = this.#mode.blockKey, { codeMode, user } = this.#mode;
-    const room = codeMode.code === 64 ? 2 ** 31 : r.segmentLimit(Seg.CS) - ip + 1;
-    const host = this.#mmu.execute(linear, user);
+    const { r } = this.#core, key = this.#mode.blockKey, { code } = this.#mode.codeMode;
+    const room = code === 64 ? 2 ** 31 : r.segmentLimit(Seg.CS) - ip + 1;
+    const host = this.#mmu.execute(linear, this.#mode.user);
     if (host < 0) return this.#deviceBlock(linear, key, room);
-    const next = (Math.floor(linear / PAGE_SIZE) + 1) * PAGE_SIZE;
-    const nextPage = () => {
-      const linear = this.#mmu.wrap(next), host = this.#mmu.execute(linear, user);
-      if (host >= 0) this.#translator?.arrived(linear, host, r.i32(S.MODE));
-      return host;
-    };
     this.#translator?.arrived(linear, host, r.i32(S.MODE));
     const known = this.#blocks.find(host, key, ip);
     if (known) {
-      const sameTail = known.secondFrame < 0 || nextPage() >>> PAGE_SHIFT === known.secondFrame;
+      const sameTail = known.secondFrame < 0 || this.#pageAfter(linear) >>> PAGE_SHIFT === known.secondFrame;
       if (sameTail && known.bytes <= room) return known;
       this.#blocks.discard(known);
     }
+    return this.#decode(host, key, ip, linear, room);
+  }
+
+  /** Host offset of the page after that of a linear address, -1 if it is not plain memory. Raises #PF. */
+  #pageAfter(linear: number): number {
+    const next = this.#mmu.wrap((Math.floor(linear / PAGE_SIZE) + 1) * PAGE_SIZE);
+    const host = this.#mmu.execute(next, this.#mode.user);
+    if (host >= 0) this.#translator?.arrived(next, host, this.#core.r.i32(S.MODE));
+    return host;
+  }
+
+  #decode(host: number, key: number, ip: number, linear: number, room: number): Block {
+    const { codeMode } = this.#mode;
     if (this.#blocks.full) this.forgetBlocks();
     let device = false;
     const block = this.#blocks.build(host, key, ip, codeMode, room, {
       nextPage: () => {
-        const second = nextPage();
+        const second = this.#pageAfter(linear);
         device = second < 0;
         return second;
       },

@@ -3,6 +3,7 @@
  * what was derived from the changed entries. So a TLB is nothing but a cache, and no result depends on its size or on what it
  * happens to hold.
  */
+import { CodePages } from "./code_pages.ts";
 import { FrameFlag, PAGE_SHIFT, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
 import { type NotedTables, signedLinear, TableMap, type TableRange, unsignedLinear } from "./table_map.ts";
 import { EMPTY, Permission, type Tlb } from "./tlb.ts";
@@ -41,16 +42,6 @@ export interface WatchHost {
   flush(): void;
 }
 
-/**
- * Where a page of code is: its host frame, which entry of the top-level table maps it, and the frame of the last table, as in
- * {@link Tlb}.
- */
-interface CodePage {
-  frame: number;
-  rootIndex: number;
-  leaf: number;
-}
-
 /** Linear addresses, counted as {@link unsignedLinear} does: from `from` to before `to`. */
 interface Stretch {
   readonly from: number;
@@ -79,7 +70,7 @@ export class PageTableWatch {
   /** Guest memory by host offset divided by 4. */
   readonly #words: Int32Array;
   /** Pages that cached jumps rely on: the supervisor's and the user's at lower addresses, then those at upper ones. */
-  readonly #codePages = Array.from({ length: 4 }, () => new Map<number, CodePage>());
+  readonly #codePages = Array.from({ length: 4 }, () => new CodePages());
   /** The epoch in which a frame was last read as a page table. */
   readonly #tableEpoch: Uint32Array;
   readonly #tables = new TableMap();
@@ -94,6 +85,9 @@ export class PageTableWatch {
   /** Writes to page tables that changed no translation in use. */
   #idleWrites = 0;
   #epoch = 1;
+  /** True if translations of other addresses than those of a stretch stem from a frame. */
+  readonly #servesOthers = (frame: number, range: TableRange, from: number, to: number): boolean =>
+    this.#serves(frame, range, { from, to });
 
   constructor(host: WatchHost, tlb: Tlb, memory: PhysicalMemory) {
     this.#host = host;
@@ -126,12 +120,7 @@ export class PageTableWatch {
 
   /** Watches the tables that a walk has read. */
   markTables(linear: number, walk: WalkResult): void {
-    this.#tables.note(
-      linear,
-      walk,
-      this.#host.entryBytes,
-      (frame, range, from, to) => this.#serves(frame, range, { from, to }),
-    );
+    this.#tables.note(linear, walk, this.#host.entryBytes, this.#servesOthers);
     this.#useRootEntry(this.#host.rootIndex(linear));
     for (let i = 0; i < walk.tableCount; i++) {
       this.#tableEpoch[walk.tables[i]] = this.#epoch;
@@ -162,17 +151,23 @@ export class PageTableWatch {
   /** Notes that cached jumps may rely on the page of an entry. */
   noteCode(entry: number, user: boolean): void {
     const tlb = this.#tlb, page = tlb.page[entry], pages = this.#codePages[this.#kind(page, user)];
-    let known = pages.get(page);
-    if (known === undefined) pages.set(page, known = { frame: -1, rootIndex: tlb.rootIndex[entry], leaf: -1 });
-    known.frame = tlb.frame[entry];
-    this.#setLeaf(known, tlb.leaf[entry]);
+    const known = pages.find(page), index = known >= 0 ? known : pages.add(page, tlb.rootIndex[entry]);
+    pages.frame[index] = tlb.frame[entry];
+    this.#setLeaf(pages, index, tlb.leaf[entry]);
   }
 
-  #setLeaf(page: CodePage, leaf: number): void {
-    const { leafUses } = this.#tlb;
-    if (page.leaf >= 0) leafUses[page.leaf]--;
+  #setLeaf(pages: CodePages, index: number, leaf: number): void {
+    const { leafUses } = this.#tlb, old = pages.leaf[index];
+    if (old === leaf) return;
+    if (old >= 0) leafUses[old]--;
     if (leaf >= 0) leafUses[leaf]++;
-    page.leaf = leaf;
+    pages.leaf[index] = leaf;
+  }
+
+  /** True if cached jumps rely on a page whose address lies in a stretch. */
+  #isCodeIn(pages: CodePages, stretch: Stretch): boolean {
+    for (let i = 0; i < pages.count; i++) if (contains(stretch, pages.page[i])) return true;
+    return false;
   }
 
   #kind(page: number, user: boolean): number {
@@ -263,7 +258,9 @@ export class PageTableWatch {
     if (tlb.leafUses[frame] === 0) return false;
     if (except === NOTHING) return true;
     for (const pages of this.#codePages) {
-      for (const [page, { leaf }] of pages) if (leaf === frame && !contains(except, page)) return true;
+      for (let i = 0; i < pages.count; i++) {
+        if (pages.leaf[i] === frame && !contains(except, pages.page[i])) return true;
+      }
     }
     return this.#some(
       null,
@@ -275,12 +272,9 @@ export class PageTableWatch {
   #servesCode(stretch: Stretch): boolean {
     if (stretch.to - stretch.from === PAGE_SIZE) {
       const page = signedLinear(stretch.from) / PAGE_SIZE, kind = this.#kind(page, false);
-      return this.#codePages[kind].has(page) || this.#codePages[kind + 1].has(page);
+      return this.#codePages[kind].find(page) >= 0 || this.#codePages[kind + 1].find(page) >= 0;
     }
-    return this.#codePages.some((pages) => {
-      for (const page of pages.keys()) if (contains(stretch, page)) return true;
-      return false;
-    });
+    return this.#codePages.some((pages) => this.#isCodeIn(pages, stretch));
   }
 
   /** The halves of the address space that addresses lie in: 0 for the lower, 1 for the upper one. */
@@ -314,11 +308,9 @@ export class PageTableWatch {
       });
     }
     this.#codePages.forEach((pages, kind) => {
-      for (const page of pages.keys()) {
-        if (!contains(stretch, page)) continue;
-        any = true;
-        return this.#forgetCode(kind & 1);
-      }
+      if (!this.#isCodeIn(pages, stretch)) return;
+      any = true;
+      this.#forgetCode(kind & 1);
     });
     return any;
   }
@@ -333,7 +325,7 @@ export class PageTableWatch {
         // The entry stays in use, as one that allows nothing: listing it twice would be wrong.
         tlb.forget(entry);
       }
-      if (!this.#codePages[this.#kind(page, user)].has(page)) continue;
+      if (this.#codePages[this.#kind(page, user)].find(page) < 0) continue;
       any = true;
       this.#forgetCode(user ? 1 : 0);
     }
@@ -342,7 +334,7 @@ export class PageTableWatch {
 
   #forgetCode(privilege: number): void {
     for (const pages of [this.#codePages[privilege], this.#codePages[privilege + 2]]) {
-      for (const page of pages.values()) this.#setLeaf(page, -1);
+      for (let i = 0; i < pages.count; i++) this.#setLeaf(pages, i, -1);
       pages.clear();
     }
     this.#host.mappingChanged(privilege === 1);
@@ -401,7 +393,9 @@ export class PageTableWatch {
     for (const { entries, count } of tlb.used) {
       for (let i = 0; i < count; i++) if (tlb.page[entries[i]] !== EMPTY) this.#useRootEntry(tlb.rootIndex[entries[i]]);
     }
-    for (const pages of this.#codePages) for (const { rootIndex } of pages.values()) this.#useRootEntry(rootIndex);
+    for (const { rootIndex, count } of this.#codePages) {
+      for (let i = 0; i < count; i++) this.#useRootEntry(rootIndex[i]);
+    }
     this.#manyRootEntries = Math.max(MANY_ROOT_ENTRIES, 2 * this.#rootEntries.length);
   }
 
@@ -419,15 +413,15 @@ export class PageTableWatch {
   }
 
   /** Forgets jumps that go by pages which are not where they were. */
-  #checkCode(user: boolean, pages: Map<number, CodePage>): void {
+  #checkCode(user: boolean, pages: CodePages): void {
     const tlb = this.#tlb;
-    for (const [page, known] of pages) {
-      if (this.#differs[known.rootIndex] === 0) continue;
-      const entry = tlb.entryOf(page, user);
-      const stays = tlb.page[entry] === page && tlb.frame[entry] === known.frame &&
+    for (let i = 0; i < pages.count; i++) {
+      if (this.#differs[pages.rootIndex[i]] === 0) continue;
+      const page = pages.page[i], entry = tlb.entryOf(page, user);
+      const stays = tlb.page[entry] === page && tlb.frame[entry] === pages.frame[i] &&
         (tlb.permission[entry] & Permission.EXECUTE) !== 0;
       if (!stays) return this.#forgetCode(user ? 1 : 0);
-      this.#setLeaf(known, tlb.leaf[entry]);
+      this.#setLeaf(pages, i, tlb.leaf[entry]);
     }
   }
 
