@@ -78,6 +78,8 @@ export interface CodeView {
   interpreted(instruction: Instruction): boolean;
   /** Targets that an indirect jump at an offset has been seen to go to. */
   indirectTargets(ip: number): readonly number[];
+  /** True if a region begins at an offset. */
+  isRoot(ip: number): boolean;
 }
 
 /** How far discovery goes. */
@@ -145,13 +147,21 @@ class Discovery {
   readonly #pending: number[] = [];
   /** Bytes of an instruction in two pages. */
   readonly #straddle = new Uint8Array(2 * MAX_LENGTH);
+  readonly #root: number;
+  readonly #endsAtRoots: boolean;
+  /** There was more than the limits allow. */
+  isCut = false;
 
-  constructor(view: CodeView, limits: Limits) {
+  /** `endsAtRoots`: what other regions begin with is not followed. */
+  constructor(root: number, view: CodeView, limits: Limits, endsAtRoots: boolean) {
+    this.#root = root;
     this.#view = view;
     this.#limits = limits;
+    this.#endsAtRoots = endsAtRoots;
   }
 
-  run(root: number): RegionCode | null {
+  run(): RegionCode | null {
+    const root = this.#root;
     this.#arrive(root);
     for (let i = 0; i < this.#pending.length; i++) this.#trace(this.#pending[i]);
     if (!this.#found.has(root)) return null;
@@ -160,7 +170,11 @@ class Discovery {
   }
 
   #arrive(ip: number): void {
-    if (this.#leaders.has(ip) || this.#leaders.size >= this.#limits.blocks) return;
+    if (this.#leaders.has(ip) || this.#isElsewhere(ip)) return;
+    if (this.#leaders.size >= this.#limits.blocks) {
+      this.isCut = true;
+      return;
+    }
     this.#leaders.add(ip);
     this.#pending.push(ip);
   }
@@ -169,10 +183,19 @@ class Discovery {
     if (this.#found.has(ip) || this.#view.executed(ip)) this.#arrive(ip);
   }
 
+  /** True if an offset is another region's to execute. */
+  #isElsewhere(ip: number): boolean {
+    return this.#endsAtRoots && ip !== this.#root && this.#view.isRoot(ip);
+  }
+
   #trace(start: number): void {
     let ip = start;
     while (!this.#found.has(ip)) {
-      if (this.#found.size >= this.#limits.instructions) return;
+      if (this.#isElsewhere(ip)) return;
+      if (this.#found.size >= this.#limits.instructions) {
+        this.isCut = true;
+        return;
+      }
       const found = this.#decode(ip);
       if (!found) return;
       this.#found.set(ip, found);
@@ -208,10 +231,19 @@ class Discovery {
       if (relative.size === 16) target = ((target % 0x10000) + 0x10000) % 0x10000;
       else if (mode.code !== 64) target = ((target % 2 ** 32) + 2 ** 32) % 2 ** 32;
     }
-    const targets = flow === "indirect" ? this.#view.indirectTargets(ip) : NONE;
+    const targets = flow === "indirect" ? this.#targetsOf(ip, instruction) : NONE;
     const table = jumpTable(instruction, targets, this.#view);
     const varying = tail < 0 && this.#view.varies(host) ? varyingConstants(instruction) : null;
     return { instruction, definition, ip, next: wrapped, host, tail, flow, target, targets, table, varying };
+  }
+
+  /**
+   * Where an indirect jump is taken to lead. A jump by a register that is all there is of a function, as systems have it for calls
+   * of other functions in many places, would have those in its region, and each has one of its own.
+   */
+  #targetsOf(ip: number, { operands }: Instruction): readonly number[] {
+    const targets = this.#view.indirectTargets(ip);
+    return ip === this.#root && operands[0].kind === "reg" && targets.length > 1 ? NONE : targets;
   }
 
   /** Decodes an instruction that reaches into the next page; returns where that page is, -1 if there is no such instruction. */
@@ -239,9 +271,14 @@ class Discovery {
   }
 }
 
-/** The code that belongs to the region at `root`; null if its first instruction is not known or not translated. */
+/**
+ * The code that belongs to the region at `root`; null if its first instruction is not known or not translated. If there is more than it
+ * may have, it ends where other regions begin: else every piece of a loop that is too long for one would have as much as it may.
+ */
 export function discover(root: number, view: CodeView, limits: Limits): RegionCode | null {
-  const code = new Discovery(view, limits).run(root);
+  const all = new Discovery(root, view, limits, false);
+  let code = all.run();
+  if (all.isCut) code = new Discovery(root, view, limits, true).run();
   return code !== null && code.blocks[0].instructions[0].flow !== "interpret" ? code : null;
 }
 

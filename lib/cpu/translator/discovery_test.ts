@@ -49,6 +49,21 @@ Deno.test("discover: goes where an indirect jump has been seen to go", () => {
   assertEquals(found?.starts.some(([at]) => at === 8), true);
 });
 
+Deno.test("discover: a shared indirect jump is a region of its own", () => {
+  const jump = CODE.subarray(0xb);
+  const targets = (...to: number[]) => regionCode(Uint8Array.of(...jump, 0x40, 0xc3), 0, { indirectTargets: () => to });
+  assertEquals(targets(2)?.blocks.map(({ ip }) => ip), [0, 2]);
+  assertEquals(targets(2, 3)?.blocks.map(({ ip }) => ip), [0]);
+});
+
+Deno.test("discover: ends where other regions begin if there is more than it may have", () => {
+  const isRoot = (ip: number) => ip === AT || ip === AT + 9;
+  assertEquals(blocks({ isRoot })?.starts.length, 5);
+  const cut = blocks({ isRoot }, { instructions: 7, blocks: 100 })!;
+  assertEquals(cut.starts.sort(([a], [b]) => a - b), [[0, 2], [4, 2], [7, 2]]);
+  assertEquals(exitsOf(cut.code), [AT + 9]);
+});
+
 Deno.test("discover: a root that the interpreter has to execute makes no region", () => {
   assertEquals(blocks({ interpreted: ({ mnemonic }) => mnemonic === "test" }), null);
 });

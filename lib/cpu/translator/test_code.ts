@@ -26,6 +26,7 @@ export function regionCode(
     varies: () => false,
     interpreted: () => false,
     indirectTargets: () => [],
+    isRoot: () => false,
     ...view,
   }, limits);
 }

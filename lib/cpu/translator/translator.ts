@@ -312,10 +312,13 @@ export class Translator {
     this.#budget.spend(written.translated);
   }
 
-  #takeIn({ key, ip }: Region, { blocks }: RegionCode): void {
-    for (const { instructions: [first] } of blocks) {
-      const block = first && first.ip !== ip ? this.#blocks.find(first.host, key, first.ip) : undefined;
-      if (block && !block.region) this.#blocks.records.setHeat(block, TAKEN_IN_HEAT);
+  /** Lets the blocks that begin in a region wait: also those in the middle of straight code that is too long for one of them. */
+  #takeIn(region: Region, { blocks }: RegionCode): void {
+    for (const { instructions } of blocks) {
+      for (const { host, ip } of instructions) {
+        const block = ip === region.ip ? undefined : this.#blocks.find(host, region.key, ip);
+        if (block && !block.region) this.#blocks.records.setHeat(block, TAKEN_IN_HEAT);
+      }
     }
   }
 
@@ -336,6 +339,10 @@ export class Translator {
       varies: (at) => this.#blocks.rewrites.varies(at),
       interpreted: (instruction) => this.#interpreted.has(instruction, mode),
       indirectTargets: (at) => this.#targets.of(at),
+      isRoot: (at) => {
+        const place = locate(at);
+        return place >= 0 && this.#regions.rootedAt(place, key, at) !== undefined;
+      },
     };
     return discover(ip, view, this.#limits);
   }
