@@ -23,21 +23,43 @@ const SI = 6, DI = 7;
 /** Base register number that stands for the next instruction's address. */
 const RIP = 16;
 
+const NONE: readonly Operand[] = [];
+
+// Much of what is decoded survives a collection, and what literals make V8 would then allocate in the old generation.
+
+class EmptyInstruction implements Instruction {
+  mnemonic = "ud";
+  operands = NONE.slice();
+  length = 0;
+  displacementAt = 0;
+  immediateAt = 0;
+  operandSize: CodeSize = 32;
+  addressSize: CodeSize = 32;
+  segment = DS;
+  lock = false;
+  repeat: Instruction["repeat"] = "";
+  escape: number | undefined = undefined;
+  vex = false;
+}
+
+class DecodedMemory implements MemoryOperand {
+  readonly kind = "mem";
+  disp64?: bigint;
+
+  constructor(
+    public size: number,
+    public segment: number,
+    public base: number,
+    public index: number,
+    public scale: MemoryOperand["scale"],
+    public disp: number,
+    public addressSize: CodeSize,
+  ) {}
+}
+
 /** Makes an instruction for {@link decode} to fill. */
 export function newInstruction(): Instruction {
-  return {
-    mnemonic: "ud",
-    operands: [],
-    length: 0,
-    displacementAt: 0,
-    immediateAt: 0,
-    operandSize: 32,
-    addressSize: 32,
-    segment: DS,
-    lock: false,
-    repeat: "",
-    vex: false,
-  };
+  return new EmptyInstruction();
 }
 
 /** State of one decoding; reused, since decoding never nests. */
@@ -154,14 +176,14 @@ class Decoder {
       else if ((flags & FormFlag.D64) !== 0) this.#operandSize = size66 && !rexW ? 16 : 64;
     }
 
-    const operands: Operand[] = [];
+    const operands = NONE.slice();
     for (let i = 0; i < form.operands.length; i++) operands.push(this.#operand(form.operands[i], memory));
     if (form === table.forms[0] && !vex) { for (const spec of node.tail) this.#operand(spec, memory); }
     const lockable = (flags & FormFlag.LOCK) !== 0 && operands[0].kind === "mem";
     const undefinedForm = form === table.forms[0] || this.#invalid || (lock && !lockable);
 
     out.mnemonic = undefinedForm ? "ud" : form.mnemonic;
-    out.operands = undefinedForm ? [] : operands;
+    out.operands = undefinedForm ? NONE.slice() : operands;
     out.length = this.#pos - offset;
     out.displacementAt = Math.max(0, this.#displacement - offset);
     out.immediateAt = Math.max(0, this.#firstImmediate - offset);
@@ -249,7 +271,7 @@ class Decoder {
     }
     if (this.#pos > at) this.#displacement = at;
     const segment = this.#override >= 0 ? this.#override : base === 4 || base === 5 ? SS : DS;
-    return { kind: "mem", size: 0, segment, base, index, scale, disp, addressSize: this.#addressSize };
+    return new DecodedMemory(0, segment, base, index, scale, disp, this.#addressSize);
   }
 
   /** Width in bits of an operand. */
@@ -312,7 +334,7 @@ class Decoder {
   }
 
   #stringMemory(base: number, segment: number, size: number): MemoryOperand {
-    return { kind: "mem", size, segment, base, index: -1, scale: 1, disp: 0, addressSize: this.#addressSize };
+    return new DecodedMemory(size, segment, base, -1, 1, 0, this.#addressSize);
   }
 
   #operand(spec: OperandSpec, memory: MemoryOperand | null): Operand {

@@ -51,6 +51,38 @@ export interface RegionInstruction {
   readonly varying: VaryingConstants | null;
 }
 
+/**
+ * An instruction that was found. It is no literal because V8 allocates what a literal makes in the old generation, from then on, once
+ * much of it has survived a collection: these live for one translation.
+ */
+class FoundInstruction implements RegionInstruction {
+  readonly instruction: Instruction;
+  readonly definition: Definition;
+  readonly ip: number;
+  readonly next: number;
+  readonly host: number;
+  readonly tail: number;
+  readonly flow: Flow;
+  readonly target: number;
+  readonly targets: readonly number[];
+  readonly table: JumpTable | null;
+  readonly varying: VaryingConstants | null;
+
+  constructor(found: RegionInstruction) {
+    this.instruction = found.instruction;
+    this.definition = found.definition;
+    this.ip = found.ip;
+    this.next = found.next;
+    this.host = found.host;
+    this.tail = found.tail;
+    this.flow = found.flow;
+    this.target = found.target;
+    this.targets = found.targets;
+    this.table = found.table;
+    this.varying = found.varying;
+  }
+}
+
 /** Straight-line code of a region. */
 export interface RegionBlock {
   readonly ip: number;
@@ -234,7 +266,19 @@ class Discovery {
     const targets = flow === "indirect" ? this.#targetsOf(ip, instruction) : NONE;
     const table = jumpTable(instruction, targets, this.#view);
     const varying = tail < 0 && this.#view.varies(host) ? varyingConstants(instruction) : null;
-    return { instruction, definition, ip, next: wrapped, host, tail, flow, target, targets, table, varying };
+    return new FoundInstruction({
+      instruction,
+      definition,
+      ip,
+      next: wrapped,
+      host,
+      tail,
+      flow,
+      target,
+      targets,
+      table,
+      varying,
+    });
   }
 
   /**
