@@ -88,6 +88,8 @@ export interface CpuCore {
   readonly instructions: number;
   /** Counts `count` more instructions: iterations of a repeated string after the first, the way into a handler. */
   consume(count: number): void;
+  /** Lets `time` ns pass in which no instruction retires: the instruction that is executing ends its block. */
+  stall(time: number): void;
   /** Instructions that may still retire in this run after those counted so far; 0 once something asked to leave it. */
   readonly remaining: number;
 }

@@ -34,6 +34,8 @@ const KEPT_AT_RESET = [
 
 /** Largest budget of one run. */
 const LARGEST_BUDGET = 2 ** 29;
+/** Most cycles of one stall, however fast the processor. */
+const LONGEST_STALL = 2 ** 24;
 
 /** One x86 processor. */
 export class Cpu implements Processor, CpuCore, MmuHost {
@@ -177,6 +179,13 @@ export class Cpu implements Processor, CpuCore, MmuHost {
 
   consume(count: number): void {
     this.r.setI32(S.BUDGET, this.r.i32(S.BUDGET) - count);
+  }
+
+  stall(time: number): void {
+    const { ns, instructions } = this.bus.timeScale;
+    const cycles = Math.min(LONGEST_STALL, Math.floor(time * instructions / ns));
+    this.consume(cycles);
+    this.r.setI32(S.STALLED, this.r.i32(S.STALLED) + cycles);
   }
 
   get remaining(): number {

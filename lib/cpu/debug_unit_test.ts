@@ -21,7 +21,7 @@ function run(code: readonly number[], dr7: number, cr4: number = CR4.DE): number
   b.r.set32(R.CX, 3);
   b.r.set32(R.SI, 0x6000);
   b.r.set32(R.DI, 0x6000);
-  b.cpu.run(100);
+  b.cpu.run(10_000);
   if (b.r.ip !== 0x5001) return -1;
   assertEquals([b.r.i32(S.DR + 6 * 8) & 15, b.r.selector(Seg.CS)], [1, Sel.CODE0]);
   return b.stack(1)[0];

@@ -1,8 +1,8 @@
 /**
  * NS16550A UART. Source: National Semiconductor PC16550D data sheet (1995).
  *
- * Both directions are paced by the programmed baud rate, the transmitter many times faster; an input that has not arrived yet waits in a queue outside of the
- * chip, so that it never overruns the guest.
+ * What arrives is paced by the programmed baud rate: an input waits in a queue outside of the chip, so that it never overruns the guest.
+ * What is transmitted goes much faster.
  */
 import type { SerialInput } from "../machine/inputs.ts";
 import type { Clock, Device, IrqLine, PortSpace, SerialBackend } from "../machine/types.ts";
@@ -17,13 +17,13 @@ const MSR = { DCTS: 0x01, DDSR: 0x02, TERI: 0x04, DDCD: 0x08, CTS: 0x10, DSR: 0x
 
 const FIFO_SIZE = 16;
 const TRIGGER_LEVELS = [1, 4, 8, 14];
-/**
- * How much faster than the line the transmitter is. Kernels wait for each character of their log in a loop; at the line's
- * real speed nearly all instructions of a boot over a serial console would be spent there.
- */
-const TRANSMIT_SPEEDUP = 64;
 /** 1.8432 MHz / 16: bits per second at divisor 1. */
 const BASE_RATE = 115200;
+/**
+ * Bits per second of the transmitter, whatever the guest has programmed. Kernels wait for each character of their log in a loop; at the
+ * line's real speed nearly all instructions of a boot over a serial console would be spent there.
+ */
+const TRANSMIT_RATE = 64 * BASE_RATE;
 
 /** A serial port. */
 export class Ns16550 implements Device, SerialInput {
@@ -107,11 +107,15 @@ export class Ns16550 implements Device, SerialInput {
     return (this.state.mcr & MCR.LOOP) !== 0;
   }
 
-  /** Time of one character on the line in ns: start bit, data, parity, stop bits. */
+  /** Bits of one character: start bit, data, parity, stop bits. */
+  get #bits(): number {
+    const { lcr } = this.state;
+    return 1 + 5 + (lcr & LCR.WORD) + ((lcr & LCR.PARITY) !== 0 ? 1 : 0) + ((lcr & LCR.STOP) !== 0 ? 2 : 1);
+  }
+
+  /** Time of one character on the line in ns. */
   get #characterTime(): number {
-    const { lcr, divisor } = this.state;
-    const bits = 1 + 5 + (lcr & LCR.WORD) + ((lcr & LCR.PARITY) !== 0 ? 1 : 0) + ((lcr & LCR.STOP) !== 0 ? 2 : 1);
-    return Math.ceil(bits * (divisor || 65536) * 1_000_000_000 / BASE_RATE);
+    return Math.ceil(this.#bits * (this.state.divisor || 65536) * 1_000_000_000 / BASE_RATE);
   }
 
   #read(register: number): number {
@@ -279,7 +283,7 @@ export class Ns16550 implements Device, SerialInput {
     if (state.shift >= 0 || state.tx.length === 0) return;
     state.shift = state.tx.shift()!;
     if (state.tx.length === 0) state.thre = true;
-    clock.schedule(this.name, "transmitted", clock.now + Math.ceil(this.#characterTime / TRANSMIT_SPEEDUP));
+    clock.schedule(this.name, "transmitted", clock.now + Math.ceil(this.#bits * 1_000_000_000 / TRANSMIT_RATE));
   }
 
   #transmitted(): void {

@@ -27,6 +27,21 @@ Deno.test("Ns16550 transmits and tells when it is empty", () => {
   assertEquals(bench.in(BASE + 5), 0x60);
 });
 
+Deno.test("Ns16550 transmits as fast whatever the divisor is, but receives by it", () => {
+  const { bench, sent, uart } = setUp();
+  bench.out(BASE + 3, 0x83);
+  bench.out(BASE, 12);
+  bench.out(BASE + 3, 0x03);
+  bench.out(BASE, 0x41);
+  uart.enqueue(Uint8Array.of(1));
+  bench.advance(Math.ceil(CHARACTER / 64));
+  assertEquals([sent, bench.in(BASE + 5)], [[0x41], 0x60]);
+  bench.advance(11 * CHARACTER);
+  assertEquals(bench.in(BASE + 5) & 1, 0);
+  bench.advance(CHARACTER);
+  assertEquals(bench.in(BASE + 5) & 1, 1);
+});
+
 Deno.test("Ns16550 raises the transmitter interrupt when it is enabled, and again after each byte", () => {
   const { bench, irq } = setUp();
   bench.out(BASE + 1, 0x02);

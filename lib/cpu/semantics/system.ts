@@ -202,7 +202,7 @@ define("rdpmc", (e) => {
 define("in", (e) => {
   const port = e.read(1).wrap();
   e.write(0, e.helper("port_in", port, e.i32(e.sizeOf(0) / 8)));
-});
+}, "exit");
 define("out", (e) => {
   const port = e.read(0).wrap();
   e.helper("port_out", port, e.read(1), e.i32(e.sizeOf(1) / 8));

@@ -20,12 +20,19 @@ export function checkPort(core: CpuCore, port: number, size: AccessSize): void {
   if (((map >>> (port & 7)) & ((1 << size) - 1)) !== 0) core.raise(Vector.GP, 0);
 }
 
+/**
+ * What an access to a port takes in ns: six cycles of an ISA bus at 8.33 MHz, for 8 bits with the usual four wait states. So a loop that
+ * polls a port until something has happened there costs a fraction of the instructions. Repeated strings are not delayed.
+ */
+const ACCESS_TIME = 720;
+
 /** IN: the value that the port gives. */
 export function input(core: CpuCore, port: number, size: AccessSize): number {
   port &= 0xffff;
   checkPort(core, port, size);
   const value = core.bus.ioRead(port, size);
   core.portAccessed(port, size);
+  core.stall(ACCESS_TIME);
   return value;
 }
 
@@ -35,4 +42,5 @@ export function output(core: CpuCore, port: number, value: number, size: AccessS
   checkPort(core, port, size);
   core.bus.ioWrite(port, value, size);
   core.portAccessed(port, size);
+  core.stall(ACCESS_TIME);
 }
