@@ -47,12 +47,19 @@ function middling(signExponent: Value): Value {
   return signExponent.add(0x2000);
 }
 
-/** Gives up unless the common case applies to two numbers. */
-function requireCommon(e: Emitter, numbers: readonly Number80[], giveUp: (condition: Value) => void): void {
-  const unknown = numbers.filter(({ isCommon }) => isCommon === undefined);
+/**
+ * Gives up unless numbers are normal, the exponents of some are not near an end of their range, and rounding is what is expected here.
+ */
+function requireCommon(
+  e: Emitter,
+  numbers: readonly Number80[],
+  signExponents: readonly Value[],
+  giveUp: (condition: Value) => void,
+): void {
   for (const { isCommon } of numbers) if (isCommon) giveUp(isCommon.eqz());
-  const exponents = unknown.reduce((all, { signExponent }) => all.and(middling(signExponent)), e.steady(x87Rounds64));
+  const exponents = signExponents.reduce((all, exponent) => all.and(middling(exponent)), e.steady(x87Rounds64));
   // The bit comes to lie where normal numbers have a 1.
+  const unknown = numbers.filter(({ isCommon }) => isCommon === undefined);
   const all = unknown.reduce((all, { significand }) => all.and(significand), exponents.extendU().shl(63 - 14));
   giveUp(all.ltS(0).eqz());
 }
@@ -120,30 +127,31 @@ function roundsUp(kept: Value, lost: Value): Value {
 
 /** Rounds (high:low), bit 63 of high set, to 64 bits. */
 function round(e: Emitter, sign: Value, exponent: Value, high: Value, low: Value, set: Setter): void {
-  const up = e.let(roundsUp(high, low)),
-    rounded = e.let(high.add(up.extendU())),
-    signExponent = e.let(sign.or(exponent));
-  set(rounded, signExponent, up, low);
+  const signExponent = e.let(sign.or(exponent)), half = e.i64(1n << 63n);
+  const above = e.variable(low.shrU(63));
+  e.rarely(low.eq(half), () => above.set(high.and(1)));
+  const up = e.let(above.value), rounded = e.let(high.add(up));
+  set(rounded, signExponent, up.wrap(), low);
   // To the next power of two: exponents are far from their upper end.
-  e.rarely(rounded.eqz(), () => set(e.i64(1n << 63n), signExponent.add(1), up, low));
+  e.rarely(rounded.eqz(), () => set(half, signExponent.add(1), up.wrap(), low));
 }
 
 /** a × b. */
 export function multiply(e: Emitter, a: Number80, b: Number80, kernel: () => KernelResult): Computed {
   return computed(e, (set, giveUp) => {
-    requireCommon(e, [a, b], giveUp);
+    const unknown = [a, b].filter(({ isCommon }) => isCommon === undefined);
+    requireCommon(e, [a, b], unknown.map(({ signExponent }) => signExponent), giveUp);
     const low32 = (value: Value) => e.let(value.wrap().extendU()), high32 = (value: Value) => e.let(value.shrU(32));
     const a0 = low32(a.significand), a1 = high32(a.significand), b0 = low32(b.significand), b1 = high32(b.significand);
     const p00 = e.let(a0.mul(b0)), p10 = e.let(a1.mul(b0).add(p00.shrU(32)));
-    const p01 = e.let(a0.mul(b1).add(p10.wrap().extendU()));
-    const low = e.let(p01.shl(32).or(p00.wrap().extendU()));
+    const p01 = e.let(a0.mul(b1).add(p10.wrap().extendU())), low = e.let(a.significand.mul(b.significand));
     const high = e.let(a1.mul(b1).add(p10.shrU(32)).add(p01.shrU(32)));
     // Without a leading zero the product's exponent is 1 more than with one, which is taken off.
     const isNormal = high.ltS(0), exponents = a.signExponent.and(0x7fff).add(b.signExponent.and(0x7fff));
     const exponent = e.let(exponents.sub(16383).add(high.shrU(63).wrap()));
     const sign = a.signExponent.xor(b.signExponent).and(0x8000);
-    // Two of the largest that are common overflow; rounding may add 1.
-    giveUp(exponent.geU(0x7ffe));
+    // Two of the largest overflow; rounding may add 1. Those of numbers from memory are far smaller.
+    if (unknown.length === 2) giveUp(exponent.geU(0x7ffe));
     const upper = e.let(e.select(isNormal, high, high.add(high).or(low.shrU(63))));
     round(e, sign, exponent, upper, e.let(e.select(isNormal, low, low.add(low))), set);
   }, kernel);
@@ -155,7 +163,6 @@ export function multiply(e: Emitter, a: Number80, b: Number80, kernel: () => Ker
  */
 export function add(e: Emitter, a: Number80, b: Number80, kernel: () => KernelResult): Computed {
   return computed(e, (set, giveUp) => {
-    requireCommon(e, [a, b], giveUp);
     const difference = e.let(a.signExponent.and(0x7fff).sub(b.signExponent.and(0x7fff))),
       swap = e.let(difference.ltS(0));
     const shift = e.let(e.select(swap, e.i32(0).sub(difference), difference));
@@ -163,12 +170,16 @@ export function add(e: Emitter, a: Number80, b: Number80, kernel: () => KernelRe
     const large = e.let(e.select(swap, b.significand, a.significand));
     const small = e.let(e.select(swap, a.significand, b.significand));
     const largest = e.let(e.select(swap, b.signExponent, a.signExponent));
+    // The other one's exponent is at most 62 less.
+    requireCommon(e, [a, b], [largest], giveUp);
     // −1 if the smaller one is to be subtracted.
     const minus = e.let(e.i64(0).sub(a.signExponent.xor(b.signExponent).shrU(15).extendU()));
     // 128 bits each, with room for a carry.
-    const shifted = e.let(small.shl(shift.xor(63).extendU()));
-    const low = e.let(shifted.xor(minus).sub(minus)), borrow = shifted.eqz().extendU().and(minus);
-    const high = small.shrU(shift.add(1).extendU()).xor(minus).add(borrow);
+    const right = e.let(shift.extendU().add(1)), rotated = e.let(small.rotr(right));
+    const shiftedHigh = e.let(rotated.and(e.i64(-1n).shrU(right))), shifted = e.let(rotated.xor(shiftedHigh));
+    // All zeros: 64 leading ones.
+    const low = e.let(shifted.xor(minus).sub(minus)), borrow = shifted.clz().shrU(6).and(minus);
+    const high = shiftedHigh.xor(minus).add(borrow);
     const carry = low.shrU(63).and(large), sum = e.let(high.add(large.shrU(1)).add(carry));
     const sumHigh = e.variable(sum), sumLow = e.variable(low.xor(large.shl(63))), sign = e.variable(largest);
     // Of the same exponent, and the other one was larger: rare enough for a branch.
@@ -180,9 +191,9 @@ export function add(e: Emitter, a: Number80, b: Number80, kernel: () => KernelRe
     });
     const upper = e.let(sumHigh.value), lower = e.let(sumLow.value);
     giveUp(upper.eqz());
-    const left = e.let(upper.clz()), normalised = e.let(upper.shl(left).or(lower.shrU(1).shrU(left.xor(e.i64(63)))));
+    const left = e.let(upper.clz()), turned = e.let(lower.rotl(left)), rest = e.let(turned.and(e.i64(-1n).shl(left)));
     const exponent = largest.and(0x7fff).add(1).sub(left.wrap());
-    round(e, sign.value.and(0x8000), exponent, normalised, e.let(lower.shl(left)), set);
+    round(e, sign.value.and(0x8000), exponent, e.let(upper.shl(left).or(turned.xor(rest))), rest, set);
   }, kernel);
 }
 
