@@ -186,7 +186,7 @@ export class PageTableWatch {
     const range = this.#tables.range(frame);
     if (!range || (Number.isNaN(range.base) && this.#serves(frame, range))) return this.#host.flush();
     if (Number.isNaN(range.base) || this.#isObsolete(frame, range)) return this.#unwatchTable(frame);
-    if (!this.#forget(this.#mappedBy(range, offset, length))) this.#noteIdleWrite(frame, range);
+    if (!this.#forgetMappedBy(range, offset, length)) this.#noteIdleWrite(frame, range);
   }
 
   /** Tables that nothing stems from any more need not be watched: the frame may serve another purpose by now. */
@@ -230,9 +230,17 @@ export class PageTableWatch {
       this.#noteIdleWrite(frame, range);
       return true;
     }
-    if (this.#servesCode(this.#mappedBy(range, offset, length))) return false;
+    const page = this.#pageMappedBy(range, offset, length);
+    if (page !== EMPTY ? this.#isCode(page) : this.#servesCode(this.#mappedBy(range, offset, length))) return false;
     this.tableWritten(frame, offset, length);
     return true;
+  }
+
+  /** The page that some bytes of a last table map, all of them in one entry; else {@link EMPTY}. */
+  #pageMappedBy({ base, span }: TableRange, offset: number, length: number): number {
+    const bytes = this.#host.entryBytes, within = offset & (bytes - 1);
+    if (span !== PAGE_SIZE || within + length > bytes) return EMPTY;
+    return signedLinear(base + ((offset - within) / bytes) * PAGE_SIZE) / PAGE_SIZE;
   }
 
   /** The addresses that entries of a table map. */
@@ -268,12 +276,14 @@ export class PageTableWatch {
     );
   }
 
-  /** True if cached jumps rely on translations of these addresses. */
+  /** True if cached jumps rely on the translation of a page. */
+  #isCode(page: number): boolean {
+    const kind = this.#kind(page, false);
+    return this.#codePages[kind].find(page) >= 0 || this.#codePages[kind + 1].find(page) >= 0;
+  }
+
+  /** The same of all pages of these addresses. */
   #servesCode(stretch: Stretch): boolean {
-    if (stretch.to - stretch.from === PAGE_SIZE) {
-      const page = signedLinear(stretch.from) / PAGE_SIZE, kind = this.#kind(page, false);
-      return this.#codePages[kind].find(page) >= 0 || this.#codePages[kind + 1].find(page) >= 0;
-    }
     return this.#codePages.some((pages) => this.#isCodeIn(pages, stretch));
   }
 
@@ -293,9 +303,14 @@ export class PageTableWatch {
     return false;
   }
 
+  /** Forgets the translations that stem from some bytes of a table; true if there were any. */
+  #forgetMappedBy(range: TableRange, offset: number, length: number): boolean {
+    const page = this.#pageMappedBy(range, offset, length);
+    return page !== EMPTY ? this.#forgetPage(page) : this.#forget(this.#mappedBy(range, offset, length));
+  }
+
   /** Forgets the translations of addresses; true if there were any. */
   #forget(stretch: Stretch): boolean {
-    if (stretch.to - stretch.from === PAGE_SIZE) return this.#forgetPage(signedLinear(stretch.from) / PAGE_SIZE);
     const tlb = this.#tlb;
     let any = false;
     for (const half of this.#halves(stretch)) {

@@ -84,6 +84,8 @@ class Decoder {
   #firstImmediate = -1;
   /** An operand turned out to be reserved. */
   #invalid = false;
+  /** The operands read, and older ones behind them. */
+  readonly #operands: Operand[] = [];
 
   decode(bytes: Uint8Array, offset: number, end: number, codeSize: CodeSize, out: Instruction): DecodeStatus {
     const table = this.#table ??= opcodeTable();
@@ -176,8 +178,10 @@ class Decoder {
       else if ((flags & FormFlag.D64) !== 0) this.#operandSize = size66 && !rexW ? 16 : 64;
     }
 
-    const operands = NONE.slice();
-    for (let i = 0; i < form.operands.length; i++) operands.push(this.#operand(form.operands[i], memory));
+    const { length } = form.operands, read = this.#operands;
+    for (let i = 0; i < length; i++) read[i] = this.#operand(form.operands[i], memory);
+    // In a list no longer than that: one that grows has room for 17.
+    const operands = read.slice(0, length);
     if (form === table.forms[0] && !vex) { for (const spec of node.tail) this.#operand(spec, memory); }
     const lockable = (flags & FormFlag.LOCK) !== 0 && operands[0].kind === "mem";
     const undefinedForm = form === table.forms[0] || this.#invalid || (lock && !lockable);

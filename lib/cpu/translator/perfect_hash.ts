@@ -17,21 +17,22 @@ export function perfectHash(values: readonly number[]): PerfectHash | null {
   let multiplier = 0x9e3779b1 | 0;
   const least = Math.max(1, Math.ceil(Math.log2(values.length)));
   for (let bits = least; bits <= Math.min(least + 3, MOST_BITS); bits++) {
+    const slots = new Int16Array(2 ** bits), shift = 32 - bits;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const slots = fill(values, multiplier, 32 - bits);
-      if (slots) return { multiplier, shift: 32 - bits, slots };
+      if (fill(slots, values, multiplier, shift)) return { multiplier, shift, slots: [...slots] };
       multiplier = (Math.imul(multiplier, 0x2c1b3c6d) + 0x297a2d38) | 1;
     }
   }
   return null;
 }
 
-function fill(values: readonly number[], multiplier: number, shift: number): number[] | null {
-  const slots = new Array<number>(2 ** (32 - shift)).fill(-1);
-  for (const [i, value] of values.entries()) {
-    const at = Math.imul(value, multiplier) >>> shift;
-    if (slots[at] >= 0) return null;
+/** Sets {@link PerfectHash.slots}; false if two values have the same index. */
+function fill(slots: Int16Array, values: readonly number[], multiplier: number, shift: number): boolean {
+  slots.fill(-1);
+  for (let i = 0; i < values.length; i++) {
+    const at = Math.imul(values[i], multiplier) >>> shift;
+    if (slots[at] >= 0) return false;
     slots[at] = i;
   }
-  return slots;
+  return true;
 }

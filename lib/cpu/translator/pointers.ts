@@ -2,7 +2,7 @@
  * Tells registers that walk through memory from those that were just loaded. What is accessed through the former is likely to be in
  * the page of the access before; the latter may point anywhere. A guess: nothing but speed depends on it.
  */
-import type { Instruction, MemoryOperand } from "../decode/instruction.ts";
+import type { Instruction, MemoryOperand, Operand } from "../decode/instruction.ts";
 import { R } from "../state.ts";
 import type { RegionGraph } from "./region_graph.ts";
 import type { RegisterFlow } from "./register_flow.ts";
@@ -23,6 +23,21 @@ function isVariable({ base, index }: MemoryOperand): boolean {
   return index < 0 && (base === R.SP || base === R.BP || base < 0);
 }
 
+/** True if a register that gets, or is changed by, an operand may point anywhere by that. */
+function pointsAnywhere(mnemonic: string, to: number, from: Operand, loaded: number): boolean {
+  switch (from.kind) {
+    case "imm":
+      return mnemonic !== "mov" && Math.abs(from.value) >= FAR;
+    case "reg":
+      return from.file !== "gpr" || (loaded & (1 << from.reg)) !== 0;
+    case "mem":
+      if (mnemonic !== "lea") return !isVariable(from);
+      return (from.base === to && Math.abs(from.disp) >= FAR) || (loaded & ofAddress(from)) !== 0;
+    default:
+      return true;
+  }
+}
+
 /**
  * Which registers hold something just loaded or computed after an instruction, as a mask; `loaded` are those before it, `use` those
  * that it touches.
@@ -33,20 +48,13 @@ export function loadedAfter({ mnemonic, operands }: Instruction, use: RegisterUs
   if (written === 0 || STEADY.has(mnemonic)) return loaded;
   const [to, from] = operands, kept = loaded & ~written;
   if (to?.kind !== "reg" || to.file !== "gpr" || written !== 1 << to.reg || from === undefined) return loaded | written;
-  const of = () => {
-    if (from.kind === "imm") return mnemonic !== "mov" && Math.abs(from.value) >= FAR ? 1 : 0;
-    if (from.kind === "reg") return from.file === "gpr" ? loaded & (1 << from.reg) : 1;
-    if (from.kind !== "mem") return 1;
-    if (mnemonic !== "lea") return isVariable(from) ? 0 : 1;
-    return from.base === to.reg && Math.abs(from.disp) >= FAR ? 1 : loaded & ofAddress(from);
-  };
   switch (mnemonic) {
     case "mov":
     case "lea":
-      return of() !== 0 ? kept | written : kept;
+      return pointsAnywhere(mnemonic, to.reg, from, loaded) ? kept | written : kept;
     case "add":
     case "sub":
-      return of() !== 0 ? loaded | written : loaded;
+      return pointsAnywhere(mnemonic, to.reg, from, loaded) ? loaded | written : loaded;
     default:
       return loaded | written;
   }
