@@ -33,6 +33,7 @@ class EmptyInstruction implements Instruction {
   length = 0;
   displacementAt = 0;
   immediateAt = 0;
+  relativeAt = 0;
   operandSize: CodeSize = 32;
   addressSize: CodeSize = 32;
   segment = DS;
@@ -79,9 +80,10 @@ class Decoder {
   #hasRex = false;
   #opcode = 0;
   #modrm = 0;
-  /** Where displacement and first immediate value begin, -1 if there are none. */
+  /** Where displacement, first immediate value and relative target begin, -1 if there are none. */
   #displacement = -1;
   #firstImmediate = -1;
+  #relative = -1;
   /** An operand turned out to be reserved. */
   #invalid = false;
   /** The operands read, and older ones behind them. */
@@ -97,7 +99,7 @@ class Decoder {
     this.#override = -1;
     this.#rex = 0;
     this.#hasRex = false;
-    this.#displacement = this.#firstImmediate = -1;
+    this.#displacement = this.#firstImmediate = this.#relative = -1;
     this.#invalid = false;
 
     let lock = false, size66 = false, size67 = false, repeat = 0, opcode = 0;
@@ -191,6 +193,7 @@ class Decoder {
     out.length = this.#pos - offset;
     out.displacementAt = Math.max(0, this.#displacement - offset);
     out.immediateAt = Math.max(0, this.#firstImmediate - offset);
+    out.relativeAt = Math.max(0, this.#relative - offset);
     out.operandSize = this.#operandSize;
     out.addressSize = this.#addressSize;
     out.segment = this.#override >= 0 ? this.#override : DS;
@@ -385,6 +388,7 @@ class Decoder {
         this.#noteImmediate();
         return { kind: "imm", value: spec.bytes === 1 ? this.#u8() : this.#u16(), size };
       case Method.J: {
+        this.#relative = this.#pos;
         const value = spec.bytes === 1 ? this.#s8() : this.#operandSize === 16 ? this.#s16() : this.#s32();
         return { kind: "rel", value, size: this.#operandSize };
       }

@@ -84,6 +84,8 @@ export interface Instruction {
   displacementAt: number;
   /** Offset of the first immediate value's first byte; 0 if there is none. Relative targets and far pointers are none. */
   immediateAt: number;
+  /** Offset of a relative target's first byte; 0 if there is none. */
+  relativeAt: number;
   /** Effective operand size: 16, 32 or 64. */
   operandSize: CodeSize;
   /** Effective address size. */

@@ -18,6 +18,7 @@ import { CodeRegions } from "./code_regions.ts";
 import type { HandlerLibrary } from "./handlers.ts";
 import { ARENA_BASE, ARENA_END, HEADER, REC } from "./layout.ts";
 import { ConstantChanger, type NewConstants } from "./new_constants.ts";
+import { PatternFlag, RecordPatterns } from "./record_patterns.ts";
 import { writeRecord } from "./records.ts";
 import { Rewrites } from "./rewrites.ts";
 
@@ -45,8 +46,11 @@ export interface CodeSource {
   nextPage(): number;
 }
 
-function isIndirectJump({ mnemonic, operands }: Instruction): boolean {
-  return mnemonic === "jmp" && operands[0].kind !== "rel";
+/** What matters of an instruction to its block: a set of {@link PatternFlag}. */
+function patternFlags(instruction: Instruction): number {
+  if (endingOf(definitionFor(instruction), instruction) === "none") return 0;
+  const isIndirectJump = instruction.mnemonic === "jmp" && instruction.operands[0].kind !== "rel";
+  return PatternFlag.ENDS_BLOCK | (isIndirectJump ? PatternFlag.INDIRECT_JUMP : 0);
 }
 
 /** Decoded blocks of one processor. */
@@ -71,6 +75,7 @@ export class BlockCache {
   /** What is known about changes of code. */
   readonly rewrites: Rewrites;
   readonly #constants: ConstantChanger;
+  readonly #patterns: RecordPatterns;
   readonly #instruction: Instruction = newInstruction();
   readonly #straddle = new Uint8Array(32);
   #next = ARENA_BASE + PARTIAL_BYTES;
@@ -111,6 +116,7 @@ export class BlockCache {
     this.#regions = new CodeRegions(this.#marks);
     this.rewrites = new Rewrites(instructions);
     this.#constants = new ConstantChanger(decode, memory, state);
+    this.#patterns = new RecordPatterns(decode, state);
     this.#watch = watch;
     this.#unwatch = unwatch;
   }
@@ -176,11 +182,12 @@ export class BlockCache {
     const frame = host >>> PAGE_SHIFT, frameEnd = (frame + 1) * PAGE_SIZE;
     const bytes = this.#memory.bytes, instruction = this.#instruction;
     const first = this.#next + HEADER.SIZE;
-    let at = first, offset = host, count = 0, secondFrame = -1, ended = false, startsPlainly = false;
+    let at = first, offset = host, count = 0, secondFrame = -1, length = 0, flags = 0, startsPlainly = false;
     const most = this.rewrites.writes(frame) < OFTEN ? MAX_BLOCK : MAX_REWRITTEN_BLOCK;
-    while (count < most && !ended) {
-      let length: number;
-      if (offset < frameEnd && this.#decode(bytes, offset, frameEnd, mode.code, instruction) === "ok") {
+    while (count < most && (flags & PatternFlag.ENDS_BLOCK) === 0) {
+      const pattern = this.#patterns.find(key, bytes, offset, frameEnd);
+      if (pattern >= 0) length = this.#patterns.length(pattern);
+      else if (offset < frameEnd && this.#decode(bytes, offset, frameEnd, mode.code, instruction) === "ok") {
         length = instruction.length;
       } else {
         // It reaches into the next page: such a block is the instruction alone.
@@ -191,17 +198,25 @@ export class BlockCache {
         if (length <= frameEnd - offset) secondFrame = -1;
       }
       if (offset + length - host > room) break;
+      const start = offset;
       offset += length;
-      const slot = this.#library.slotFor(instruction, mode);
-      writeRecord(this.#view, at, slot, instruction, offset - host, count);
+      if (pattern >= 0) {
+        flags = this.#patterns.flags(pattern);
+        this.#library.noteUse(this.#patterns.slot(pattern));
+        this.#patterns.write(pattern, bytes, start, at, offset - host, count);
+      } else {
+        const slot = this.#library.slotFor(instruction, mode);
+        flags = patternFlags(instruction);
+        writeRecord(this.#view, at, slot, instruction, offset - host, count);
+        if (offset <= frameEnd) this.#patterns.add(key, mode, bytes, start, instruction, slot, flags);
+      }
       at += REC.SIZE;
       count++;
-      ended = endingOf(definitionFor(instruction), instruction) !== "none";
-      if (count === 1) startsPlainly = !ended;
+      if (count === 1) startsPlainly = (flags & PatternFlag.ENDS_BLOCK) === 0;
       if (secondFrame >= 0) break;
     }
     if (count === 0) return null;
-    if (!ended) {
+    if ((flags & PatternFlag.ENDS_BLOCK) === 0) {
       this.records.writeFallThrough(at, mode, offset - host, count);
       at += REC.SIZE;
     }
@@ -214,7 +229,7 @@ export class BlockCache {
       host,
       secondFrame,
       key,
-      indirectJump: ended && isIndirectJump(instruction) ? offset - host - instruction.length : -1,
+      indirectJump: (flags & PatternFlag.INDIRECT_JUMP) !== 0 ? offset - host - length : -1,
       startsPlainly,
       valid: true,
       hasOldConstants: false,

@@ -130,6 +130,11 @@ export class HandlerLibrary {
     return slot;
   }
 
+  /** One more instruction with the form of a slot has been decoded. */
+  noteUse(slot: number): void {
+    this.#handlers[slot].uses++;
+  }
+
   /** The slot of a pseudo-instruction. */
   pseudoSlot(name: string, mode: CodeMode): number {
     const key = `${name}|${mode.code}${mode.stack}${mode.flat}`;
@@ -245,6 +250,7 @@ const PSEUDO_INSTRUCTION: Instruction = {
   length: 0,
   displacementAt: 0,
   immediateAt: 0,
+  relativeAt: 0,
   operandSize: 32,
   addressSize: 32,
   segment: 3,
