@@ -213,13 +213,15 @@ Deno.test("instructions that straddle pages follow the mapping of the second pag
   assertEquals(again(), 0x11445678, "the start of that frame is written");
 });
 
-Deno.test("alignment checking: user code faults on unaligned accesses while EFLAGS.AC and CR0.AM are set", () => {
+/** Protected mode with flat segments for kernel and user, CR0.AM, a handler of #AC at 2000h, and the kernel's stack at 7000h. */
+function alignmentBoard(): TestBoard {
   const board = testBoard();
   // GDT: kernel code and data, user code and data, TSS; IDT with a gate for #AC at 17.
   const flat = (access: number) => [0xff, 0xff, 0, 0, 0, access, 0xcf, 0];
   board.load(0x3008, ...flat(0x9b), ...flat(0x93), ...flat(0xfb), ...flat(0xf3));
   board.load(0x4000 + 17 * 8, 0x00, 0x20, 0x08, 0x00, 0x00, 0x8e, 0x00, 0x00);
-  board.load(0x2000, 0xf4);
+  // mov eax,[0x6001]; hlt
+  board.load(0x2000, 0xa1, 0x01, 0x60, 0, 0, 0xf4);
   board.memory.write32(0x5004, 0x7000);
   board.memory.write16(0x5008, 0x10);
   const { r } = board.cpu;
@@ -229,6 +231,19 @@ Deno.test("alignment checking: user code faults on unaligned accesses while EFLA
   r.setI32(S.IDTR_LIMIT, 0xff);
   r.setSegment(Seg.TR, 0x28, 0x5000, 0x67, 0x8b);
   r.setI32(S.CR0, CR0.PE | CR0.ET | CR0.AM);
+  return board;
+}
+
+/** The handler of #AC, which may make unaligned accesses, has been through; the exception came at `ip`. */
+function assertAlignmentFault(board: TestBoard, ip: number): void {
+  assertEquals(board.cpu.run(100), "halted");
+  assertEquals(board.cpu.r.ip, 0x2006);
+  assertEquals(board.memory.read32(0x7000 - 20), ip, "the faulting instruction");
+  assertEquals(board.memory.read32(0x7000 - 24), 0, "error code");
+}
+
+Deno.test("alignment checking: user code faults on unaligned accesses while EFLAGS.AC and CR0.AM are set", () => {
+  const board = alignmentBoard(), { r } = board.cpu;
   // mov eax,[0x6001] twice with AC off; pushfd; or dword [esp],0x40000; popfd; mov eax,[0x6000]; mov eax,[0x6001]
   board.load(0x1000, 0xa1, 0x01, 0x60, 0, 0, 0xa1, 0x01, 0x60, 0, 0, 0x9c, 0x81, 0x0c, 0x24, 0, 0, 4, 0, 0x9d);
   board.load(0x1013, 0xa1, 0x00, 0x60, 0, 0, 0xa1, 0x01, 0x60, 0, 0, 0xf4);
@@ -236,10 +251,24 @@ Deno.test("alignment checking: user code faults on unaligned accesses while EFLA
   for (const segment of [Seg.ES, Seg.SS, Seg.DS]) r.setSegment(segment, 0x23, 0, 0xffff_ffff, 0xc0f3);
   r.setI32(S.CPL, 3);
   board.cpu.modeChanged();
-  assertEquals(board.cpu.run(100), "halted");
-  assertEquals(r.ip, 0x2001);
-  assertEquals(board.memory.read32(0x7000 - 20), 0x1018, "the faulting instruction");
-  assertEquals(board.memory.read32(0x7000 - 24), 0, "error code");
+  assertAlignmentFault(board, 0x1018);
+});
+
+Deno.test("alignment checking: not of the supervisor, but of the user code that it enters with EFLAGS.AC", () => {
+  const board = alignmentBoard(), { r } = board.cpu;
+  // pushfd; or dword [esp],0x40000; popfd; mov eax,[0x6001]; mov ds,bx; iretd
+  board.load(0x1000, 0x9c, 0x81, 0x0c, 0x24, 0, 0, 4, 0, 0x9d, 0xa1, 0x01, 0x60, 0, 0, 0x8e, 0xdb, 0xcf);
+  // mov eax,[0x6000]; mov eax,[0x6001]
+  board.load(0x1100, 0xa1, 0x00, 0x60, 0, 0, 0xa1, 0x01, 0x60, 0, 0, 0xf4);
+  for (const [i, value] of [0x1100, 0x1b, 0x4_0002, 0x6800, 0x23].entries()) {
+    board.memory.write32(0x6f00 + i * 4, value);
+  }
+  r.setSegment(Seg.CS, 0x08, 0, 0xffff_ffff, 0xc09b);
+  for (const segment of [Seg.ES, Seg.SS, Seg.DS]) r.setSegment(segment, 0x10, 0, 0xffff_ffff, 0xc093);
+  r.setNumber(S.GPR + R.SP * 8, 0x6f00);
+  r.setNumber(S.GPR + R.BX * 8, 0x23);
+  board.cpu.modeChanged();
+  assertAlignmentFault(board, 0x1105);
 });
 
 Deno.test("PAUSE: time passes without instructions, the same in every slicing", () => {

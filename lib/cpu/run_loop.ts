@@ -57,7 +57,7 @@ export class RunLoop {
   breakRequested = false;
   /** No instruction runs until a reset. */
   shutdown = false;
-  /** User code's accesses must be aligned. */
+  /** User code runs, whose accesses must be aligned. */
   alignment = false;
   /** A region left an instruction, or the rest of the budget, to the interpreter. */
   #interpretNext = false;
@@ -102,9 +102,15 @@ export class RunLoop {
     }
   }
 
-  /** EFLAGS.AC with CR0.AM makes every unaligned access of user code fault: then none may pass unseen. */
+  /** EFLAGS.AC with CR0.AM makes every unaligned access of user code fault; to the supervisor, AC means something else. */
+  #checksAlignment(): boolean {
+    const r = this.#r;
+    return (r.i32(S.EFLAGS) & Flag.AC) !== 0 && r.cpl === 3 && (r.i32(S.CR0) & CR0.AM) !== 0;
+  }
+
+  /** While alignment is checked, no access of user code may pass unseen. */
   #updateAlignment(): void {
-    const wanted = (this.#r.i32(S.EFLAGS) & Flag.AC) !== 0 && (this.#r.i32(S.CR0) & CR0.AM) !== 0;
+    const wanted = this.#checksAlignment();
     if (wanted === this.alignment) return;
     this.alignment = wanted;
     this.#mmu.refreshAll();
@@ -301,7 +307,8 @@ export class RunLoop {
   mustTurn(): boolean {
     const r = this.#r, flags = r.i32(S.EFLAGS);
     this.#endIdleShadow();
-    return (flags & (Flag.TF | Flag.RF | Flag.AC)) !== 0 || this.alignment || this.breakRequested || this.shutdown ||
+    return (flags & (Flag.TF | Flag.RF)) !== 0 || this.#checksAlignment() !== this.alignment || this.breakRequested ||
+      this.shutdown ||
       r.i32(S.SHADOW) !== 0 || r.i32(S.HALTED) !== 0 || r.i32(S.DEBUG_TRAP) !== 0 || r.i32(S.NMI_PENDING) !== 0 ||
       (r.i32(S.INTERRUPT_LINE) !== 0 && (flags & Flag.IF) !== 0) || this.#debug.watchesCode || r.i32(S.LEAVE) !== 0;
   }
