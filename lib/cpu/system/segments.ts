@@ -122,15 +122,16 @@ export function loadSegment(core: CpuCore, segment: number, selector: number): v
 }
 
 /**
- * After a change to an outer level: data segments that it may not reach become null. Vol. 2, RET. Bases stay: an
- * operating system may have a selector in GS as well as a base of its own, and finds the base again in 64-bit code.
+ * After a change to an outer level: data segments that it may not reach become null. Vol. 2, RET. Null selectors count among
+ * them, so 1, 2 and 3 become 0. Bases stay: an operating system may have a selector in GS as well as a base of its own, and
+ * finds the base again in 64-bit code.
  */
 export function dropInnerSegments(core: CpuCore, cpl: number): void {
   const r = core.r;
   for (const segment of [Seg.ES, Seg.DS, Seg.FS, Seg.GS]) {
     const access = r.segmentAccess(segment);
     const conforming = (access & (Access.CODE | Access.EXPAND_DOWN)) === (Access.CODE | Access.EXPAND_DOWN);
-    if (r.segmentValid(segment) && !conforming && ((access >>> 5) & 3) < cpl) {
+    if (!r.segmentValid(segment) || (!conforming && ((access >>> 5) & 3) < cpl)) {
       r.setSegment(segment, 0, r.segmentBase(segment), 0, 0, false);
     }
   }

@@ -103,6 +103,18 @@ Deno.test("farReturn: to an outer level hides inner data segments", () => {
   assertEquals([b.r.selector(Seg.GS), b.r.segmentBase(Seg.GS)], [0, 0x1234_5000]);
 });
 
+Deno.test("interruptReturn: to an outer level null selectors become 0, to the same one they stay", () => {
+  for (const level of [0, 3]) {
+    const b = new ProtectedBoard();
+    push(b, 0x1234, level === 0 ? Sel.CODE0 : Sel.CODE3 | 3, 2, 0x5000, Sel.DATA3 | 3);
+    for (const segment of [Seg.DS, Seg.ES, Seg.FS, Seg.GS]) b.r.setSegment(segment, segment & 3, 0, 0, 0, false);
+    interruptReturn(b.cpu, 32, 0);
+    assertEquals([b.r.cpl, b.r.ip], [level, 0x1234]);
+    const selectors = [Seg.DS, Seg.ES, Seg.FS, Seg.GS].map((segment) => b.r.selector(segment));
+    assertEquals(selectors, level === 0 ? [3, 0, 0, 1] : [0, 0, 0, 0]);
+  }
+});
+
 Deno.test("farReturn: never to an inner level, and a bad stack changes nothing", () => {
   const b = new ProtectedBoard();
   push(b, 0x1234, Sel.CODE3 | 3, 0x5000, Sel.DATA0);

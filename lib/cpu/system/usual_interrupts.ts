@@ -209,10 +209,10 @@ function isWideFrame(core: CpuCore, host: number): boolean {
   return isCanonicalHalf(word(core, host + 4)) && (word(core, host + 12) | word(core, host + 20)) === 0;
 }
 
-/** True if level 3 may keep all data segments. */
-function reachesAll(core: CpuCore): boolean {
+/** True if level 3 may keep all data segments, with their selectors. */
+function reachesAll({ r }: CpuCore): boolean {
   const keeps = (segment: number) =>
-    !core.r.segmentValid(segment) || (core.r.segmentAccess(segment) & Access.DPL) === Access.DPL;
+    r.segmentValid(segment) ? (r.segmentAccess(segment) & Access.DPL) === Access.DPL : r.selector(segment) === 0;
   return keeps(Seg.ES) && keeps(Seg.DS) && keeps(Seg.FS) && keeps(Seg.GS);
 }
 

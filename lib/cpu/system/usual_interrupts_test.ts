@@ -207,6 +207,7 @@ Deno.test("returnUsually: leaves everything else alone", () => {
     ["virtual-8086 mode", (b) => b.write32(at + 8, Flag.VM | 2)],
     ["a frame across pages", (b) => b.r.set32(R.SP, STACK + 0xff4)],
     ["a data segment to drop", (b) => b.r.setSegment(Seg.FS, Sel.DATA0, 0, 0xffff_ffff, 0xc093)],
+    ["a null selector that becomes 0", (b) => b.r.setSegment(Seg.FS, 3, 0, 0, 0, false)],
     ["level 3 itself", (b) => b.r.setI32(S.CPL, 3)],
     ["another task", (b) => b.r.eflags = Flag.NT | 2],
   ];
