@@ -3,11 +3,13 @@ import type { CodeMode } from "../emit/emitter.ts";
 import type { BlockCache } from "../interpreter/blocks.ts";
 import type { Region } from "./region_table.ts";
 
-/** Bytes of live modules at which room is made. V8 needs about five times as much for them. */
-const MOST_BYTES = 32 << 20;
-/** Which part of them may be left then. */
+/** What a module costs beside its bytes, in such: tables for jumps, what is imported, and memory in whole pages. */
+const MODULE_OVERHEAD = 8 << 10;
+/** Size of live modules, with that, at which room is made. V8 needs about four times as much for them. */
+const MOST_BYTES = 48 << 20;
+/** Which part of it may be left then. */
 const KEPT = 3 / 4;
-/** After which part of them in new modules all regions have to show again that they are in use. */
+/** After which part of it in new modules all regions have to show again that they are in use. */
 const PROBED = 1 / 4;
 /** After how many entries a block leads into its region again while that has to show it. */
 const PROBE_HEAT = 16;
@@ -27,7 +29,8 @@ export class LiveModules {
   /** The oldest first. */
   readonly #modules = new Set<LiveModule>();
   #bytes = 0;
-  #bytesSinceProbe = 0;
+  /** Size of the modules that came since all regions were closed. */
+  #newSize = 0;
   /** Modules that were dropped to make room. */
   evicted = 0;
 
@@ -48,7 +51,7 @@ export class LiveModules {
   /** A module of `bytes` bytes was compiled. */
   add(bytes: number, regions: readonly Region[]): void {
     this.#bytes += bytes;
-    this.#bytesSinceProbe += bytes;
+    this.#newSize += bytes + MODULE_OVERHEAD;
     const module: LiveModule = { bytes, regions: new Set(regions), used: true };
     this.#modules.add(module);
     for (const region of regions) region.module = module;
@@ -60,6 +63,11 @@ export class LiveModules {
     if (!module?.regions.delete(region) || module.regions.size > 0) return;
     this.#modules.delete(module);
     this.#bytes -= module.bytes;
+  }
+
+  /** What the modules cost, in bytes of modules. */
+  get #size(): number {
+    return this.#bytes + MODULE_OVERHEAD * this.#modules.size;
   }
 
   /** Lets the block at the region's root lead into it. */
@@ -81,8 +89,8 @@ export class LiveModules {
 
   /** Makes room if there are too many modules; finds out from time to time which ones are in use. */
   keepInUse(): void {
-    if (this.#bytes > this.#mostBytes) this.#makeRoom();
-    else if (this.#bytesSinceProbe > PROBED * this.#mostBytes) this.#probe();
+    if (this.#size > this.#mostBytes) this.#makeRoom();
+    else if (this.#newSize > PROBED * this.#mostBytes) this.#probe();
   }
 
   /** Closes all regions, so that those in use can be told: their blocks soon lead into them again. */
@@ -91,14 +99,14 @@ export class LiveModules {
       module.used = false;
       for (const region of module.regions) this.#close(region);
     }
-    this.#bytesSinceProbe = 0;
+    this.#newSize = 0;
   }
 
   /** Drops modules that are not in use, then others, the oldest first, until enough room is left. */
   #makeRoom(): void {
     for (const wanted of [false, true]) {
       for (const module of this.#modules) {
-        if (this.#bytes <= KEPT * this.#mostBytes) break;
+        if (this.#size <= KEPT * this.#mostBytes) break;
         if (module.used !== wanted) continue;
         for (const region of [...module.regions]) this.#blocks.removeRegion(region);
         this.evicted++;
