@@ -73,6 +73,7 @@ export function overlaps(block: Block, frame: number, from: number, to: number):
 }
 
 /** The frames that a block has bytes in. */
-export function framesOf({ host, secondFrame }: Block): ReadonlySet<number> {
-  return new Set(secondFrame >= 0 ? [host >>> PAGE_SHIFT, secondFrame] : [host >>> PAGE_SHIFT]);
+export function framesOf({ host, secondFrame }: Block): readonly number[] {
+  const frame = host >>> PAGE_SHIFT;
+  return secondFrame >= 0 && secondFrame !== frame ? [frame, secondFrame] : [frame];
 }
