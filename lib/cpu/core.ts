@@ -61,10 +61,11 @@ export interface CpuCore {
   hostRewrite(linear: number, length: number): number;
 
   /**
-   * Byte offset in `bus.memory.bytes` of `bytes` bytes at `linear` that the supervisor may read (or write) without anybody
-   * noticing, as far as the TLB knows; else -1. Changes nothing. Only for when EFLAGS.AC is 0.
+   * Enters the handler of an interrupt or exception in the usual case, see lib/cpu/system_kernels; else it returns false and changes nothing.
+   * `errorCode` is -1 for vectors without one; `pushedFlags` are set in EFLAGS as it is pushed; for INT n, `software`, the gate's privilege
+   * counts.
    */
-  supervisorHost(linear: number, bytes: number, write: boolean): number;
+  enterHandler(vector: number, errorCode: number, pushedFlags: number, software: boolean): boolean;
 
   /** Forgets every translation (CR3 load, CR0/CR4/EFER paging bits, A20, physical map). */
   flushTlb(): void;
@@ -72,10 +73,6 @@ export interface CpuCore {
   switchPageTables(old: number): void;
   /** Recomputes the code mode key, CPL-dependent TLB choice and so on after a change of CS, SS, CR0, EFER, EFLAGS.VM or segment bases/limits. */
   modeChanged(): void;
-  /** CPL has changed, and nothing else that {@link modeChanged} is about. */
-  levelChanged(): void;
-  /** EFLAGS.RF has been loaded by the running instruction, of which everything else is done. */
-  resumeFlagLoaded(): void;
   /** Stops for good until a reset: an exception could not be delivered (triple fault). */
   shutdown(): void;
   /** The physical address that reaches the board: without bit 20 while the A20 gate is closed. */

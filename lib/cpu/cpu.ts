@@ -327,8 +327,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     return this.#mmu.hostWrite(linear, user);
   }
 
-  supervisorHost(linear: number, bytes: number, write: boolean): number {
-    return this.#mmu.supervisorHost(linear, bytes, write);
+  enterHandler(vector: number, errorCode: number, pushedFlags: number, software: boolean): boolean {
+    return this.#runtime.enterHandler(vector, errorCode, pushedFlags, software);
   }
 
   hostRewrite(linear: number, length: number): number {
@@ -355,15 +355,6 @@ export class Cpu implements Processor, CpuCore, MmuHost {
     r.setI32(S.TLB, r.cpl === 3 ? TLB.USER : TLB.SUPERVISOR);
     if (this.#mmu.guardsOpen && (r.i32(S.EFLAGS) & Flag.AC) === 0) this.#mmu.closeGuards();
     if (this.#mode.update()) this.#running.leaveAfterCurrent();
-  }
-
-  levelChanged(): void {
-    this.r.setI32(S.TLB, this.r.cpl === 3 ? TLB.USER : TLB.SUPERVISOR);
-    this.#mode.updateLevel();
-  }
-
-  resumeFlagLoaded(): void {
-    this.#loop.dropResumeFlag(this.instructions + 1);
   }
 
   shutdown(): void {

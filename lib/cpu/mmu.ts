@@ -2,7 +2,7 @@
  * The memory management unit: translates linear addresses, and makes the accesses that compiled code leaves to TypeScript.
  */
 import { FrameFlag, type MemoryWatcher, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
-import { TLB } from "./interpreter/layout.ts";
+import { PLAIN_RAM, TLB } from "./interpreter/layout.ts";
 import { type KnownSpace, KnownSpaces, type KnownTranslation } from "./known_spaces.ts";
 import { PageTableWatch, type WalkResult, type WatchHost } from "./page_table_watch.ts";
 import { EMPTY, Permission, Tlb, type TlbHost } from "./tlb.ts";
@@ -32,6 +32,9 @@ export interface MmuHost extends TlbHost, Omit<WatchHost, "flush"> {
 export const Fill = { ALLOWED: 0, REFUSED: 1, FAULT: 2 } as const;
 export type Fill = typeof Fill[keyof typeof Fill];
 
+/** Index of the word that says how far RAM is plain. */
+const PLAIN_END = PLAIN_RAM.END >> 2;
+
 /** In place of an entry: there is none, because the access raises #PF. */
 const FAULT = -1;
 
@@ -48,6 +51,8 @@ export class Mmu {
   readonly #tlb: Tlb;
   readonly #watch: PageTableWatch;
   readonly #known: KnownSpaces;
+  /** The state's memory. */
+  readonly #words: Int32Array;
   /** Entries for data of the user's that the supervisor may use only as long as EFLAGS.AC is set. */
   readonly #guarded = new Set<number>();
   /** An entry that serves one access only, or -1. */
@@ -66,6 +71,7 @@ export class Mmu {
     this.#entries = entries;
     this.#tlb = new Tlb(host, state, memory);
     this.#known = new KnownSpaces(memory);
+    this.#words = new Int32Array(state.buffer, 0, (PLAIN_RAM.END >> 2) + 1);
     const watchHost: WatchHost = {
       mappingChanged: (user) => host.mappingChanged(user),
       rootIndex: (linear) => host.rootIndex(linear),
@@ -80,7 +86,13 @@ export class Mmu {
 
   /** How physical frames report writes. */
   get watcher(): MemoryWatcher {
-    return { written: (frame, offset, length) => this.#written(frame, offset, length), remapped: () => this.flush() };
+    return {
+      written: (frame, offset, length) => this.#written(frame, offset, length),
+      remapped: () => {
+        this.#words[PLAIN_END] = 0;
+        this.flush();
+      },
+    };
   }
 
   #written(frame: number, offset: number, length: number): void {
@@ -103,6 +115,7 @@ export class Mmu {
     const mask = enabled ? -1 : ~0x100000;
     if (mask === this.#a20Mask) return;
     this.#a20Mask = mask;
+    this.#words[PLAIN_END] = 0;
     this.flush();
   }
 
@@ -140,6 +153,7 @@ export class Mmu {
   #fill(linear: number, page: number, entry: number, permission: number, user: boolean): number {
     const tlb = this.#tlb, write = permission === Permission.WRITE, execute = permission === Permission.EXECUTE;
     this.misses++;
+    if (this.#words[PLAIN_END] === 0) this.#words[PLAIN_END] = this.#plainEnd();
     const walk = this.#host.walk(linear, write, user, execute);
     if (walk === null) return FAULT;
     if (walk.guarded && walk.readable) this.#guarded.add(entry);
@@ -156,6 +170,14 @@ export class Mmu {
     if (walk.cacheable) tlb.refresh(entry);
     else this.#momentary = entry;
     return entry;
+  }
+
+  /** The page behind the RAM that compiled code may take for plain. */
+  #plainEnd(): number {
+    const memory = this.#memory, open = this.#a20Mask === -1;
+    let page: number = PLAIN_RAM.FIRST;
+    while (open && memory.kind(page) === PageKind.RAM && memory.frame(page) === page) page++;
+    return page;
   }
 
   /** Fills an entry with what a walk has found; returns false if it was that already, apart from the tables. */
@@ -311,13 +333,6 @@ export class Mmu {
     const kind = this.#memory.kind(page);
     if (kind !== PageKind.RAM && kind !== PageKind.ROM) return -1;
     return this.#memory.frame(page) * PAGE_SIZE + (physical & (PAGE_SIZE - 1));
-  }
-
-  /** Host offset of bytes that the supervisor may read (or write) unseen, as far as the TLB knows, else -1. */
-  supervisorHost(linear: number, bytes: number, write: boolean): number {
-    const tlb = this.#tlb, page = Math.floor(linear / PAGE_SIZE), entry = tlb.entryOf(page, false);
-    const usable = tlb.page[entry] === page && tlb.hasTag(entry, write ? TLB.WRITE : TLB.READ);
-    return usable && !this.#crosses(linear, bytes) ? tlb.frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1)) : -1;
   }
 
   /** Host offset if the page is plain memory that may be read, else -1. */

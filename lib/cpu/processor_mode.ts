@@ -53,15 +53,6 @@ export class ProcessorMode {
     return changed;
   }
 
-  /** Takes the privilege level from the registers. */
-  updateLevel(): void {
-    const r = this.#r, user = r.cpl === 3;
-    r.setI32(
-      S.MODE,
-      (r.i32(S.MODE) & ModeBit.CODE_MODE) | (user ? ModeBit.USER : 0) | r.i32(S.EPOCHS + (user ? 4 : 0)),
-    );
-  }
-
   #isFlat(): boolean {
     const r = this.#r;
     if (r.segmentBase(Seg.CS) !== 0 || r.segmentLimit(Seg.CS) !== 0xffff_ffff) return false;

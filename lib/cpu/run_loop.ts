@@ -61,8 +61,6 @@ export class RunLoop {
   alignment = false;
   /** A region left an instruction, or the rest of the budget, to the interpreter. */
   #interpretNext = false;
-  /** RF was dropped before the instruction that begins when so many are done; -1 if that has not happened of late. */
-  #resumedAt = -1;
   /** The region that is being left was about to make an access that raises {@link #fault}. */
   #regionFaulted = false;
 
@@ -122,10 +120,16 @@ export class RunLoop {
    */
   #resume(): boolean {
     const r = this.#r, before = r.i32(S.BUDGET);
-    r.setI32(S.EXIT, 0);
+    this.#beginCompiled();
     this.#runtime.resume(isFlatCode(this.#mode.codeMode));
     this.#leave();
     return r.i32(S.BUDGET) !== before;
+  }
+
+  /** Compiled code is about to run: nothing asks it to return. */
+  #beginCompiled(): void {
+    this.#r.setI32(S.EXIT, 0);
+    this.#r.setI32(S.LEAVE, 0);
   }
 
   /** Enters the handler of a waiting interrupt; false if none may be taken now. */
@@ -179,12 +183,14 @@ export class RunLoop {
   #startResumed(): boolean {
     const r = this.#r;
     if (!this.#mayDropResumeFlag()) return false;
-    const { instructions } = this.#clock;
-    if (!this.#interpretNext && this.dropResumeFlag(instructions) && this.#resume()) return true;
+    if (!this.#interpretNext && this.#finder.startsPlainly(r.ip)) {
+      this.#dropResumeFlag();
+      if (this.#resume()) return true;
+    }
     const block = this.#find(r.ip);
     if (block === null) return true;
     if (!block.startsPlainly) return false;
-    this.#resumeAt(instructions);
+    this.#dropResumeFlag();
     this.#execute(r.i32(S.BUDGET), block);
     return true;
   }
@@ -193,23 +199,19 @@ export class RunLoop {
     return (this.#r.i32(S.EFLAGS) & Flag.TF) === 0 && this.#r.i32(S.SHADOW) === 0 && !this.#debug.watchesCode;
   }
 
-  /** Drops RF for the next instruction, which begins when `instructions` are done, if it is known that it may. */
-  dropResumeFlag(instructions: number): boolean {
-    const may = this.#mayDropResumeFlag() && this.#finder.startsPlainly(this.#r.ip);
-    if (may) this.#resumeAt(instructions);
-    return may;
-  }
-
-  #resumeAt(instructions: number): void {
-    this.#r.setI32(S.EFLAGS, this.#r.i32(S.EFLAGS) & ~Flag.RF);
-    this.#resumedAt = instructions;
+  /** Drops RF for the next instruction. */
+  #dropResumeFlag(): void {
+    const r = this.#r;
+    r.setI32(S.EFLAGS, r.i32(S.EFLAGS) & ~Flag.RF);
+    r.setI32(S.RESUMED, r.i32(S.BUDGET) + 1);
   }
 
   /** If the instruction for which RF was dropped has not been executed, the flag is there again. */
   #restoreResumeFlag(): void {
-    if (this.#resumedAt < 0) return;
-    if (this.#clock.instructions === this.#resumedAt) this.#r.setI32(S.EFLAGS, this.#r.i32(S.EFLAGS) | Flag.RF);
-    this.#resumedAt = -1;
+    const r = this.#r, resumed = r.i32(S.RESUMED);
+    if (resumed === 0) return;
+    if (r.i32(S.BUDGET) + 1 === resumed) r.setI32(S.EFLAGS, r.i32(S.EFLAGS) | Flag.RF);
+    r.setI32(S.RESUMED, 0);
   }
 
   #debugTrap(): void {
@@ -234,7 +236,7 @@ export class RunLoop {
       : this.#blocks.partial(block, Math.min(block.count, budget), this.#mode.codeMode);
     this.#interpretNext = false;
     r.setNumber(S.BLOCK_IP, ip);
-    r.setI32(S.EXIT, 0);
+    this.#beginCompiled();
     this.#runtime.enter(record);
     this.#leave();
     r.setI32(S.BUDGET, r.i32(S.BUDGET) + aside);
@@ -267,7 +269,8 @@ export class RunLoop {
       this.#deliverFault(fault - 1, r.i32(S.FAULT_CODE));
     } else if (exit === Exit.BAIL) {
       const slot = r.i32(S.REGION);
-      const site = slot === 0 ? null : this.#translator!.left(slot, r.i32(S.SITE));
+      const faults = this.#takePageFault();
+      const site = slot === 0 ? null : this.#translator!.left(slot, r.i32(S.SITE), faults);
       if (site) {
         r.ip = site.ip;
         this.#core.consume(-site.unfinished);
@@ -282,6 +285,16 @@ export class RunLoop {
     else if (exit === Exit.LOOKUP) this.#finder.lookedUp();
     else if (exit === Exit.STOP || exit === Exit.LEAVE) this.#running.abandon(this.#mode.wide);
     this.#endInstruction();
+  }
+
+  /** Takes note of the page fault that compiled code has found at the access before which a region was left; true if there is one. */
+  #takePageFault(): boolean {
+    const r = this.#r;
+    if (r.i32(S.PAGE_FAULT) === 0) return false;
+    r.setI32(S.PAGE_FAULT, 0);
+    this.#core.notePageFault(r.number(S.PAGE_FAULT_ADDRESS), r.i32(S.PAGE_FAULT_CODE));
+    this.noteRegionFault();
+    return true;
   }
 
   /** No instruction is under way. Delivery is no part of one: a change of mode there must not stop a run that has already come back. */

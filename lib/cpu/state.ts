@@ -43,6 +43,8 @@ export const S = {
   HALTED: 0x0d4,
   /** Code mode key of the running code and the epoch of the mapping, i32, see mode.ts. */
   MODE: 0x0d8,
+  /** Error code of {@link S.PAGE_FAULT}, i32. */
+  PAGE_FAULT_CODE: 0x0dc,
   /** DR6 bits of a debug trap that is due when the current instruction completes, i32. */
   DEBUG_TRAP: 0x0e0,
   /** An NMI is waiting, i32 0 or 1. */
@@ -56,6 +58,8 @@ export const S = {
   REGION: 0x0f4,
   /** Not 0 if the run loop must have its turn before the next instruction: after a system function, i32. */
   LEAVE: 0x0f8,
+  /** 1 if a region is left before an access that raises #PF, as S.PAGE_FAULT_CODE and S.PAGE_FAULT_ADDRESS say, i32. */
+  PAGE_FAULT: 0x0fc,
   /** The interrupt line is high, i32 0 or 1. */
   INTERRUPT_LINE: 0xa00,
   /**
@@ -75,6 +79,13 @@ export const S = {
   TIME_INSTRUCTIONS: 0xa28,
   /** Segment registers, 8 × 64 bytes: ES CS SS DS FS GS LDTR TR; fields at SEG.*. */
   SEG: 0x100,
+  /** Linear address of {@link S.PAGE_FAULT}, i64. */
+  PAGE_FAULT_ADDRESS: 0xa30,
+  /**
+   * While EFLAGS.RF is dropped for the next instruction, 1 more than the budget before that, i32: if it has not been executed then, the flag
+   * comes back. Else 0, or a larger number.
+   */
+  RESUMED: 0xa38,
   /** Descriptor table registers: base i64, limit i32. */
   GDTR_BASE: 0x300,
   GDTR_LIMIT: 0x308,

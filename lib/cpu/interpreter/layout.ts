@@ -9,6 +9,14 @@ export const COUNTERS = {
   IN_REGIONS: 0x3000,
 } as const;
 
+/** RAM whose frames have the numbers of its physical pages, from 1 MiB on. */
+export const PLAIN_RAM = {
+  /** Number of the first page. */
+  FIRST: 0x100,
+  /** Address of the number of the page behind the last one, i32; 0 while it is not known. */
+  END: 0x3008,
+} as const;
+
 /** The TLBs: two tables (supervisor, user) of entries in linear memory, direct-mapped by page number. */
 export const TLB = {
   /** Entries of one table. */
@@ -77,6 +85,25 @@ export const REGION_CACHE = {
   MODE: 8,
   /** Field: table slot of the region, i32. */
   SLOT: 12,
+} as const;
+
+/** Sites at which page faults have made regions leave, by the region's table slot and number: what S.REGION and S.SITE stand for. */
+export const FAULT_SITES = {
+  BASE: 0x29_0000,
+  ENTRIES: 0x200,
+  /** An entry is the one at ((8 × slot + number) × MULTIPLIER mod 2^32) >> SHIFT. */
+  MULTIPLIER: 0x9e3779b1 | 0,
+  SHIFT: 23,
+  /** Bytes of an entry, as a shift. */
+  ENTRY_SHIFT: 5,
+  /** Field: the region's table slot, i32; 0 if the entry is empty. */
+  REGION: 0,
+  /** Field: number of the site, i32. */
+  SITE: 4,
+  /** Field: offset in CS of the instruction that has not been executed, i64. */
+  IP: 8,
+  /** Field: how many instructions from that one on have been taken from the budget, i32. */
+  UNFINISHED: 16,
 } as const;
 
 /** Block headers with their records. */

@@ -41,14 +41,15 @@ export interface InnerLabels {
   readonly link: number;
 }
 
-/** What kernels are imported from: those for floating point and the like, and those for strings. */
-export type KernelModule = "kernel" | "strings";
+/** What kernels are imported from: those for floating point and the like, those for strings, and those for interrupts. */
+export type KernelModule = "kernel" | "strings" | "system";
 
 /** Types of the functions that handlers may call. */
 export interface ImportTable {
   readonly helpers: ReadonlyMap<string, { args: readonly ValueType[]; result: ValueType | null }>;
   readonly kernels: ReadonlyMap<string, { args: readonly ValueType[]; result: ValueType | null }>;
   readonly strings: ReadonlyMap<string, { args: readonly ValueType[]; result: ValueType | null }>;
+  readonly system: ReadonlyMap<string, { args: readonly ValueType[]; result: ValueType | null }>;
 }
 
 /** The local of a handler that has the record. */
@@ -87,6 +88,22 @@ export function importer(
   };
 }
 
+/** Imports kernels of a module when they are asked for, and says what from. */
+export function kernelImporter(
+  module: ModuleBuilder,
+  { kernels, strings, system }: ImportTable,
+): (name: string) => { from: KernelModule; imported: Imported } {
+  const from = {
+    kernel: importer(module, "kernel", kernels),
+    strings: importer(module, "strings", strings),
+    system: importer(module, "system", system),
+  };
+  return (name) => {
+    const owner = strings.has(name) ? "strings" : system.has(name) ? "system" : "kernel";
+    return { from: owner, imported: from[owner](name) };
+  };
+}
+
 /** What a module's handlers are written with, and what for. */
 export interface ModuleLinkage extends Linkage {
   /** The kernels that they call. */
@@ -99,7 +116,7 @@ export function linkModule(module: ModuleBuilder, imports: ImportTable): ModuleL
   module.importMemory("env", "memory", MEMORY_PAGES);
   module.importTable("env", "handlers", 1);
   const kernels = new Set<KernelModule>(), jump = importer(module, "entry", JUMPS);
-  const floating = importer(module, "kernel", imports.kernels), string = importer(module, "strings", imports.strings);
+  const kernel = kernelImporter(module, imports);
   return {
     handlerType,
     regionType,
@@ -107,9 +124,9 @@ export function linkModule(module: ModuleBuilder, imports: ImportTable): ModuleL
     jump: (flat) => jump(flat ? "jumpFlat" : "jumpSegmented").index,
     helper: importer(module, "helper", imports.helpers),
     kernel: (name) => {
-      const from = imports.strings.has(name) ? "strings" : "kernel";
+      const { from, imported } = kernel(name);
       kernels.add(from);
-      return from === "strings" ? string(name) : floating(name);
+      return imported;
     },
     kernels,
   };
@@ -130,7 +147,12 @@ const JUMPS: ImportTable["kernels"] = new Map([
  */
 export function entryModule(): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
-  const linkage = linkModule(module, { helpers: new Map(), kernels: new Map(), strings: new Map() });
+  const linkage = linkModule(module, {
+    helpers: new Map(),
+    kernels: new Map(),
+    strings: new Map(),
+    system: new Map(),
+  });
   const enter = new Code(1);
   enter.get(0);
   enter.get(0);

@@ -56,7 +56,12 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
     code.op(Op.I64_EQ);
     code.if(() => {
       count();
-      code.op(Op.RETURN);
+      deliverFault(code, linkage);
+      remaining();
+      code.set(before);
+      code.i32(CPU_BASE);
+      code.memory(Op.I64_LOAD, S.RIP);
+      code.set(result);
     });
     // Whatever the mode is now, the block or region is looked up in it: MODE_CHANGED goes.
     code.get(result);
@@ -87,6 +92,17 @@ export function emitRegionEntry(code: Code, linkage: Linkage, flat: boolean): vo
   code.get(link);
   code.get(result);
   code.returnCall(linkage.follow(flat));
+}
+
+/** A region has been left: returns, unless it is for a page fault whose handler has been entered. */
+function deliverFault(code: Code, linkage: Linkage): void {
+  code.i32(CPU_BASE);
+  code.memory(Op.I32_LOAD, S.PAGE_FAULT);
+  code.op(Op.I32_EQZ);
+  code.if(() => code.op(Op.RETURN));
+  code.call(linkage.kernel("deliver_page_fault").index);
+  code.op(Op.I32_EQZ);
+  code.if(() => code.op(Op.RETURN));
 }
 
 /** The code is mapped at another address than the region was translated for: the interpreter executes it. */

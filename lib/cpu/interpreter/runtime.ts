@@ -8,6 +8,7 @@ import { slowPaths } from "../slow_paths.ts";
 import { S } from "../state.ts";
 import { stringKernelModule, stringKernelTable } from "../string_kernels/mod.ts";
 import { systemHelpers } from "../system/mod.ts";
+import { systemKernelModule, systemKernelTable } from "../system_kernels/mod.ts";
 import "../semantics/mod.ts";
 import { HandlerLibrary } from "./handlers.ts";
 import { entryModule, type ImportTable, type KernelModule } from "./linkage.ts";
@@ -34,7 +35,12 @@ function common(): Common {
     const kernels = new Map<string, { args: readonly ValueType[]; result: ValueType | null }>(
       Object.entries(kernelTable),
     );
-    const imports: ImportTable = { helpers: types, kernels, strings: new Map(Object.entries(stringKernelTable)) };
+    const imports: ImportTable = {
+      helpers: types,
+      kernels,
+      strings: new Map(Object.entries(stringKernelTable)),
+      system: new Map(Object.entries(systemKernelTable)),
+    };
     shared = { imports, library: new HandlerLibrary(imports), entry: new WebAssembly.Module(entryModule()) };
   }
   return shared;
@@ -53,6 +59,7 @@ export class HandlerRuntime {
   readonly #kernels: { [name in KernelModule]?: WebAssembly.Exports } = {};
   readonly #instantiateKernels: Readonly<Record<KernelModule, () => WebAssembly.Exports>>;
   readonly #enter: (record: number) => void;
+  #enterHandler: Bound | undefined;
   readonly #resumeFlat: () => void;
   readonly #resumeSegmented: () => void;
   readonly #observer: CompileObserver | undefined;
@@ -71,11 +78,12 @@ export class HandlerRuntime {
     this.#instantiateKernels = {
       kernel: () => new WebAssembly.Instance(kernelModule(), { env }).exports,
       strings: () => new WebAssembly.Instance(stringKernelModule(), { env, touch }).exports,
+      system: () => new WebAssembly.Instance(systemKernelModule(), { env }).exports,
     };
     const entry = new WebAssembly.Instance(common().entry, { env }).exports;
     this.#imports = { env, helper: bound, entry };
     this.regions = new RegionModules(common().imports, memory, this.#table, () => ({
-      ...this.#importsWith(["kernel", "strings"]),
+      ...this.#importsWith(["kernel", "strings", "system"]),
       fill: {
         read: (linear: number, bytes: number) => cpu.fill(linear >>> 0, bytes, false) ? 0 : 1,
         write: (linear: number, bytes: number) => cpu.fill(linear >>> 0, bytes, true) ? 0 : 1,
@@ -101,9 +109,19 @@ export class HandlerRuntime {
     else this.#resumeSegmented();
   }
 
+  /** Enters a handler in the usual case, see {@link systemKernelTable}; false if nothing was done. */
+  enterHandler(vector: number, errorCode: number, pushedFlags: number, software: boolean): boolean {
+    this.#enterHandler ??= this.#kernel("system").enter_handler as Bound;
+    return this.#enterHandler(vector, errorCode, pushedFlags, software ? 1 : 0) !== 0;
+  }
+
+  #kernel(name: KernelModule): WebAssembly.Exports {
+    return this.#kernels[name] ??= this.#instantiateKernels[name]();
+  }
+
   #importsWith(kernels: Iterable<KernelModule>): WebAssembly.Imports {
     const imports = { ...this.#imports };
-    for (const name of kernels) imports[name] = this.#kernels[name] ??= this.#instantiateKernels[name]();
+    for (const name of kernels) imports[name] = this.#kernel(name);
     return imports;
   }
 

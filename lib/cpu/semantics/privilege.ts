@@ -142,6 +142,21 @@ export function sysexit(e: Emitter): void {
   );
 }
 
+/** IRET; `next` is the offset of the following instruction, as a system function takes it. */
+export function interruptReturn(e: Emitter, next: Value): void {
+  const { operandSize } = e.instruction, { code } = e.mode, args = [e.i32(operandSize), next];
+  if (code === 16 || !isPlain(e, code) || operandSize !== code) return void e.helper("interrupt_return", ...args);
+  e.usually(
+    (require) => {
+      require(e.kernel("return_from_handler", e.register(R.SP, code).extendU(), e.cyclesLeft()));
+      e.setRegister(R.SP, code, e.state(S.SCRATCH, code === 64 ? "i64" : "i32"));
+      e.setArithmeticFlags(e.let(e.state(S.SCRATCH + 8, "i32")));
+    },
+    "interrupt_return",
+    ...args,
+  );
+}
+
 /** SYSCALL. */
 export function syscall(e: Emitter): void {
   const next = e.nextIp(e.mode.code);

@@ -44,6 +44,7 @@ export class DefinitionRig {
       helpers: new Map(Object.entries(helpers)),
       kernels: new Map(Object.entries(kernelTable)),
       strings: new Map(),
+      system: new Map(),
     };
     const linkage = linkModule(module, imports);
     const instructions = codes.map((bytes) => {

@@ -1,7 +1,7 @@
 /** Far transfers, interrupts and returns from them: operands are read here, the rest is a system function. */
 import type { Emitter } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
-import { syscall, sysenter, sysexit, sysret } from "./privilege.ts";
+import { interruptReturn, syscall, sysenter, sysexit, sysret } from "./privilege.ts";
 import { define } from "./registry.ts";
 
 /** Offset of the following instruction, as a helper takes it. */
@@ -36,9 +36,7 @@ define("retf", (e) => {
   e.helper("far_return", e.i32(e.instruction.operandSize), extra);
 }, "transfer");
 
-define("iret", (e) => {
-  e.helper("interrupt_return", e.i32(e.instruction.operandSize), next(e));
-}, "transfer");
+define("iret", (e) => interruptReturn(e, next(e)), "transfer");
 
 define("int", (e) => {
   e.helper("software_interrupt", e.read(0).wrap().and(0xff), next(e));

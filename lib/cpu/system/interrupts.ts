@@ -27,7 +27,6 @@ import {
 } from "./segments.ts";
 import { innerStack, innerStack64, pushesOnto, pushesOnto64, pushesOntoCurrent, setStackPointer } from "./stack.ts";
 import { Dr6, DR7_GD } from "./debug.ts";
-import { enterUsually } from "./usual_interrupts.ts";
 import { pushTaskErrorCode, switchCount, switchTask } from "./tasks.ts";
 
 /** Where an interrupt comes from: it decides the EXT bit, the gate's privilege check and RF. */
@@ -158,7 +157,7 @@ function discardTraps(core: CpuCore, kind: InterruptKind): void {
 function enter(core: CpuCore, vector: number, errorCode: number, kind: InterruptKind): void {
   const r = core.r;
   discardTraps(core, kind);
-  if (enterUsually(core, vector, errorCode, kind === "software", kind === "exception")) return;
+  if (core.enterHandler(vector, errorCode, resumeFlag(vector, kind), kind === "software")) return;
   if (!r.protectedMode && !inV86(core)) enterReal(core, vector, kind);
   else if (r.longMode) enter64(core, vector, errorCode, kind);
   else enterProtected(core, vector, errorCode, kind);
@@ -184,10 +183,10 @@ function enterReal(core: CpuCore, vector: number, kind: InterruptKind): void {
   r.ip = entry & 0xffff;
 }
 
-/** EFLAGS as pushed: faults set RF, so that a restarted instruction does not hit its breakpoint again. Section 17.3.1.1. */
-function pushedFlags(core: CpuCore, vector: number, kind: InterruptKind): number {
-  const trap = vector === Vector.DB || vector === Vector.BP || vector === Vector.OF || vector === Vector.DF;
-  return core.r.eflags | (kind === "exception" && !trap ? Flag.RF : 0);
+/** Faults set RF in EFLAGS as it is pushed, so that a restarted instruction does not hit its breakpoint again. Section 17.3.1.1. */
+function resumeFlag(vector: number, kind: InterruptKind): number {
+  const isTrap = vector === Vector.DB || vector === Vector.BP || vector === Vector.OF || vector === Vector.DF;
+  return kind === "exception" && !isTrap ? Flag.RF : 0;
 }
 
 /** CR4.VME: INT n in virtual-8086 mode goes through the program's own vector table if the TSS says so. Section 20.3. */
@@ -267,7 +266,7 @@ function enterProtected(core: CpuCore, vector: number, errorCode: number, kind: 
   const code = readHandlerSegment(core, selector, ext);
   const wide = gate.type >= SystemType.INTERRUPT_GATE32, bytes = wide ? 4 : 2;
   const target = wide ? gate.gateOffset : gate.gateOffset16;
-  const flags = pushedFlags(core, vector, kind), v86 = inV86(core), cpl = r.cpl;
+  const flags = r.eflags | resumeFlag(vector, kind), v86 = inV86(core), cpl = r.cpl;
   const inner = !code.conforming && code.dpl < cpl;
   if (v86 && (!inner || code.dpl !== 0)) core.raise(Vector.GP, selectorError(selector, ext));
   if (!inner) {
@@ -329,7 +328,7 @@ function enter64(core: CpuCore, vector: number, errorCode: number, kind: Interru
   if (ist !== 0) pointer = innerStack64(core, 36 + (ist - 1) * 8, ext);
   else if (inner) pointer = innerStack64(core, 4 + level * 8, ext);
   const pushes = pushesOnto64(pointer - (((pointer % 16) + 16) % 16), level, ext)
-    .add(r.selector(Seg.SS)).add(r.get64(R.SP)).add(pushedFlags(core, vector, kind))
+    .add(r.selector(Seg.SS)).add(r.get64(R.SP)).add(r.eflags | resumeFlag(vector, kind))
     .add(r.selector(Seg.CS)).add(r.ip);
   if (errorCode >= 0) pushes.add(errorCode);
   const stored = pushes.store(core, 8);

@@ -41,7 +41,6 @@ import {
   stackPointer,
 } from "./stack.ts";
 import { returnToLinkedTask, switchTask } from "./tasks.ts";
-import { returnUsually } from "./usual_interrupts.ts";
 
 /** Operand size of a transfer in bits. */
 export type TransferSize = 16 | 32 | 64;
@@ -328,7 +327,6 @@ const WIDE_ALWAYS = ALWAYS | Flag.RF | Flag.AC | Flag.ID;
 /** IRET with the given operand size; `nextIp` is saved if it returns to another task. NMIs are let through again. */
 export function interruptReturn(core: CpuCore, size: TransferSize, nextIp: number): void {
   const r = core.r;
-  if (returnUsually(core, slot(size))) return;
   if (inV86(core)) returnInV86(core, size);
   else if (!r.protectedMode) returnReal(core, size, Flag.IF | Flag.IOPL);
   else if ((r.i32(S.EFLAGS) & Flag.NT) !== 0) {

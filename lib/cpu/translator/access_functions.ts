@@ -5,6 +5,7 @@ import { tlbOffset } from "../emit/memory.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE, TLB } from "../interpreter/layout.ts";
 import { PAGE, S } from "../state.ts";
+import { FIND_FAULT, findFaultCode } from "../system_kernels/mod.ts";
 import { type AccessLinkage, How } from "./accesses.ts";
 import { stateField } from "../emit/state_field.ts";
 
@@ -48,10 +49,11 @@ export function exportAccessFunctions(module: ModuleBuilder): void {
     module.importFunction("fill", name, { parameters: [address, "i32"], results: ["i32"] });
   const read = fill("read", "i32"), write = fill("write", "i32");
   const readNumber = fill("readNumber", "f64"), writeNumber = fill("writeNumber", "f64");
+  const findFault = module.function(FIND_FAULT, findFaultCode());
   for (const wide of [false, true]) {
     const types = signatures(wide ? "i64" : "i32");
-    const fillRead = wide ? module.function(types.fillRead, fillWideCode(readNumber)) : read;
-    const fillWrite = module.function(types.fillWrite, fillWriteCode(wide ? writeNumber : write, wide));
+    const fillRead = module.function(types.fillRead, fillReadCode(wide ? readNumber : read, findFault, wide));
+    const fillWrite = module.function(types.fillWrite, fillWriteCode(wide ? writeNumber : write, findFault, wide));
     const keepRead = module.function(types.keepRead, keepCode(fillRead));
     const keepWrite = module.function(types.keepWrite, keepCode(fillWrite));
     const fills: Fills = { fillRead, fillWrite, keepRead, keepWrite };
@@ -62,14 +64,21 @@ export function exportAccessFunctions(module: ModuleBuilder): void {
   }
 }
 
-/** TypeScript takes addresses of 64 bits as numbers. */
-function fillWideCode(fill: number): Code {
+function fillReadCode(fill: number, findFault: number, wide: boolean): Code {
   const code = new Code(2);
-  callFill(code, fill, true);
+  callFill(code, fill, findFault, wide, false);
   return code;
 }
 
-function callFill(code: Code, fill: number, wide: boolean): void {
+/** Asks TypeScript, which takes addresses of 64 bits as numbers, unless it is known that the access raises #PF. */
+function callFill(code: Code, fill: number, findFault: number, wide: boolean, writes: boolean): void {
+  Value.local(wide ? "i64" : "i32", 0).extendU().emit(code);
+  code.i32(writes ? 1 : 0);
+  code.call(findFault);
+  code.if(() => {
+    code.i32(1);
+    code.op(Op.RETURN);
+  });
   code.get(0);
   if (wide) code.op(Op.F64_CONVERT_I64_S);
   code.get(1);
@@ -77,7 +86,7 @@ function callFill(code: Code, fill: number, wide: boolean): void {
 }
 
 /** Data beside code may be written to at once, without a tag for other bytes of the page. */
-function fillWriteCode(fill: number, wide: boolean): Code {
+function fillWriteCode(fill: number, findFault: number, wide: boolean): Code {
   const code = new Code(2), entry = code.local("i32"), bytes = Value.local("i32", 1);
   const linear = Value.local(wide ? "i64" : "i32", 0), count = wide ? bytes.extendU() : bytes;
   findEntry(code, linear, entry);
@@ -103,7 +112,7 @@ function fillWriteCode(fill: number, wide: boolean): Code {
     code.i32(0);
     code.op(Op.RETURN);
   });
-  callFill(code, fill, wide);
+  callFill(code, fill, findFault, wide, true);
   return code;
 }
 

@@ -4,7 +4,7 @@ import { Value } from "../emit/value.ts";
 import { isFlatCode } from "../emit/base.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { MEMORY_PAGES } from "../interpreter/layout.ts";
-import { type Imported, importer, type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
+import { type Imported, importer, type ImportTable, kernelImporter, REGION_SIGNATURE } from "../interpreter/linkage.ts";
 import { emitFindRegion } from "../interpreter/region_lookup.ts";
 import { exportAccessFunctions, importAccessFunctions } from "./access_functions.ts";
 import type { AccessLinkage } from "./accesses.ts";
@@ -34,7 +34,7 @@ export interface RegionLinkage {
  * The beginning of a region module, and what its regions call: kernels and helpers are imported when they are asked for. `pages` is
  * the size of the memory in units of 64 KiB: V8 keeps base and size of a memory that cannot grow over calls.
  */
-export function regionTemplate({ kernels, helpers, strings }: ImportTable, pages: number): {
+export function regionTemplate(imports: ImportTable, pages: number): {
   module: ModuleBuilder;
   linkage: (mode: CodeMode) => RegionLinkage;
 } {
@@ -51,9 +51,8 @@ export function regionTemplate({ kernels, helpers, strings }: ImportTable, pages
     overflow: module.importFunction("shared", "overflow", FLAG),
   };
   const accesses: Partial<Record<"narrow" | "wide", AccessLinkage>> = {};
-  const floating = importer(module, "kernel", kernels), string = importer(module, "strings", strings);
-  const kernel = (name: string) => strings.has(name) ? string(name) : floating(name);
-  const helper = importer(module, "helper", helpers);
+  const find = kernelImporter(module, imports), kernel = (name: string) => find(name).imported;
+  const helper = importer(module, "helper", imports.helpers);
   const regionType = module.type(REGION_SIGNATURE);
   const linkage = (mode: CodeMode) => ({
     regionType,

@@ -9,6 +9,7 @@ import { type CompileObserver, type CpuOptions, DEFAULT_TIER, type StressOptions
 import { PairMap } from "../pair_map.ts";
 import { CompileBudget } from "./compile_budget.ts";
 import { bytesOf, DormantRegions } from "./dormant_regions.ts";
+import { FaultSites } from "./fault_sites.ts";
 import { type CodeView, discover, exitsOf, type Limits, rangesOf, type RegionCode } from "./discovery.ts";
 import { UnexpectedRegister } from "./region_context.ts";
 import { InterpretedForms } from "./interpreted_forms.ts";
@@ -89,6 +90,7 @@ export class Translator {
   /** Regions whose functions are not compiled yet. */
   #pending: { region: Region; function: RegionFunction; mode: CodeMode }[] = [];
   readonly #cells: PageCells;
+  readonly #faultSites: FaultSites;
   readonly #budget = new CompileBudget();
   readonly #live: LiveModules;
   readonly #interpreted = new InterpretedForms();
@@ -114,6 +116,7 @@ export class Translator {
     this.#blocks = blocks;
     this.#modules = modules;
     this.#cells = new PageCells(state);
+    this.#faultSites = new FaultSites(state);
     this.#tier = tier;
   }
 
@@ -173,10 +176,14 @@ export class Translator {
     this.#targets.note(from, to);
   }
 
-  /** Where a region was left: before an instruction for the interpreter, or because one is done that wants the run loop. */
-  left(slot: number, site: number): Site {
+  /**
+   * Where a region was left: before an instruction for the interpreter, or because one is done that wants the run loop. With `faults`,
+   * because of a page fault; compiled code knows the place from now on.
+   */
+  left(slot: number, site: number, faults: boolean): Site {
     const region = this.#regions.left(slot), found = region.sites.at(site);
-    if (found.forGroup) this.#groupFailed(region);
+    if (faults) this.#faultSites.keep(slot, site, found);
+    else if (found.forGroup) this.#groupFailed(region);
     if (found.done) this.#statistics.leftForTurn++;
     else if (found.unfinished === 0) this.#statistics.leftForBudget++;
     else this.#statistics.leftForInstruction++;
@@ -259,6 +266,7 @@ export class Translator {
     const old = this.#regions.rootedAt(host, key, ip);
     if (old) this.#blocks.removeRegion(old);
     const slot = this.#regions.takeSlot();
+    this.#faultSites.clear();
     if (slot < 0) {
       this.clear();
       return false;

@@ -1,0 +1,110 @@
+/** What the kernels for interrupts are written with: functions that give 1, or 0 if something is not usual, with nothing changed. */
+import { PAGE_SIZE } from "../../machine/memory.ts";
+import { type Code, Op } from "../../wasm/mod.ts";
+import type { StateKind } from "../emit/emitter.ts";
+import { LazyFlags } from "../emit/flags.ts";
+import { tlbOffset } from "../emit/memory.ts";
+import { Value } from "../emit/value.ts";
+import { CPU_BASE, GUEST_BASE, TLB } from "../interpreter/layout.ts";
+
+const LOAD: Readonly<Record<StateKind, number>> = {
+  u8: Op.I32_LOAD8_U,
+  u16: Op.I32_LOAD16_U,
+  i32: Op.I32_LOAD,
+  i64: Op.I64_LOAD,
+};
+const STORE: Readonly<Record<StateKind, number>> = {
+  u8: Op.I32_STORE8,
+  u16: Op.I32_STORE16,
+  i32: Op.I32_STORE,
+  i64: Op.I64_STORE,
+};
+
+/** Writes one function. */
+export class KernelWriter {
+  readonly code: Code;
+  readonly flags: LazyFlags = new LazyFlags(this);
+
+  constructor(code: Code) {
+    this.code = code;
+  }
+
+  /** Evaluates now, into a local. */
+  let(value: Value): Value {
+    if (value.simple) return value;
+    const local = this.code.local(value.type);
+    value.emit(this.code);
+    this.code.set(local);
+    return Value.local(value.type, local);
+  }
+
+  /** One of two values, of which only that is evaluated. */
+  choose(condition: Value, then: Value, otherwise: Value): Value {
+    const { code } = this;
+    return this.let(
+      new Value(then.type, () => {
+        condition.emit(code);
+        code.if(() => then.emit(code), () => otherwise.emit(code), then.type === "i64" ? "i64" : "i32");
+      }),
+    );
+  }
+
+  if(condition: Value, then: () => void, otherwise?: () => void): void {
+    condition.emit(this.code);
+    this.code.if(then, otherwise);
+  }
+
+  /** Ends the function with a result. */
+  return(result: Value): void {
+    result.emit(this.code);
+    this.code.op(Op.RETURN);
+  }
+
+  /** Gives up unless the condition holds. */
+  require(condition: Value): void {
+    this.if(condition.eqz(), () => this.return(Value.i32(0)));
+  }
+
+  // ---- memory
+
+  /** A word at an address in the state memory. */
+  load(address: Value, offset: number, kind: StateKind): Value {
+    return new Value(kind === "i64" ? "i64" : "i32", (code) => {
+      address.emit(code);
+      code.memory(LOAD[kind], offset);
+    });
+  }
+
+  store(address: Value, offset: number, kind: StateKind, value: Value): void {
+    address.emit(this.code);
+    value.emit(this.code);
+    this.code.memory(STORE[kind], offset);
+  }
+
+  /** A field of the state block as it is now. */
+  state(offset: number, kind: StateKind): Value {
+    return this.let(this.load(Value.i32(0), CPU_BASE + offset, kind));
+  }
+  setState(offset: number, kind: StateKind, value: Value): void {
+    this.store(Value.i32(0), CPU_BASE + offset, kind, value);
+  }
+
+  /** Guest memory at a host offset. */
+  guest(host: Value, offset: number, kind: StateKind = "i32"): Value {
+    return this.let(this.load(host, GUEST_BASE + offset, kind));
+  }
+  setGuest(host: Value, offset: number, kind: StateKind, value: Value): void {
+    this.store(host, GUEST_BASE + offset, kind, value);
+  }
+
+  /**
+   * Host offset of bytes at a linear address (i64) that the supervisor may read (or write) unseen, as far as the TLB knows; gives up if
+   * that is not so.
+   */
+  place(linear: Value, bytes: Value | number, write: boolean): Value {
+    const address = this.let(linear), entry = this.let(tlbOffset(address).add(TLB.SUPERVISOR));
+    const last = typeof bytes === "number" ? address.add(bytes - 1) : address.add(bytes.extendU()).sub(1);
+    this.require(last.and(-PAGE_SIZE).eq(this.load(entry, write ? TLB.WRITE : TLB.READ, "i64")));
+    return this.let(address.wrap().add(this.load(entry, TLB.ADDEND, "i32")));
+  }
+}
