@@ -69,10 +69,10 @@ interface Family {
 }
 
 /** Instructions with operands in memory that they do not access. */
-const NO_ACCESS = new Set(["lea", "nop", "invlpg"]);
+export const NO_ACCESS = new Set(["lea", "nop", "invlpg"]);
 
 /** Instructions of the x87 unit that read their operand in memory. */
-const READS = new Set(
+export const READS = new Set(
   "fld fild fadd fmul fsub fsubr fdiv fdivr fiadd fimul fisub fisubr fidiv fidivr fcom fcomp ficom ficomp fldcw".split(
     " ",
   ),

@@ -40,7 +40,8 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
   }
 
   get keepsPermissions(): boolean {
-    return this.context.groups.anyEstablished(this.current, this.node);
+    const { groups, region } = this.context;
+    return region.strip(this.node) !== undefined || groups.anyEstablished(this.current, this.node);
   }
   get instruction(): Instruction {
     return this.current.instruction;

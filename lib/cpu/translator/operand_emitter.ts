@@ -115,8 +115,17 @@ export abstract class OperandEmitter extends RegisterEmitter {
   #spot(index: number, bytes: number, write: boolean): Spot {
     const operand = this.memoryOperand(index), number = this.#pageOf(operand);
     const registers = (operand.base < 0 ? 0 : 1 << operand.base) | (operand.index < 0 ? 0 : 1 << operand.index);
+    const streamed = this.#streamed(index, registers, bytes, write);
+    if (streamed) return streamed;
     return this.#grouped(index, registers, bytes, write, number, (distance) => this.address(index, distance)) ??
       { host: this.memory.host(this.linear(index, bytes, write), bytes, write, number), offset: 0 };
+  }
+  /** Where an access of a strip lies that goes through one of its streams; null if it is none. */
+  #streamed(index: number, registers: number, bytes: number, write: boolean): Spot | null {
+    const access = this.context.region.streamed(this.current, index);
+    if (!access || access.bytes !== bytes || (this.changed & registers) !== 0) return null;
+    if (write && !access.stream.writes) return null;
+    return { host: this.linear(index, bytes, write).wrap().add(Value.local("i32", access.stream.local)), offset: 0 };
   }
   /** The stack at a distance from where the stack pointer points. */
   #stackSpot(delta: number, bytes: number, write: boolean): Spot {

@@ -18,10 +18,12 @@ import type { Edge } from "./flow_graph.ts";
 import type { RegionLinkage } from "./linkage.ts";
 import { findLoaded, loadedAfter } from "./pointers.ts";
 import { NotTranslated, type Outcome } from "./region_context.ts";
-import { countOf, RegionGraph } from "./region_graph.ts";
+import { countOf, RegionGraph, type Strip } from "./region_graph.ts";
 import { RegionLocals } from "./region_locals.ts";
 import { RegisterFlow } from "./register_flow.ts";
 import { ALL_XMM } from "./register_use.ts";
+import { StripWriter } from "./strip_writer.ts";
+import { findStrips } from "./strips.ts";
 import { type NodeWriter, StructuredWriter } from "./structure.ts";
 
 const CS = S.SEG + Seg.CS * SEG.SIZE;
@@ -70,6 +72,13 @@ export interface WrittenRegion {
   readonly translated: number;
 }
 
+/** The graph of a region, in which loops have strips or are unrolled. */
+function withCopies({ code: { blocks }, mode }: RegionPlan): RegionGraph {
+  const region = new RegionGraph(blocks);
+  if (region.analysis.headers.size === 0) return region;
+  return new RegionGraph(blocks, { strips: findStrips(region, new RegisterFlow(region), mode) });
+}
+
 /** Writes one region. Throws UnexpectedRegister if it has to be written again. */
 export class RegionWriter implements NodeWriter {
   readonly #plan: RegionPlan;
@@ -82,6 +91,7 @@ export class RegionWriter implements NodeWriter {
   readonly #groups: AccessGroups;
   readonly #locals: RegionLocals;
   readonly #flags: FlagTracker;
+  readonly #strips: StripWriter;
   /** By node: what is known about the flags on all ways there that are written. */
   readonly #knownAt: FlagKnowledge[] = [];
   /** Locals of dispatch nodes' selectors, by node. */
@@ -104,7 +114,7 @@ export class RegionWriter implements NodeWriter {
 
   constructor(plan: RegionPlan) {
     this.#plan = plan;
-    this.#region = new RegionGraph(plan.code.blocks);
+    this.#region = withCopies(plan);
     this.#registers = new RegisterFlow(this.#region);
     this.#budget = findBudgetChecks(this.#region);
     this.#loadedAt = findLoaded(this.#region, this.#registers, plan.user);
@@ -112,6 +122,7 @@ export class RegionWriter implements NodeWriter {
     const wide = plan.mode.code === 64;
     this.#locals = new RegionLocals(this.#body, wide, this.#region, this.#registers, plan.linkage.flags);
     this.#flags = this.#locals.flags;
+    this.#strips = new StripWriter(this.#body, this.#locals, plan.user, wide);
     this.#limit = isFlatCode(plan.mode) ? -1 : this.#body.local("i32");
     this.#writer = new StructuredWriter(this.#body, this.#region.graph, this.#region.analysis, this);
   }
@@ -166,6 +177,7 @@ export class RegionWriter implements NodeWriter {
       budget: locals.budget,
       linkage: linkage.accesses,
       groups: this.#groups,
+      region: this.#region,
       bailLabel: this.#bail,
       kernel: linkage.kernel,
       helper: linkage.helper,
@@ -266,14 +278,34 @@ export class RegionWriter implements NodeWriter {
     // Where a loop begins, the ways back are yet to be written.
     const isHeader = this.#region.analysis.headers.has(number);
     if (isMerge) this.#flags.known = isHeader ? FlagTracker.DYNAMIC : this.#knownAt[number] ?? FlagTracker.DYNAMIC;
-    const block = this.#region.block(number);
+    const block = this.#region.block(number), strip = this.#region.strip(number);
     if (block) this.#block(number, block);
+    else if (strip) this.#strip(number, strip);
     else this.#choose(number);
+  }
+
+  /** The entry or the gate of a strip. */
+  #strip(node: number, strip: Strip): void {
+    const code = this.#body, [first, second] = this.#region.graph.successors[node], known = this.#flags.known;
+    if (node === strip.gate) {
+      this.#strips.goesOn(strip);
+      code.if(() => this.#writer.follow(first));
+    } else {
+      // A strip begins behind the block, or the loop goes on at its header.
+      code.block((elsewhere) => {
+        this.#strips.begin(strip, this.#budget.needs[strip.header], elsewhere);
+        this.#writer.follow(second);
+      });
+    }
+    this.#flags.known = known;
+    this.#writer.follow(node === strip.gate ? second : first);
   }
 
   #block(node: number, block: RegionBlock): void {
     const locals = this.#locals, count = countOf(block);
-    if (this.#budget.checked[node] !== 0) this.#checkBudget(block.ip, this.#budget.needs[node]);
+    if (this.#budget.checked[node] !== 0 && this.#region.strip(node)?.header !== node) {
+      this.#checkBudget(block.ip, this.#budget.needs[node]);
+    }
     if (count > 0) locals.spend(count);
     this.#unfinished = count;
     const dead = findDeadFlags(block.instructions);

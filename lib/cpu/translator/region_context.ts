@@ -6,6 +6,7 @@ import type { Imported } from "../interpreter/linkage.ts";
 import type { AccessGroups } from "./access_groups.ts";
 import type { AccessLinkage } from "./accesses.ts";
 import type { FlagTracker } from "./flags.ts";
+import type { RegionGraph } from "./region_graph.ts";
 import type { SteadyLocals } from "./steady_locals.ts";
 import type { X87Locals } from "./x87_locals.ts";
 
@@ -44,6 +45,7 @@ export interface RegionContext {
   loadVectors(mask: number): void;
   readonly linkage: AccessLinkage;
   readonly groups: AccessGroups;
+  readonly region: RegionGraph;
   /** Local: what is left of the budget behind the current block. */
   readonly budget: number;
   /** The way out before the current instruction; takes the number of the place. */

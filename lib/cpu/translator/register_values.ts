@@ -133,57 +133,69 @@ export class ValueFlow {
   }
 
   #step(current: RegionInstruction, values: RegisterValues): void {
-    const changed = this.#changedBy(current);
-    if (changed === 0) return;
-    const { mnemonic } = current.instruction,
-      implied = mnemonic === "pop" || mnemonic === "leave" ? 1 << R.SP : changed;
-    const moved = this.#moved(current, values);
-    if (moved === null || changed === EVERYTHING || (implied & (implied - 1)) !== 0) {
-      return this.#renew(values, changed);
-    }
-    this.#renew(values, changed & ~implied);
-    const register = 31 - Math.clz32(implied);
-    values.number[register] = moved.number;
-    values.constant[register] = this.#mode.code === 64 ? moved.constant : moved.constant | 0;
+    advance(current, values, this.#changedBy(current), this.#mode.code, (mask) => this.#renew(values, mask));
   }
+}
 
-  /** The new value of the register that an instruction changes (POP and LEAVE: of the stack pointer), if it follows from another one's; else null. */
-  #moved(
-    { instruction, varying }: RegionInstruction,
-    values: RegisterValues,
-  ): { number: number; constant: number } | null {
-    const { mnemonic, operands: [to, from], operandSize } = instruction, width = this.#mode.code;
-    const plus = (register: number, constant: number) => ({
-      number: values.number[register],
-      constant: values.constant[register] + constant,
-    });
-    switch (mnemonic) {
-      case "push":
-        return plus(R.SP, -operandSize / 8);
-      case "pop":
-        return to.kind === "reg" && to.file === "gpr" && to.reg === R.SP ? null : plus(R.SP, operandSize / 8);
-      case "leave":
-        return plus(R.BP, operandSize / 8);
+/**
+ * Takes what registers hold over an instruction that changes those of a mask, in code of a width; `renew` forgets what is in registers of
+ * which nothing is known behind it.
+ */
+export function advance(
+  current: RegionInstruction,
+  values: RegisterValues,
+  changed: number,
+  width: CodeMode["code"],
+  renew: (mask: number) => void,
+): void {
+  if (changed === 0) return;
+  const { mnemonic } = current.instruction,
+    implied = mnemonic === "pop" || mnemonic === "leave" ? 1 << R.SP : changed;
+  const moved = movedBy(current, values, width);
+  if (moved === null || changed === EVERYTHING || (implied & (implied - 1)) !== 0) return renew(changed);
+  renew(changed & ~implied);
+  const register = 31 - Math.clz32(implied);
+  values.number[register] = moved.number;
+  values.constant[register] = width === 64 ? moved.constant : moved.constant | 0;
+}
+
+/** The new value of the register that an instruction changes (POP and LEAVE: of the stack pointer), if it follows from another one's; else null. */
+function movedBy(
+  { instruction, varying }: RegionInstruction,
+  values: RegisterValues,
+  width: CodeMode["code"],
+): { number: number; constant: number } | null {
+  const { mnemonic, operands: [to, from], operandSize } = instruction;
+  const plus = (register: number, constant: number) => ({
+    number: values.number[register],
+    constant: values.constant[register] + constant,
+  });
+  switch (mnemonic) {
+    case "push":
+      return plus(R.SP, -operandSize / 8);
+    case "pop":
+      return to.kind === "reg" && to.file === "gpr" && to.reg === R.SP ? null : plus(R.SP, operandSize / 8);
+    case "leave":
+      return plus(R.BP, operandSize / 8);
+  }
+  if (to?.kind !== "reg" || to.file !== "gpr" || to.size !== width) return null;
+  if (varying) return null;
+  switch (mnemonic) {
+    case "inc":
+      return plus(to.reg, 1);
+    case "dec":
+      return plus(to.reg, -1);
+    case "add":
+      return from.kind === "imm" ? plus(to.reg, from.value) : null;
+    case "sub":
+      return from.kind === "imm" ? plus(to.reg, -from.value) : null;
+    case "mov":
+      return from.kind === "reg" && from.file === "gpr" ? plus(from.reg, 0) : null;
+    case "lea": {
+      if (from.kind !== "mem" || from.addressSize !== width || from.index >= 0) return null;
+      return from.base >= 0 && from.base < GENERAL ? plus(from.base, from.disp) : null;
     }
-    if (to?.kind !== "reg" || to.file !== "gpr" || to.size !== width) return null;
-    if (varying) return null;
-    switch (mnemonic) {
-      case "inc":
-        return plus(to.reg, 1);
-      case "dec":
-        return plus(to.reg, -1);
-      case "add":
-        return from.kind === "imm" ? plus(to.reg, from.value) : null;
-      case "sub":
-        return from.kind === "imm" ? plus(to.reg, -from.value) : null;
-      case "mov":
-        return from.kind === "reg" && from.file === "gpr" ? plus(from.reg, 0) : null;
-      case "lea": {
-        if (from.kind !== "mem" || from.addressSize !== width || from.index >= 0) return null;
-        return from.base >= 0 && from.base < GENERAL ? plus(from.base, from.disp) : null;
-      }
-      default:
-        return null;
-    }
+    default:
+      return null;
   }
 }

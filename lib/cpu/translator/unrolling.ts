@@ -8,14 +8,14 @@ import type { RegionBlock } from "./discovery.ts";
 const MOST_COPIES = 4, MOST_INSTRUCTIONS = 48;
 
 /** How often a block is written one behind the other; 1 if it does not lead to itself. */
-function copiesOf({ ip, instructions }: RegionBlock): number {
+export function timesOf({ ip, instructions }: RegionBlock): number {
   const last = instructions.at(-1);
   if (last?.flow !== "branch" || last.target !== ip) return 1;
   return Math.max(1, Math.min(MOST_COPIES, Math.floor(MOST_INSTRUCTIONS / instructions.length)));
 }
 
 /** The same block, of instructions that can be told from those of the other one. */
-function copyOf({ ip, instructions }: RegionBlock): RegionBlock {
+export function copyOf({ ip, instructions }: RegionBlock): RegionBlock {
   return { ip, instructions: instructions.map((current) => ({ ...current, instruction: { ...current.instruction } })) };
 }
 
@@ -27,11 +27,15 @@ export interface Unrolled {
   readonly again: readonly number[];
 }
 
-/** Adds copies of the blocks that lead to themselves, so that each leads to the next one and the last to the first. */
-export function unroll(blocks: readonly RegionBlock[]): Unrolled {
+/**
+ * Adds copies of the blocks that lead to themselves, so that each leads to the next one and the last to the first, except for those at
+ * some indices.
+ */
+export function unroll(blocks: readonly RegionBlock[], except: ReadonlySet<number>): Unrolled {
   const all = [...blocks], again = blocks.map((_, i) => i);
   blocks.forEach((block, first) => {
-    for (let last = first, count = copiesOf(block); count > 1; count--) {
+    if (except.has(first)) return;
+    for (let last = first, count = timesOf(block); count > 1; count--) {
       again[last] = all.push(copyOf(block)) - 1;
       last = again[last];
       again[last] = first;
