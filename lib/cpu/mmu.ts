@@ -302,7 +302,7 @@ export class Mmu {
   /** True if compiled code may write to a watched page once, at once. */
   #allowsOnce(entry: number, within: number, bytes: number): boolean {
     const tlb = this.#tlb, frame = tlb.frame[entry], granted = Permission.WRITE | Permission.RAM;
-    if (tlb.hasTag(entry, TLB.BESIDE)) {
+    if (tlb.isBesideCode(entry)) {
       return !this.#host.holdsCode(frame, within, bytes) || this.#host.expectConstants(frame, within, bytes);
     }
     if ((tlb.permission[entry] & granted) !== granted) return false;
@@ -351,7 +351,7 @@ export class Mmu {
   /** Host offset if the page is plain memory that may be written, of which nothing but code is watched, else -1. */
   hostRewrite(linear: number, user: boolean): number {
     const tlb = this.#tlb, entry = this.#lookup(linear, Permission.WRITE, user);
-    return tlb.hasTag(entry, TLB.BESIDE) ? tlb.frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1)) : -1;
+    return tlb.isBesideCode(entry) ? tlb.frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1)) : -1;
   }
 
   /** Raises #PF unless all bytes can be read or written. */

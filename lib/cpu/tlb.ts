@@ -134,13 +134,13 @@ export class Tlb {
     return (base + ((entry & (N - 1)) << TLB.ENTRY_SHIFT)) >> 2;
   }
 
-  /** Lets compiled code use the entry for reading, writing, writing beside code, or none of that. */
-  setTags(entry: number, read: boolean, write: boolean, beside = false): void {
+  /** Lets compiled code use the entry for reading, writing, writing beside code, or absent entries of a page `table`, or none of that. */
+  setTags(entry: number, read: boolean, write: boolean, beside = false, table = false): void {
     const word = this.#tagWord(entry), linear = this.page[entry] * PAGE_SIZE;
     const low = linear | 0, high = Math.floor(linear / 2 ** 32);
     const takesRead = this.#setTag(word + (TLB.READ >> 2), read, low, high);
     const takesWrite = this.#setTag(word + (TLB.WRITE >> 2), write, low, high);
-    this.#setTag(word + (TLB.BESIDE >> 2), beside, low, high);
+    this.#setTag(word + (TLB.BESIDE >> 2), beside || table, table ? low + TLB.TABLE : low, high);
     if (!takesRead && !takesWrite) return;
     this.#words[TAKEN]++;
     this.#forgetPage(entry, low);
@@ -157,6 +157,12 @@ export class Tlb {
   /** True if compiled code may use the entry in one of the ways of {@link setTags}: `tag` is its field in {@link TLB}. */
   hasTag(entry: number, tag: number): boolean {
     return this.#words[this.#tagWord(entry) + (tag >> 2)] !== NO_TAG;
+  }
+
+  /** True if compiled code may write beside code. */
+  isBesideCode(entry: number): boolean {
+    const low = this.#words[this.#tagWord(entry) + (TLB.BESIDE >> 2)];
+    return low !== NO_TAG && (low & TLB.TABLE) === 0;
   }
 
   /** Makes regions look at the TLB again for all pages that they remember. */
@@ -185,7 +191,7 @@ export class Tlb {
     words.fill(0, at + (PAGE.LIMIT >> 2), at + (PAGE.SIZE >> 2));
   }
 
-  /** True if compiled code may write through the entry, anywhere or beside code. */
+  /** True if compiled code may write through the entry, anywhere or in places. */
   #isWriter(entry: number): boolean {
     return this.hasTag(entry, TLB.WRITE) || this.hasTag(entry, TLB.BESIDE);
   }
@@ -263,10 +269,11 @@ export class Tlb {
     const plain = frame >= 0 && !this.#host.watchesPage(page, entry >= N);
     const writable = plain && (permission & Permission.WRITE) !== 0 && (permission & Permission.RAM) !== 0;
     const flags = frame >= 0 ? this.#memory.frameFlags[frame] : 0, write = writable && flags === 0;
-    const marks = writable && flags === FrameFlag.CODE ? this.#host.codeMarks(frame) : 0, writer = write || marks !== 0;
+    const marks = writable && flags === FrameFlag.CODE ? this.#host.codeMarks(frame) : 0;
+    const table = writable && flags === FrameFlag.PAGE_TABLE, writer = write || marks !== 0 || table;
     if (this.#isWriter(entry) !== writer && frame >= 0) this.#writers[frame] += writer ? 1 : -1;
     if (writer) this.#lastWriter[frame] = entry;
-    this.setTags(entry, plain && (permission & Permission.READ) !== 0, write, marks !== 0);
+    this.setTags(entry, plain && (permission & Permission.READ) !== 0, write, marks !== 0, table);
     const word = this.#tagWord(entry);
     this.#words[word + (TLB.MARKS >> 2)] = marks;
     if (plain) this.#words[word + (TLB.ADDEND >> 2)] = (frame * PAGE_SIZE - page * PAGE_SIZE) | 0;

@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { PhysicalMemory } from "../machine/memory.ts";
+import { FrameFlag, PhysicalMemory } from "../machine/memory.ts";
 import { CPU_BASE, GUEST_BASE, TLB } from "./interpreter/layout.ts";
 import { NO_PAGE, PAGE, S } from "./state.ts";
 import { Permission, Tlb } from "./tlb.ts";
 
 /** A TLB that lets everything through, and whether regions still remember the page that they did before. */
-function tlb(): { tlb: Tlb; remembers: () => boolean } {
+function tlb(): { tlb: Tlb; memory: PhysicalMemory; remembers: () => boolean } {
   const memory = new PhysicalMemory({ ram: 0x10000, extra: 0x10000, front: GUEST_BASE });
   memory.mapRam(0, 0x10000, 0);
   const host = { watchesPage: () => false, codeMarks: () => 0, longMode: false };
@@ -13,7 +13,7 @@ function tlb(): { tlb: Tlb; remembers: () => boolean } {
   tlb.forgetRemembered();
   view.setBigInt64(S.READ_PAGES + 3 * PAGE.SIZE, 0x1000n, true);
   view.setBigInt64(S.REMEMBERS, 1n << 3n, true);
-  return { tlb, remembers: () => view.getBigInt64(S.READ_PAGES + 3 * PAGE.SIZE, true) !== NO_PAGE };
+  return { tlb, memory, remembers: () => view.getBigInt64(S.READ_PAGES + 3 * PAGE.SIZE, true) !== NO_PAGE };
 }
 
 /** Fills the entry for a page with the frame of the same number. */
@@ -35,6 +35,18 @@ Deno.test("Tlb: what is remembered stays while entries are added, until one is t
   t.permission[entry] &= ~Permission.WRITE;
   t.refresh(entry);
   assertEquals([remembers(), t.hasTag(entry, TLB.WRITE)], [false, false]);
+});
+
+Deno.test("Tlb: frames that hold page tables may be written to in places, until code is there, too", () => {
+  const { tlb: t, memory } = tlb(), entry = fill(t, 1, Permission.READ | Permission.WRITE);
+  const tags = () => [t.hasTag(entry, TLB.WRITE), t.hasTag(entry, TLB.BESIDE), t.isBesideCode(entry)];
+  assertEquals(tags(), [true, false, false]);
+  memory.frameFlags[1] = FrameFlag.PAGE_TABLE;
+  t.refreshFrame(1);
+  assertEquals(tags(), [false, true, false]);
+  memory.frameFlags[1] |= FrameFlag.CODE;
+  t.refreshFrame(1);
+  assertEquals(tags(), [false, false, false]);
 });
 
 Deno.test("Tlb: closing an entry that nothing went by forgets nothing", () => {

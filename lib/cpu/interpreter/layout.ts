@@ -33,8 +33,12 @@ export const TLB = {
   ADDEND: 16,
   /** Field: address of the marks of the frame's code bytes, i32; meaningful with a BESIDE tag. */
   MARKS: 20,
-  /** Field: page address that may be written where no code byte is marked, i64. */
+  /**
+   * Field: page address that may be written where no code byte is marked, i64; or with {@link TLB.TABLE} added, where an entry of a page
+   * table is not present: nothing stems from that.
+   */
   BESIDE: 24,
+  TABLE: 2,
 } as const;
 
 /**

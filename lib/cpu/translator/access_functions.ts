@@ -3,8 +3,8 @@ import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
 import { Code, type ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
 import { tlbOffset } from "../emit/memory.ts";
 import { Value } from "../emit/value.ts";
-import { CPU_BASE, TLB } from "../interpreter/layout.ts";
-import { PAGE, S } from "../state.ts";
+import { CPU_BASE, GUEST_BASE, TLB } from "../interpreter/layout.ts";
+import { CR4, PAGE, S } from "../state.ts";
 import { FIND_FAULT, findFaultCode } from "../system_kernels/mod.ts";
 import { type AccessLinkage, How } from "./accesses.ts";
 import { stateField } from "../emit/state_field.ts";
@@ -85,7 +85,7 @@ function callFill(code: Code, fill: number, findFault: number, wide: boolean, wr
   code.returnCall(fill);
 }
 
-/** Data beside code may be written to at once, without a tag for other bytes of the page. */
+/** Data beside code, and absent entries of page tables, may be written to at once, without a tag for other bytes of the page. */
 function fillWriteCode(fill: number, findFault: number, wide: boolean): Code {
   const code = new Code(2), entry = code.local("i32"), bytes = Value.local("i32", 1);
   const linear = Value.local(wide ? "i64" : "i32", 0), count = wide ? bytes.extendU() : bytes;
@@ -112,8 +112,40 @@ function fillWriteCode(fill: number, findFault: number, wide: boolean): Code {
     code.i32(0);
     code.op(Op.RETURN);
   });
+  code.block((ask) => {
+    linear.and(-PAGE_SIZE).add(TLB.TABLE).emit(code);
+    code.get(entry);
+    code.memory(wide ? Op.I64_LOAD : Op.I32_LOAD, TLB.BESIDE);
+    code.op(wide ? Op.I64_NE : Op.I32_NE);
+    code.brIf(ask);
+    emitAbsence(code, linear.wrap(), bytes, entry);
+    code.op(Op.I32_EQZ);
+    code.brIf(ask);
+    code.i32(0);
+    code.op(Op.RETURN);
+  });
   callFill(code, fill, findFault, wide, true);
   return code;
+}
+
+/** Leaves 1 on the stack if bytes of a page table, in the page of a TLB entry, lie in one entry, which is not present; else 0. */
+function emitAbsence(code: Code, linear: Value, bytes: Value, entry: number): void {
+  const last = code.local("i32");
+  // Entries have 8 bytes with PAE paging, else 4.
+  stateField("i32", S.CR4).and(CR4.PAE).shrU(Math.log2(CR4.PAE) - 2).or(3).emit(code);
+  code.set(last);
+  const within = Value.local("i32", last);
+  linear.and(within).add(bytes).gtU(within.add(1)).emit(code);
+  code.if(() => code.i32(0), () => {
+    linear.and(within.not()).emit(code);
+    code.get(entry);
+    code.memory(Op.I32_LOAD, TLB.ADDEND);
+    code.op(Op.I32_ADD);
+    code.memory(Op.I32_LOAD, GUEST_BASE);
+    code.i32(1);
+    code.op(Op.I32_AND);
+    code.op(Op.I32_EQZ);
+  }, "i32");
 }
 
 /** How often something was taken from an entry of the TLB. */
