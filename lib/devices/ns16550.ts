@@ -28,7 +28,7 @@ const TRANSMIT_RATE = 64 * BASE_RATE;
 /** A serial port. */
 export class Ns16550 implements Device, SerialInput {
   readonly name: string;
-  readonly version = 1;
+  readonly version = 2;
   readonly state = {
     ier: 0,
     fcr: 0,
@@ -45,8 +45,10 @@ export class Ns16550 implements Device, SerialInput {
     rx: [] as number[],
     /** Transmitter FIFO (or the one holding register). */
     tx: [] as number[],
-    /** Byte in the transmitter's shift register; -1 = none. */
-    shift: -1,
+    /** Until when the transmitter's shift register holds a byte, in ns of guest time. */
+    shiftingUntil: 0,
+    /** That byte, if it is on its way to the receiver because of the loop; -1 = none. */
+    looping: -1,
     /** The transmitter-empty interrupt is pending. */
     thre: false,
     /** The character-timeout interrupt is pending. */
@@ -75,7 +77,17 @@ export class Ns16550 implements Device, SerialInput {
   /** Master reset. The line keeps what was sent to the guest. */
   reset(): void {
     const { state } = this;
-    Object.assign(state, { ier: 0, fcr: 0, lcr: 0, mcr: 0, lsr: 0, scr: 0, divisor: 12, shift: -1 });
+    Object.assign(state, {
+      ier: 0,
+      fcr: 0,
+      lcr: 0,
+      mcr: 0,
+      lsr: 0,
+      scr: 0,
+      divisor: 12,
+      shiftingUntil: 0,
+      looping: -1,
+    });
     Object.assign(state, { msr: MSR.CTS | MSR.DSR | MSR.DCD, thre: false, timeout: false, arriving: false });
     state.rx.length = 0;
     state.tx.length = 0;
@@ -246,10 +258,14 @@ export class Ns16550 implements Device, SerialInput {
     this.#receiveNext();
   }
 
+  get #shifting(): boolean {
+    return this.state.looping >= 0 || this.#wires.clock.now < this.state.shiftingUntil;
+  }
+
   #lineStatus(): number {
-    const { lsr, rx, tx, shift } = this.state;
+    const { lsr, rx, tx } = this.state;
     return lsr | (rx.length > 0 ? LSR.DR : 0) | (tx.length === 0 ? LSR.THRE : 0) |
-      (tx.length === 0 && shift < 0 ? LSR.TEMT : 0);
+      (tx.length === 0 && !this.#shifting ? LSR.TEMT : 0);
   }
 
   #modemStatus(): number {
@@ -277,21 +293,27 @@ export class Ns16550 implements Device, SerialInput {
     this.#wires.irq.set(gate && this.#cause() !== IIR.NONE);
   }
 
-  /** Moves the next byte into the shift register. */
+  /**
+   * Moves the next byte into the shift register. The line has it at once, so that a guest that waits for the end of each byte itself is not
+   * interrupted by an event.
+   */
   #transmitNext(): void {
     const { state } = this, { clock } = this.#wires;
-    if (state.shift >= 0 || state.tx.length === 0) return;
-    state.shift = state.tx.shift()!;
-    if (state.tx.length === 0) state.thre = true;
-    clock.schedule(this.name, "transmitted", clock.now + Math.ceil(this.#bits * 1_000_000_000 / TRANSMIT_RATE));
+    if (state.tx.length === 0) return;
+    if (!this.#shifting) {
+      const byte = state.tx.shift()! & ((0x20 << (state.lcr & LCR.WORD)) - 1);
+      state.shiftingUntil = clock.now + Math.ceil(this.#bits * 1_000_000_000 / TRANSMIT_RATE);
+      if (state.tx.length === 0) state.thre = true;
+      if (this.#loop) state.looping = byte;
+      else this.#wires.line.transmit(byte);
+    }
+    if (state.tx.length > 0 || state.looping >= 0) clock.schedule(this.name, "transmitted", state.shiftingUntil);
   }
 
   #transmitted(): void {
     const { state } = this;
-    const byte = state.shift & ((0x20 << (state.lcr & LCR.WORD)) - 1);
-    state.shift = -1;
-    if (this.#loop) this.#store(byte);
-    else this.#wires.line.transmit(byte);
+    if (state.looping >= 0) this.#store(state.looping);
+    state.looping = -1;
     this.#transmitNext();
   }
 

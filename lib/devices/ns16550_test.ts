@@ -27,6 +27,18 @@ Deno.test("Ns16550 transmits and tells when it is empty", () => {
   assertEquals(bench.in(BASE + 5), 0x60);
 });
 
+Deno.test("Ns16550 gives the line a byte at once and no event when it has left", () => {
+  const { bench, sent } = setUp();
+  bench.out(BASE, 0x41);
+  assertEquals([sent, bench.in(BASE + 5), bench.clock.nextDue], [[0x41], 0x20, Infinity]);
+  bench.out(BASE, 0x42);
+  assertEquals([sent, bench.in(BASE + 5), bench.clock.nextDue], [[0x41], 0x00, Math.ceil(CHARACTER / 64)]);
+  bench.advance(Math.ceil(CHARACTER / 64));
+  assertEquals([sent, bench.in(BASE + 5), bench.clock.nextDue], [[0x41, 0x42], 0x20, Infinity]);
+  bench.advance(Math.ceil(CHARACTER / 64));
+  assertEquals(bench.in(BASE + 5), 0x60);
+});
+
 Deno.test("Ns16550 transmits as fast whatever the divisor is, but receives by it", () => {
   const { bench, sent, uart } = setUp();
   bench.out(BASE + 3, 0x83);
