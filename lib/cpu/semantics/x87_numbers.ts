@@ -126,8 +126,8 @@ function roundsUp(kept: Value, lost: Value): Value {
 }
 
 /** Rounds (high:low), bit 63 of high set, to 64 bits. */
-function round(e: Emitter, sign: Value, exponent: Value, high: Value, low: Value, set: Setter): void {
-  const signExponent = e.let(sign.or(exponent)), half = e.i64(1n << 63n);
+function round(e: Emitter, signExponent: Value, high: Value, low: Value, set: Setter): void {
+  const half = e.i64(1n << 63n);
   const above = e.variable(low.shrU(63));
   e.rarely(low.eq(half), () => above.set(high.and(1)));
   const up = e.let(above.value), rounded = e.let(high.add(up));
@@ -146,14 +146,16 @@ export function multiply(e: Emitter, a: Number80, b: Number80, kernel: () => Ker
     const p00 = e.let(a0.mul(b0)), p10 = e.let(a1.mul(b0).add(p00.shrU(32)));
     const p01 = e.let(a0.mul(b1).add(p10.wrap().extendU())), low = e.let(a.significand.mul(b.significand));
     const high = e.let(a1.mul(b1).add(p10.shrU(32)).add(p01.shrU(32)));
-    // Without a leading zero the product's exponent is 1 more than with one, which is taken off.
-    const isNormal = high.ltS(0), exponents = a.signExponent.and(0x7fff).add(b.signExponent.and(0x7fff));
-    const exponent = e.let(exponents.sub(16383).add(high.shrU(63).wrap()));
-    const sign = a.signExponent.xor(b.signExponent).and(0x8000);
-    // Two of the largest overflow; rounding may add 1. Those of numbers from memory are far smaller.
-    if (unknown.length === 2) giveUp(exponent.geU(0x7ffe));
+    const isNormal = high.ltS(0), leading = high.shrU(63).wrap();
+    if (unknown.length === 2) {
+      // Two of the largest overflow; rounding may add 1. Those of numbers from memory are far smaller.
+      const exponents = a.signExponent.and(0x7fff).add(b.signExponent.and(0x7fff));
+      giveUp(exponents.add(leading).geU(0x7ffe + 16383));
+    }
+    // Without a leading zero the product's exponent is 1 more than with one, which is taken off. It does not reach the sign.
+    const signExponent = e.let(a.signExponent.add(b.signExponent).sub(16383).add(leading).and(0xffff));
     const upper = e.let(e.select(isNormal, high, high.add(high).or(low.shrU(63))));
-    round(e, sign, exponent, upper, e.let(e.select(isNormal, low, low.add(low))), set);
+    round(e, signExponent, upper, e.let(e.select(isNormal, low, low.add(low))), set);
   }, kernel);
 }
 
@@ -181,19 +183,20 @@ export function add(e: Emitter, a: Number80, b: Number80, kernel: () => KernelRe
     const low = e.let(shifted.xor(minus).sub(minus)), borrow = shifted.clz().shrU(6).and(minus);
     const high = shiftedHigh.xor(minus).add(borrow);
     const carry = low.shrU(63).and(large), sum = e.let(high.add(large.shrU(1)).add(carry));
-    const sumHigh = e.variable(sum), sumLow = e.variable(low.xor(large.shl(63))), sign = e.variable(largest);
+    const sumHigh = e.variable(sum), sumLow = e.variable(low.xor(large.shl(63))), signed = e.variable(largest);
     // Of the same exponent, and the other one was larger: rare enough for a branch.
     e.rarely(sum.and(minus).ltS(0), () => {
       const negated = e.let(e.i64(0).sub(sumLow.value));
       sumLow.set(negated);
       sumHigh.set(sum.not().add(negated.eqz().extendU()));
-      sign.set(largest.not());
+      signed.set(largest.xor(0x8000));
     });
     const upper = e.let(sumHigh.value), lower = e.let(sumLow.value);
     giveUp(upper.eqz());
     const left = e.let(upper.clz()), turned = e.let(lower.rotl(left)), rest = e.let(turned.and(e.i64(-1n).shl(left)));
-    const exponent = largest.and(0x7fff).add(1).sub(left.wrap());
-    round(e, sign.value.and(0x8000), exponent, e.let(upper.shl(left).or(turned.xor(rest))), rest, set);
+    // The exponent does not reach the sign.
+    const signExponent = e.let(signed.value.add(1).sub(left.wrap()));
+    round(e, signExponent, e.let(upper.shl(left).or(turned.xor(rest))), rest, set);
   }, kernel);
 }
 
