@@ -93,6 +93,7 @@ export class CodeFinder {
     const host = this.#mmu.execute(linear, this.#mode.user);
     if (host < 0) return this.#deviceBlock(linear, key, room);
     this.#translator?.arrived(linear, host, r.i32(S.MODE));
+    this.#blocks.records.places.found(linear, host, r.i32(S.MODE));
     const known = this.#blocks.find(host, key, ip);
     if (known) {
       const sameTail = known.secondFrame < 0 || this.#pageAfter(linear) >>> PAGE_SHIFT === known.secondFrame;

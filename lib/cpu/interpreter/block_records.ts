@@ -3,6 +3,7 @@ import type { CodeMode } from "../emit/emitter.ts";
 import type { Block, CodeRegion } from "./block.ts";
 import { type HandlerLibrary, Pseudo } from "./handlers.ts";
 import { HEADER, REC } from "./layout.ts";
+import { CodePlaces } from "./code_places.ts";
 import { RegionCache } from "./region_cache.ts";
 
 /** Writes headers and ends of blocks, and changes where their records lead. */
@@ -12,6 +13,8 @@ export class BlockRecords {
   readonly #state: Uint8Array;
   /** Where compiled code finds regions. */
   readonly regionCache: RegionCache;
+  /** Where pages of code have been found. */
+  readonly places: CodePlaces;
   readonly #leaveSlot: number;
   /** Slots of the ways into regions by mode key. */
   readonly #regionSlots: number[] = [];
@@ -23,6 +26,7 @@ export class BlockRecords {
     this.#view = new DataView(state.buffer);
     this.#state = new Uint8Array(state.buffer);
     this.regionCache = new RegionCache(state);
+    this.places = new CodePlaces(state);
     this.#leaveSlot = library.leaveSlot;
   }
 

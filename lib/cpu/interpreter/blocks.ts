@@ -147,6 +147,7 @@ export class BlockCache {
   /** Lets nothing lead to any block until it is found again. */
   forgetPlaces(): void {
     for (const blocks of this.#inFrame) blocks?.forEach((block) => this.records.forgetPlace(block));
+    this.records.places.clear();
     this.records.regionCache.clear();
   }
 

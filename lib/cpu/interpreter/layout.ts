@@ -110,6 +110,25 @@ export const FAULT_SITES = {
   UNFINISHED: 16,
 } as const;
 
+/** Pages that code was found in. */
+export const CODE_PLACES = {
+  BASE: 0x2a_0000,
+  ENTRIES: 0x2000,
+  /** A page's entry is (the low 32 bits of its number × MULTIPLIER mod 2^32) >> SHIFT: Fibonacci hashing. */
+  MULTIPLIER: 0x9e3779b1 | 0,
+  SHIFT: 19,
+  /** Bytes of an entry. */
+  SIZE: 32,
+  /** Field: linear address of the page, i64. */
+  PAGE: 0,
+  /** Field: {@link S.MODE} when it was found first in the frame that it was found in ever since, i32. */
+  FIRST: 8,
+  /** Field: the same when it was found last, i32; 0 if it is to be found once more. */
+  LAST: 12,
+  /** Field: the frame, i32. */
+  FRAME: 16,
+} as const;
+
 /** Block headers with their records. */
 export const ARENA_BASE = 0x40_0000;
 export const ARENA_END = 0x500_0000;

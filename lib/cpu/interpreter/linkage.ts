@@ -1,5 +1,6 @@
 /** What handlers call: imported helpers and kernels, and functions of the module through which compiled code is entered. */
 import { Code, type Label, ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
+import { emitFindAgain } from "./code_places.ts";
 import { stateField } from "../emit/state_field.ts";
 import { Value } from "../emit/value.ts";
 import { S, SEG, Seg } from "../state.ts";
@@ -185,6 +186,17 @@ function linearOf(flat: boolean, target: number): Value {
   return offset.add(stateField("i64", S.SEG + Seg.CS * SEG.SIZE + SEG.BASE)).and(0xffff_ffff);
 }
 
+/** Goes to `other` unless the block whose header is in local `header` is known to be at the linear address now, or found there again. */
+function emitCheckAgain(code: Code, flat: boolean, header: number, linear: Value, other: Label): void {
+  const block = Value.local("i32", header);
+  headerField("i64", block, HEADER.ADDRESS, Op.I64_LOAD).ne(linear).emit(code);
+  code.brIf(other);
+  headerField("i32", block, HEADER.MODE, Op.I32_LOAD).ne(stateField("i32", S.MODE)).emit(code);
+  code.unlikely();
+  if (flat) code.if(() => emitFindAgain(code, header, linear, other));
+  else code.brIf(other);
+}
+
 /** Goes to `other` unless the block whose header is in local `header` is known to be at the linear address now. */
 function emitCheck(code: Code, header: number, linear: Value, other: Label): void {
   const block = Value.local("i32", header);
@@ -211,11 +223,11 @@ export function emitFind(code: Code, flat: boolean, target: number, header: numb
     code.block((hit) => {
       code.block((second) => {
         load(0);
-        emitCheck(code, header, address, second);
+        emitCheckAgain(code, flat, header, address, second);
         code.br(hit);
       });
       load(4);
-      emitCheck(code, header, address, miss);
+      emitCheckAgain(code, flat, header, address, miss);
     });
     found();
   });

@@ -1,5 +1,6 @@
 /** The words by which regions see whether the code of another page still is where it was. */
 import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
+import { CodePlaces } from "../interpreter/code_places.ts";
 import { PAGE_CELLS } from "../interpreter/layout.ts";
 import { PairMap } from "../pair_map.ts";
 
@@ -22,6 +23,7 @@ export interface PageCell {
 /** The cells of one processor. */
 export class PageCells {
   readonly #words: Int32Array;
+  readonly #places: CodePlaces;
   /** By frame and linear page. */
   readonly #cells = new PairMap<PageCell>();
   readonly #free: number[] = [];
@@ -29,6 +31,7 @@ export class PageCells {
 
   /** `state` is the memory that holds the processor's state. */
   constructor(state: WebAssembly.Memory) {
+    this.#places = new CodePlaces(state);
     this.#words = new Int32Array(state.buffer, PAGE_CELLS.BASE, PAGE_CELLS.COUNT);
     this.forget();
   }
@@ -46,6 +49,7 @@ export class PageCells {
     const address = this.#free.pop() ?? (this.#next < LAST ? (this.#next += 4) - 4 : -1);
     if (address < 0) return null;
     this.#words[(address - PAGE_CELLS.BASE) >> 2] = UNKNOWN;
+    this.#places.forget(linear);
     const cell = { address, frame, page, users: 0 };
     this.#cells.set(frame, page, cell);
     return cell;

@@ -1,9 +1,11 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { PAGE_CELLS } from "../interpreter/layout.ts";
+import { CODE_PLACES, PAGE_CELLS } from "../interpreter/layout.ts";
 import { NO_CELL, type PageCell, PageCells } from "./page_cells.ts";
 
 function setUp() {
-  const memory = new WebAssembly.Memory({ initial: Math.ceil((PAGE_CELLS.BASE + 4 * PAGE_CELLS.COUNT) / 65536) });
+  const memory = new WebAssembly.Memory({
+    initial: Math.ceil((CODE_PLACES.BASE + CODE_PLACES.SIZE * CODE_PLACES.ENTRIES) / 65536),
+  });
   const words = new Int32Array(memory.buffer);
   return { cells: new PageCells(memory), at: (address: number) => words[address >> 2] };
 }
