@@ -1,20 +1,36 @@
 /** Watches for what a script declared fatal: `guest.failOn(/kernel panic/i)`. */
+import type { GuestMachine } from "./context.ts";
 import { checkPattern, describePattern, findText, type TextPattern } from "./text_matcher.ts";
 import type { TextView } from "./text_view.ts";
 import type { Transcript } from "./transcript.ts";
 
+/**
+ * How long a picture is not looked at again, in ns of guest time: to find the text in a large one takes longer than a step of the
+ * driver.
+ */
+const PICTURE_INTERVAL = 20_000_000;
+
 /** Patterns that must not show up. */
 export class FailureWatch {
   readonly #patterns = new Set<TextPattern>();
-  readonly #screen: TextView;
+  readonly #machine: Pick<GuestMachine, "now" | "exit" | "textScreen">;
+  readonly #screen: Pick<TextView, "text">;
   readonly #transcripts: readonly Transcript[];
   readonly #lineStarts: number[];
   #failure: string | undefined;
   /** Patterns that a reset or restored screen still shows from before. */
   readonly #stale = new Set<TextPattern>();
+  /** Guest time when the screen was last looked at. */
+  #lookedAt = -Infinity;
 
   /** `poke` is called when a serial line has shown a pattern. */
-  constructor(screen: TextView, transcripts: readonly Transcript[], poke: () => void) {
+  constructor(
+    machine: Pick<GuestMachine, "now" | "exit" | "textScreen">,
+    screen: Pick<TextView, "text">,
+    transcripts: readonly Transcript[],
+    poke: () => void,
+  ) {
+    this.#machine = machine;
     this.#screen = screen;
     this.#transcripts = transcripts;
     this.#lineStarts = transcripts.map(() => 0);
@@ -30,6 +46,7 @@ export class FailureWatch {
     checkPattern(pattern);
     if (this.#patterns.size === 0) this.#transcripts.forEach((t, index) => this.#lineStarts[index] = t.lineStart);
     this.#patterns.add(pattern);
+    this.#lookedAt = -Infinity;
     return () => this.#patterns.delete(pattern);
   }
 
@@ -47,6 +64,7 @@ export class FailureWatch {
     if (this.#patterns.size === 0) return undefined;
     this.#transcripts.forEach((_, index) => this.#lookAtSerial(index));
     if (this.#failure !== undefined) return this.#failure;
+    if (!this.#screenIsDue()) return undefined;
     const text = this.#screen.text();
     for (const pattern of this.#patterns) {
       if (findText(text, pattern) === undefined) this.#stale.delete(pattern);
@@ -55,6 +73,16 @@ export class FailureWatch {
       }
     }
     return undefined;
+  }
+
+  /** False in a graphics mode whose picture was looked at a moment ago, unless it is the last one. */
+  #screenIsDue(): boolean {
+    const { now, exit } = this.#machine, waited = now - this.#lookedAt;
+    if (waited >= 0 && waited < PICTURE_INTERVAL && exit === undefined && this.#machine.textScreen() === null) {
+      return false;
+    }
+    this.#lookedAt = now;
+    return true;
   }
 
   #lookAtSerial(index: number): boolean {

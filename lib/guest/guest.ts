@@ -94,7 +94,7 @@ export class Guest implements AsyncDisposable {
     this.serials = transcripts.map((transcript, index) => new Serial(this.#context, index, transcript));
     this.#sent = transcripts.map((transcript) => transcript.received);
     this.#debugSeen = assembly.debug.received;
-    this.#failures = new FailureWatch(this.screen, transcripts, () => this.#driver.poke());
+    this.#failures = new FailureWatch(this.#context.machine, this.screen, transcripts, () => this.#driver.poke());
   }
 
   /**
