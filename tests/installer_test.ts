@@ -18,8 +18,6 @@ for (const architecture of ["i386", "amd64"] as const) {
         initrd: initrd.path,
         // The cryptographic self-tests, which the tests of the kernels run, take a third of the time.
         append: "console=ttyS0 cryptomgr.notests",
-        // Scripts that start hundreds of short programs: translating their code takes longer than interpreting it.
-        tier: "interpreter",
         onTripleFault: "stop",
         watchdog: "20m",
       });
