@@ -127,22 +127,30 @@ export function tortureCase(rounds: number): GuestCase {
   return { name: "torture", options: { memory: "8M", hda: image }, needs: [], instructions, inputs: [], stretches };
 }
 
-/** One of Debian's kernels with a shell on the serial line. */
-function linux(name: string, kernel: string, initrd: string, memory = "64M"): GuestCase {
+/** One of Debian's kernels with a shell on the serial line, which asks who logs in at instruction `asks`. */
+function linux(name: string, kernel: string, initrd: string, asks: number, memory = "64M"): GuestCase {
   const needs = [path(`.cache/images/${kernel}`), path(`.cache/images/${initrd}`)];
   return {
     name,
     options: { memory, kernel: needs[0], initrd: needs[1], append: "console=ttyS0" },
     needs,
-    instructions: 7_400_000_000,
-    inputs: [{ at: 7_150_000_000, serial: "root\r" }, { at: 7_200_000_000, serial: "uname -a; cat /proc/cpuinfo\r" }],
+    instructions: asks + 250_000_000,
+    inputs: [{ at: asks, serial: "root\r" }, { at: asks + 50_000_000, serial: "uname -a; cat /proc/cpuinfo\r" }],
     stretches: [
       { from: 1_000_000, length: 300_000 },
       { from: 2_700_000_000, length: 300_000 },
-      { from: 7_149_900_000, length: 400_000 },
+      { from: asks - 100_000, length: 400_000 },
     ],
     // Unpacking, early start, drivers, cryptographic self-tests, the first processes, and the shell.
-    legs: legsFrom(0, 900_000_000, 2_500_000_000, 4_500_000_000, 6_500_000_000, 7_145_000_000, 7_195_000_000),
+    legs: legsFrom(
+      0,
+      900_000_000,
+      2_500_000_000,
+      4_000_000_000,
+      asks - 600_000_000,
+      asks - 5_000_000,
+      asks + 45_000_000,
+    ),
   };
 }
 
@@ -168,9 +176,9 @@ export const GUEST_CASES: readonly GuestCase[] = [
   ...bothFirmwares(freedos, 10_000_000),
   ...bothFirmwares(mikeos, 10_000_000),
   tortureCase(25),
-  linux("linux", "vmlinuz-686", "initramfs-i386.cpio.gz"),
-  linux("linux-pae", "vmlinuz-686-pae", "initramfs-i386.cpio.gz"),
-  linux("linux-amd64", "vmlinuz-amd64", "initramfs-amd64.cpio.gz", "128M"),
-  installer("i386", "512M", 10_050_000_000),
-  installer("amd64", "1G", 11_800_000_000),
+  linux("linux", "vmlinuz-686", "initramfs-i386.cpio.gz", 6_440_000_000),
+  linux("linux-pae", "vmlinuz-686-pae", "initramfs-i386.cpio.gz", 6_460_000_000),
+  linux("linux-amd64", "vmlinuz-amd64", "initramfs-amd64.cpio.gz", 5_970_000_000, "128M"),
+  installer("i386", "512M", 9_460_000_000),
+  installer("amd64", "1G", 11_400_000_000),
 ];
