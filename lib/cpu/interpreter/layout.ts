@@ -3,6 +3,9 @@
 /** Address of the (first) processor's state block. */
 export const CPU_BASE = 0x1000;
 
+/** 2^32 divided by the golden ratio, as an i32: products with it spread numbers that are near one another (Fibonacci hashing). */
+const GOLDEN_RATIO = 0x9e3779b1 | 0;
+
 /** Counters of compiled code, for statistics only. */
 export const COUNTERS = {
   /** Instructions that regions have taken from the budget, i64; the one that each was left before may be among them. */
@@ -49,8 +52,8 @@ export const JUMP_CACHE = {
   BASE: 0x20_0000,
   /** Pairs of entries. */
   PAIRS: 0x1_0000,
-  /** An address's pair is (its low 32 bits × MULTIPLIER mod 2^32) >> SHIFT: Fibonacci hashing. */
-  MULTIPLIER: 0x9e3779b1 | 0,
+  /** An address's pair is (its low 32 bits × MULTIPLIER mod 2^32) >> SHIFT. */
+  MULTIPLIER: GOLDEN_RATIO,
   SHIFT: 16,
   /** Bytes of a pair, as a shift. */
   PAIR_SHIFT: 3,
@@ -64,7 +67,7 @@ export const JUMP_LINKS = {
   BASE: 0x28_0000,
   ENTRIES: 0x4000,
   /** An offset's link is (its low 32 bits × MULTIPLIER mod 2^32) >> SHIFT. */
-  MULTIPLIER: 0x9e3779b1 | 0,
+  MULTIPLIER: GOLDEN_RATIO,
   SHIFT: 18,
 } as const;
 
@@ -78,8 +81,8 @@ export const PAGE_CELLS = { BASE: 0x50000, COUNT: 0xc000 } as const;
 export const REGION_CACHE = {
   BASE: 0x8_0000,
   ENTRIES: 0x4000,
-  /** An offset's entry is (its low 32 bits × MULTIPLIER mod 2^32) >> SHIFT: Fibonacci hashing. */
-  MULTIPLIER: 0x9e3779b1 | 0,
+  /** An offset's entry is (its low 32 bits × MULTIPLIER mod 2^32) >> SHIFT. */
+  MULTIPLIER: GOLDEN_RATIO,
   SHIFT: 18,
   /** Bytes of an entry, as a shift. */
   ENTRY_SHIFT: 4,
@@ -96,7 +99,7 @@ export const FAULT_SITES = {
   BASE: 0x29_0000,
   ENTRIES: 0x200,
   /** An entry is the one at ((8 × slot + number) × MULTIPLIER mod 2^32) >> SHIFT. */
-  MULTIPLIER: 0x9e3779b1 | 0,
+  MULTIPLIER: GOLDEN_RATIO,
   SHIFT: 23,
   /** Bytes of an entry, as a shift. */
   ENTRY_SHIFT: 5,
@@ -114,8 +117,8 @@ export const FAULT_SITES = {
 export const CODE_PLACES = {
   BASE: 0x2a_0000,
   ENTRIES: 0x2000,
-  /** A page's entry is (the low 32 bits of its number × MULTIPLIER mod 2^32) >> SHIFT: Fibonacci hashing. */
-  MULTIPLIER: 0x9e3779b1 | 0,
+  /** A page's entry is (the low 32 bits of its number × MULTIPLIER mod 2^32) >> SHIFT. */
+  MULTIPLIER: GOLDEN_RATIO,
   SHIFT: 19,
   /** Bytes of an entry. */
   SIZE: 32,
