@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { Random } from "../../scripts/lib/random.ts";
 import { TIERS } from "./options.ts";
 import { CR0, CR4, R, S } from "./state.ts";
 import { mapFrames, testBoard } from "./test_board.ts";
@@ -177,8 +178,7 @@ Deno.test("page tables that take turns: what is remembered of others counts only
     memory.write32(first + 4 * (page % PAGES), (frame << 12) | (frame === 0 ? 0 : 0x67));
     mapped[space][page] = frame;
   };
-  let seed = 1;
-  const draw = (count: number) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % 65521 % count;
+  const random = new Random(1), draw = (count: number) => random.below(count);
   for (const space of spaces) {
     memory.write32(directory(space), table(space) | 0x67);
     memory.write32(directory(space) + 4, (table(space) + 0x1000) | 0x67);
@@ -233,6 +233,32 @@ Deno.test("page tables: an instruction in two pages takes its end from the page 
       assertEquals(r.get32(R.AX), byte << 8 | 0x42, `${tier}, ${frame}`);
       assertEquals(cpu.run(1_000_000), "halted", tier);
       assertEquals(r.get32(R.AX), byte << 8 | 0x42, `${tier}, ${frame}`);
+    }
+  }
+});
+
+Deno.test("page tables: code that stays is found again after a change elsewhere, and code that does not is not, in every tier", () => {
+  for (const tier of TIERS) {
+    const { cpu, memory, load } = testBoard({ tier }), { r } = cpu, table = 0x1_1000, random = new Random(1);
+    mapFrames(memory, 0x1_0000, table, 32);
+    load(0x1000, 0xe9, 0xfb, 0x3f, 0, 0);
+    // Page 5: MOV EAX, imm32; JMP over nothing; INC EAX; JMP 3000h. Page 3: HLT.
+    for (const [frame, byte] of [[0x5000, 1], [0x6000, 11]]) {
+      load(frame, 0xb8, byte, 0, 0, 0, 0xeb, 0, 0x40, 0xe9, 0xf3, 0xdf, 0xff, 0xff);
+    }
+    for (const frame of [0x3000, 0x7000]) load(frame, 0xf4);
+    r.setNumber(S.CR3, 0x1_0000);
+    r.setI32(S.CR0, r.i32(S.CR0) | CR0.PG);
+    cpu.flushTlb();
+    cpu.modeChanged();
+    let code = 0x5000;
+    for (let turn = 0; turn < 200; turn++) {
+      if (random.oneIn(3)) memory.write32(table + 4 * 5, (code = random.pick([0x5000, 0x6000])) | 3);
+      if (random.oneIn(2)) memory.write32(table + 4 * 3, random.pick([0x3000, 0x7000]) | 3);
+      r.ip = 0x1000;
+      r.setI32(S.HALTED, 0);
+      assertEquals(cpu.run(1000), "halted", tier);
+      assertEquals(r.get32(R.AX), code === 0x5000 ? 2 : 12, `${tier}, turn ${turn}`);
     }
   }
 });
