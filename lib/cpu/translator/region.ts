@@ -1,14 +1,13 @@
 /** Writes a region as one WebAssembly function. */
 import { Code, type Label, Op } from "../../wasm/mod.ts";
 import type { Instruction } from "../decode/instruction.ts";
-import { isFlatCode } from "../emit/base.ts";
-import type { CodeMode } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
 import { Exit } from "../interpreter/layout.ts";
 import { LEFT } from "../interpreter/linkage.ts";
-import { S, SEG, Seg } from "../state.ts";
+import { S } from "../state.ts";
 import { AccessGroups } from "./access_groups.ts";
 import { type BudgetChecks, findBudgetChecks } from "./budget_checks.ts";
+import { CodeChecks, type CodeLocation } from "./code_checks.ts";
 import { findDeadFlags } from "./dead_flags.ts";
 import type { RegionBlock, RegionCode, RegionInstruction } from "./discovery.ts";
 import { RegionEmitter } from "./emitter.ts";
@@ -26,25 +25,13 @@ import { StripWriter } from "./strip_writer.ts";
 import { findStrips } from "./strips.ts";
 import { type NodeWriter, StructuredWriter } from "./structure.ts";
 
-const CS = S.SEG + Seg.CS * SEG.SIZE;
-
 /** What to write. */
-export interface RegionPlan {
+export interface RegionPlan extends CodeLocation {
   readonly code: RegionCode;
-  readonly mode: CodeMode;
   /** Accesses may be asked for in groups, see access_groups.ts. */
   readonly grouped: boolean;
-  /** Base of CS, where code is segmented. */
-  readonly base: number;
   /** It runs with the user's privilege. */
   readonly user: boolean;
-  /**
-   * Offset in CS → address in the state memory of the word that equals S.MODE while the code of that page is known to
-   * be there.
-   */
-  pageCell(ip: number): number;
-  /** Number of the page of an offset in CS. */
-  page(ip: number): number;
   /** Called with an instruction that turned out to need the interpreter. */
   notTranslated(instruction: Instruction): void;
   /** The region's slot in the table. */
@@ -97,8 +84,7 @@ export class RegionWriter implements NodeWriter {
   /** Locals of dispatch nodes' selectors, by node. */
   readonly #selectors = new Map<number, number>();
   readonly #sites: Site[] = [];
-  /** Local: in segmented code, the limit of CS. */
-  readonly #limit: number;
+  readonly #checks: CodeChecks;
   readonly #writer: StructuredWriter;
   #emitter!: RegionEmitter;
   #endings!: Endings;
@@ -123,7 +109,7 @@ export class RegionWriter implements NodeWriter {
     this.#locals = new RegionLocals(this.#body, wide, this.#region, this.#registers, plan.linkage.flags);
     this.#flags = this.#locals.flags;
     this.#strips = new StripWriter(this.#body, this.#locals, plan.user, wide);
-    this.#limit = isFlatCode(plan.mode) ? -1 : this.#body.local("i32");
+    this.#checks = new CodeChecks(plan, this.#body, this.#locals);
     this.#writer = new StructuredWriter(this.#body, this.#region.graph, this.#region.analysis, this);
   }
 
@@ -198,49 +184,17 @@ export class RegionWriter implements NodeWriter {
       locals: this.#locals,
       leave: this.#leave,
       tail,
-      isUnchanged: () => this.#isUnchanged(),
+      isUnchanged: () => this.#checks.isUnchanged(),
       goto: (node, ip) => this.#goto(node, ip),
     });
   }
 
-  /** In segmented code, the base must be the one that pages were found by, and all of the region must lie within the limit. */
   #checkSegment(): void {
-    const { mode, base, code: { blocks } } = this.#plan, code = this.#body, locals = this.#locals;
-    if (isFlatCode(mode)) return;
-    let last = 0;
-    for (const { instructions } of blocks) {
-      for (const { ip, instruction } of instructions) last = Math.max(last, ip + instruction.length - 1);
-    }
-    locals.getState(CS + SEG.LIMIT);
-    code.tee(this.#limit);
-    code.i32(last | 0);
-    code.op(Op.I32_LT_U);
-    locals.getState(CS + SEG.BASE);
-    code.i32(base | 0);
-    code.op(Op.I32_NE);
-    code.op(Op.I32_OR);
+    const { code: { blocks } } = this.#plan, code = this.#body;
+    if (!this.#checks.isSegmented) return;
+    this.#checks.segmentDiffers(blocks);
     code.unlikely();
     code.if(() => this.#bailAt(blocks[0].ip));
-  }
-
-  /**
-   * Is the mode, and in segmented code the code segment, the one that the region was entered with? Leaves 0 or 1 on the
-   * stack.
-   */
-  #isUnchanged(): void {
-    const { mode, base } = this.#plan, code = this.#body, locals = this.#locals;
-    locals.getState(S.MODE);
-    code.get(locals.mode);
-    code.op(Op.I32_EQ);
-    if (isFlatCode(mode)) return;
-    locals.getState(CS + SEG.BASE);
-    code.i32(base | 0);
-    code.op(Op.I32_EQ);
-    code.op(Op.I32_AND);
-    locals.getState(CS + SEG.LIMIT);
-    code.get(this.#limit);
-    code.op(Op.I32_EQ);
-    code.op(Op.I32_AND);
   }
 
   // ---- sites
@@ -417,12 +371,9 @@ export class RegionWriter implements NodeWriter {
 
   /** The code of another page may have gone since the region was translated. */
   #checkPage(node: number, ip: number): void {
-    const { page, pageCell } = this.#plan, code = this.#body;
-    if (page(ip) === page(this.#region.blocks[node - 1].ip)) return;
-    code.i32(0);
-    code.memory(Op.I32_LOAD, pageCell(ip));
-    code.get(this.#locals.mode);
-    code.op(Op.I32_NE);
+    const code = this.#body;
+    if (!this.#checks.isOtherPage(this.#region.blocks[node - 1].ip, ip)) return;
+    this.#checks.isPageGone(ip);
     code.unlikely();
     code.if(() => this.#leaveTo(ip));
   }
@@ -431,10 +382,7 @@ export class RegionWriter implements NodeWriter {
   #checkSecondPage({ ip, instruction }: RegionInstruction): void {
     const code = this.#body;
     code.i32(this.#siteOfCurrent(false));
-    code.i32(0);
-    code.memory(Op.I32_LOAD, this.#plan.pageCell(ip + instruction.length - 1));
-    code.get(this.#locals.mode);
-    code.op(Op.I32_NE);
+    this.#checks.isPageGone(ip + instruction.length - 1);
     code.unlikely();
     code.brIf(this.#bail);
     code.op(Op.DROP);
@@ -463,10 +411,8 @@ export class RegionWriter implements NodeWriter {
   /** The condition is on the stack. */
   #branch(node: number, last: RegionInstruction): void {
     const code = this.#body, taken = this.#region.edge(node, last.target), known = this.#flags.known;
-    const here = this.#plan.page(this.#region.blocks[node - 1].ip);
-    const label = taken && taken.selectors.length === 0 && this.#plan.page(last.target) === here
-      ? this.#writer.label(taken)
-      : undefined;
+    const stays = !this.#checks.isOtherPage(this.#region.blocks[node - 1].ip, last.target);
+    const label = taken && taken.selectors.length === 0 && stays ? this.#writer.label(taken) : undefined;
     if (taken && label) {
       this.#arrive(taken);
       code.brIf(label);
