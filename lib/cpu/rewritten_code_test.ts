@@ -3,14 +3,9 @@ import { assertEquals } from "@std/assert";
 import { Random } from "../../scripts/lib/random.ts";
 import type { CpuOptions } from "./options.ts";
 import { R } from "./state.ts";
-import { testBoard } from "./test_board.ts";
+import { dword, testBoard } from "./test_board.ts";
 
 const START = 0x1000, FUNCTIONS = 0x2000, TABLE = 0x2_0000, OPCODES = 0x2_8000, ROUNDS = 250;
-
-/** Little-endian bytes of a 32-bit number. */
-function dword(value: number): number[] {
-  return [value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, value >>> 24];
-}
 
 /** Operations EAX, imm32 that may take each other's place. */
 const OPERATIONS = [0x05, /* add */ 0x35, /* xor */ 0x2d, /* sub */ 0x0d /* or */];

@@ -20,6 +20,11 @@ export interface TestBoard {
   load(address: number, ...bytes: number[]): void;
 }
 
+/** Little-endian bytes of a 32-bit number. */
+export function dword(value: number): number[] {
+  return [value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, value >>> 24];
+}
+
 /** Writes a page directory with one page table for 32-bit paging: `pages` pages from address 0, each with the frame of its own number. */
 export function mapFrames(memory: PhysicalMemory, directory: number, table: number, pages: number, rights = 3): void {
   memory.write32(directory, table | 7);

@@ -2,14 +2,10 @@ import { assert, assertEquals } from "@std/assert";
 import { decode, newInstruction } from "../decode/mod.ts";
 import { R, S } from "../state.ts";
 import { ProtectedBoard } from "../system/test_tables.ts";
+import { dword } from "../test_board.ts";
 import { type JumpTable, jumpTable } from "./jump_tables.ts";
 
 const TABLE = 0x3ff8;
-
-/** Little-endian bytes of a 32-bit number. */
-function dword(value: number): number[] {
-  return [value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, value >>> 24];
-}
 
 /** The table of a jump, by its code and the width of the code, in a memory with the words 0x100, 0x200 … from TABLE on. */
 function found(code: string, width: 32 | 64, targets: readonly number[], last = Infinity): JumpTable | null {

@@ -4,7 +4,7 @@ import { Random } from "../../../scripts/lib/random.ts";
 import { PAGE_SIZE } from "../../machine/memory.ts";
 import type { CpuOptions } from "../options.ts";
 import { CR0, CR4, R, S } from "../state.ts";
-import { mapFrames, testBoard } from "../test_board.ts";
+import { dword, mapFrames, testBoard } from "../test_board.ts";
 import { RegionGraph } from "./region_graph.ts";
 import { RegisterFlow } from "./register_flow.ts";
 import { findStrips, type StripLoop } from "./strips.ts";
@@ -90,10 +90,6 @@ Deno.test("RegionGraph: rounds of a strip go on at its gate, others at its entry
 const CODE = 0x10000, DATA = 0x18000, STACK_TOP = 0x21010, TABLES = 0x30000, CASES = 50, INSTRUCTIONS = 2500;
 const EAX = 0, ECX = 1, EDX = 2, EBX = 3, EBP = 5, ESI = 6, EDI = 7;
 const random = new Random(512);
-
-function dword(value: number): number[] {
-  return [...new Uint8Array(Int32Array.of(value).buffer)];
-}
 
 /** ModRM and what follows for an operand that is somewhere in memory. */
 function place(register: number): number[] {

@@ -2,14 +2,10 @@ import { assert, assertEquals } from "@std/assert";
 import { ProtectedBoard } from "../system/test_tables.ts";
 import { R, S } from "../state.ts";
 import { TLB } from "../interpreter/layout.ts";
+import { dword } from "../test_board.ts";
 import { PAGE_SIZE } from "../../machine/memory.ts";
 
 const START = 0x1000;
-
-/** Little-endian bytes of a 32-bit number. */
-function dword(value: number): number[] {
-  return [value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, value >>> 24];
-}
 
 /** Runs code from START with ECX = `rounds` until it halts, in the tier that translates what is hot. */
 function run(b: ProtectedBoard, rounds: number): Readonly<Record<string, number>> {
