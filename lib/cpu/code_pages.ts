@@ -1,8 +1,8 @@
 /** The pages that cached jumps rely on, and where each was when code was fetched through it. */
+import { GOLDEN_RATIO } from "./interpreter/layout.ts";
 
 /** Room for so many pages at first; a power of two. */
 const FIRST_CAPACITY = 64;
-const GOLDEN_RATIO = 0x9e3779b1;
 
 /**
  * A set of pages, as lists by index: what is known about a page has the same index everywhere. It is emptied and filled again all the

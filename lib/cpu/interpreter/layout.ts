@@ -4,7 +4,7 @@
 export const CPU_BASE = 0x1000;
 
 /** 2^32 divided by the golden ratio, as an i32: products with it spread numbers that are near one another (Fibonacci hashing). */
-const GOLDEN_RATIO = 0x9e3779b1 | 0;
+export const GOLDEN_RATIO = 0x9e3779b1 | 0;
 
 /** Counters of compiled code, for statistics only. */
 export const COUNTERS = {

@@ -5,7 +5,7 @@ import { isFlatAccess } from "../emit/base.ts";
 import type { Place, SegmentRef, Size } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
 import { Op } from "../../wasm/mod.ts";
-import { GUEST_BASE } from "../interpreter/layout.ts";
+import { GOLDEN_RATIO, GUEST_BASE } from "../interpreter/layout.ts";
 import { R, S, SEG, Seg } from "../state.ts";
 import { STACK } from "./access_groups.ts";
 import type { PageNumber, RegionAccesses, Spot } from "./accesses.ts";
@@ -171,7 +171,7 @@ export abstract class OperandEmitter extends RegisterEmitter {
     const far = (disp + 2048) >> 12;
     return base >= 0 && index < 0 && far === 0
       ? base
-      : 16 + (Math.imul(base + 17 * index + 257 * far, 0x9e3779b1) >>> 28);
+      : 16 + (Math.imul(base + 17 * index + 257 * far, GOLDEN_RATIO) >>> 28);
   }
   open(index: number): Place {
     const operand = this.operand(index), size = this.generalSize(index);

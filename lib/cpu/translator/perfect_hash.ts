@@ -1,4 +1,5 @@
 /** Hash functions without collisions, for the few targets of a computed jump. */
+import { GOLDEN_RATIO } from "../interpreter/layout.ts";
 
 /** `(value * multiplier) >>> shift`, with 32 bits, is a different index for each value. */
 export interface PerfectHash {
@@ -14,7 +15,7 @@ const ATTEMPTS = 200;
 
 /** Finds a perfect hash for different 32-bit values; null if that takes too long. */
 export function perfectHash(values: readonly number[]): PerfectHash | null {
-  let multiplier = 0x9e3779b1 | 0;
+  let multiplier = GOLDEN_RATIO;
   const least = Math.max(1, Math.ceil(Math.log2(values.length)));
   for (let bits = least; bits <= Math.min(least + 3, MOST_BITS); bits++) {
     const slots = new Int16Array(2 ** bits), shift = 32 - bits;
