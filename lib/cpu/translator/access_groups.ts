@@ -69,14 +69,24 @@ interface Family {
 }
 
 /** Instructions with operands in memory that they do not access. */
-export const NO_ACCESS = new Set(["lea", "nop", "invlpg"]);
+const NO_ACCESS = new Set(["lea", "nop", "invlpg"]);
 
 /** Instructions of the x87 unit that read their operand in memory. */
-export const READS = new Set(
+const READS = new Set(
   "fld fild fadd fmul fsub fsubr fdiv fdivr fiadd fimul fisub fisubr fidiv fidivr fcom fcomp ficom ficomp fldcw".split(
     " ",
   ),
 );
+
+/** True if an instruction accesses its operand in memory. */
+export function accessesMemory(mnemonic: string): boolean {
+  return !NO_ACCESS.has(mnemonic) && !mnemonic.startsWith("prefetch");
+}
+
+/** True if an instruction that accesses memory by an operand may write there. */
+export function writesMemory(mnemonic: string, operand: number): boolean {
+  return operand === 0 && !READ_ONLY_FIRST.has(mnemonic) && !READS.has(mnemonic);
+}
 
 /** The groups of a region. */
 export class AccessGroups {
@@ -142,7 +152,7 @@ export class AccessGroups {
       add("stack", `${values.number[R.SP]}`, { operand: STACK, at, bytes: operandSize / 8, write });
     };
     operands.forEach((operand, i) => {
-      if (operand.kind !== "mem" || NO_ACCESS.has(mnemonic) || mnemonic.startsWith("prefetch")) return;
+      if (operand.kind !== "mem" || !accessesMemory(mnemonic)) return;
       if (current.varying?.displacement) return;
       const { base, index, scale, disp, size, segment, addressSize, disp64 } = operand;
       if (addressSize !== this.#mode.code || disp64 !== undefined || !isFlatAccess(this.#mode, segment)) return;
@@ -156,7 +166,7 @@ export class AccessGroups {
         key += `+${values.number[index]}*${scale}`;
         at += values.constant[index] * scale;
       }
-      const write = i === 0 && !READ_ONLY_FIRST.has(mnemonic) && !READS.has(mnemonic);
+      const write = writesMemory(mnemonic, i);
       const isStack = index < 0 && base >= 0 && base < 16 && values.number[base] === values.number[R.SP];
       add(isStack ? "stack" : key === "" ? "static" : "pointer", key, { operand: i, at, bytes: size / 8, write });
     });

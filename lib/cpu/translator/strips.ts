@@ -5,11 +5,10 @@
  */
 import { isFlatAccess } from "../emit/base.ts";
 import type { CodeMode } from "../emit/emitter.ts";
-import { NO_ACCESS, READS } from "./access_groups.ts";
+import { accessesMemory, writesMemory } from "./access_groups.ts";
 import type { RegionInstruction } from "./discovery.ts";
 import { countOf, type RegionGraph } from "./region_graph.ts";
 import type { RegisterFlow } from "./register_flow.ts";
-import { READ_ONLY_FIRST } from "./register_use.ts";
 import { advance, letsOthersRun, RegisterValues } from "./register_values.ts";
 import { timesOf } from "./unrolling.ts";
 
@@ -86,11 +85,6 @@ function meet(a: RegisterValues | undefined, b: RegisterValues): RegisterValues 
     if (!same) both.number[register] = UNKNOWN;
   }
   return both;
-}
-
-/** True if an instruction with an operand in memory does not access that. */
-function isNoAccess({ instruction: { mnemonic } }: RegionInstruction): boolean {
-  return NO_ACCESS.has(mnemonic) || mnemonic.startsWith("prefetch");
 }
 
 function forget(values: RegisterValues): (mask: number) => void {
@@ -194,7 +188,7 @@ class StripFinder {
     let others = 0, streamed = 0;
     const end = this.#follow({ header, nodes, times }, (place, current, values) => {
       current.instruction.operands.forEach((operand, i) => {
-        if (operand.kind !== "mem" || isNoAccess(current)) return;
+        if (operand.kind !== "mem" || !accessesMemory(current.instruction.mnemonic)) return;
         const access = this.#access(place, current, i, values);
         if (access) found.push(access);
         else others++;
@@ -246,7 +240,7 @@ class StripFinder {
     const constant = (register: number) => register < 0 ? 0 : values.constant[register];
     if ((base >= 0 && number(base) === UNKNOWN) || (index >= 0 && number(index) === UNKNOWN)) return null;
     const sum = disp + constant(base) + constant(index) * scale, at = this.#mode.code === 64 ? sum : sum | 0;
-    const write = i === 0 && !READ_ONLY_FIRST.has(mnemonic) && !READS.has(mnemonic);
+    const write = writesMemory(mnemonic, i);
     return { place, current, operand: i, base: number(base), index: number(index), scale, at, bytes: size / 8, write };
   }
 
