@@ -6,21 +6,9 @@ import { type Code, Op, OpSimd, type ValueType } from "../../wasm/mod.ts";
 import type { Instruction, MemoryOperand, Operand } from "../decode/instruction.ts";
 import { Flag, Fsw, R, S, SEG, Seg, Vector } from "../state.ts";
 import type { CodeMode, Place, SegmentRef, Size, StackRegister, StateKind, Steady, Variable } from "./emitter.ts";
+import { STATE_LOAD, STATE_STORE } from "./state_field.ts";
 import { x87Disabled } from "./steady.ts";
 import { Value } from "./value.ts";
-
-const STATE_LOAD: Record<StateKind, number> = {
-  u8: Op.I32_LOAD8_U,
-  u16: Op.I32_LOAD16_U,
-  i32: Op.I32_LOAD,
-  i64: Op.I64_LOAD,
-};
-const STATE_STORE: Record<StateKind, number> = {
-  u8: Op.I32_STORE8,
-  u16: Op.I32_STORE16,
-  i32: Op.I32_STORE,
-  i64: Op.I64_STORE,
-};
 
 /** A function that emitted code calls. */
 export interface Callee {
@@ -78,11 +66,7 @@ export abstract class EmitterBase {
     return size === 64 ? Value.i64(value) : Value.i32(Number(BigInt.asIntN(32, BigInt(value))));
   }
   let(value: Value): Value {
-    if (value.simple) return value;
-    const index = this.code.local(value.type);
-    value.emit(this.code);
-    this.code.set(index);
-    return Value.local(value.type, index);
+    return value.evaluated(this.code);
   }
   variable(initial: Value): Variable {
     const index = this.code.local(initial.type);

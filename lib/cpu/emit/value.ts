@@ -251,6 +251,14 @@ export class Value {
   wrap(): Value {
     return this.type === "i32" ? this : this.#convert(Op.I32_WRAP_I64, "i32");
   }
+  /** Evaluates it now, into a local; what is simple stays as it is. */
+  evaluated(code: Code): Value {
+    if (this.simple) return this;
+    const index = code.local(this.type);
+    this.emit(code);
+    code.set(index);
+    return Value.local(this.type, index);
+  }
   /** i32 → i64, zero-extended; an i64 stays as it is. */
   extendU(): Value {
     if (this.type === "i64") return this;

@@ -4,21 +4,9 @@ import { type Code, Op } from "../../wasm/mod.ts";
 import type { StateKind } from "../emit/emitter.ts";
 import { LazyFlags } from "../emit/flags.ts";
 import { tlbOffset } from "../emit/memory.ts";
+import { STATE_LOAD, STATE_STORE } from "../emit/state_field.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE, GUEST_BASE, TLB } from "../interpreter/layout.ts";
-
-const LOAD: Readonly<Record<StateKind, number>> = {
-  u8: Op.I32_LOAD8_U,
-  u16: Op.I32_LOAD16_U,
-  i32: Op.I32_LOAD,
-  i64: Op.I64_LOAD,
-};
-const STORE: Readonly<Record<StateKind, number>> = {
-  u8: Op.I32_STORE8,
-  u16: Op.I32_STORE16,
-  i32: Op.I32_STORE,
-  i64: Op.I64_STORE,
-};
 
 /** Writes one function. */
 export class KernelWriter {
@@ -31,11 +19,7 @@ export class KernelWriter {
 
   /** Evaluates now, into a local. */
   let(value: Value): Value {
-    if (value.simple) return value;
-    const local = this.code.local(value.type);
-    value.emit(this.code);
-    this.code.set(local);
-    return Value.local(value.type, local);
+    return value.evaluated(this.code);
   }
 
   /** One of two values, of which only that is evaluated. */
@@ -71,14 +55,14 @@ export class KernelWriter {
   load(address: Value, offset: number, kind: StateKind): Value {
     return new Value(kind === "i64" ? "i64" : "i32", (code) => {
       address.emit(code);
-      code.memory(LOAD[kind], offset);
+      code.memory(STATE_LOAD[kind], offset);
     });
   }
 
   store(address: Value, offset: number, kind: StateKind, value: Value): void {
     address.emit(this.code);
     value.emit(this.code);
-    this.code.memory(STORE[kind], offset);
+    this.code.memory(STATE_STORE[kind], offset);
   }
 
   /** A field of the state block as it is now. */

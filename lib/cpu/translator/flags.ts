@@ -96,11 +96,7 @@ export class FlagTracker {
   }
 
   #let(value: Value): Value {
-    if (value.simple) return value;
-    const index = this.#code.local(value.type);
-    value.emit(this.#code);
-    this.#code.set(index);
-    return Value.local(value.type, index);
+    return value.evaluated(this.#code);
   }
 
   #stateWord(offset: number): Value {

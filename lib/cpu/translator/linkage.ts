@@ -102,14 +102,6 @@ function sourceAt(first: number): { number: number; narrow: number[]; wide: numb
 }
 const MAIN = sourceAt(1), OTHER = sourceAt(1 + HALF);
 
-function local(code: Code, value: Value): Value {
-  if (value.simple) return value;
-  const index = code.local(value.type);
-  value.emit(code);
-  code.set(index);
-  return Value.local(value.type, index);
-}
-
 function stateWord(offset: number): Value {
   return new Value("i32", (code) => {
     code.get(0);
@@ -139,9 +131,9 @@ type FlagOfOther = (name: "CF" | "OF") => Value;
 
 function mathOf(code: Code, source: FlagSource, at: typeof MAIN, other: FlagOfOther): FlagMath {
   const operands = source.operation === "memory"
-    ? { r: local(code, stateWord(S.FLAG_RES)), a: local(code, stateWord(S.FLAG_AUX)), b: Value.i32(0) }
+    ? { r: stateWord(S.FLAG_RES).evaluated(code), a: stateWord(S.FLAG_AUX).evaluated(code), b: Value.i32(0) }
     : operandsIn(source, at.narrow, at.wide);
-  return new FlagMath(source, operands, (value) => local(code, value), other);
+  return new FlagMath(source, operands, (value) => value.evaluated(code), other);
 }
 
 /** A flag of the other source, which is one of `sources`. */
@@ -167,7 +159,7 @@ function rawCode(carry: number, overflow: number): Code {
   const plain = [...PLAIN_SOURCES, ...STEP_SOURCES], rotated = plain.map((source) => ({ ...source, rotated: true }));
   bySource(code, MAIN.number, [...plain, ...rotated], (source) => {
     const { res, aux } = mathOf(code, source, MAIN, other).raw();
-    const low = local(code, res), high = local(code, aux);
+    const low = res.evaluated(code), high = aux.evaluated(code);
     low.extendU().or(high.extendU().shl(32)).emit(code);
     code.op(Op.RETURN);
   });

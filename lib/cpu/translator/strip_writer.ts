@@ -112,10 +112,6 @@ export class StripWriter {
   }
 
   #let(value: Value): Value {
-    if (value.simple) return value;
-    const local = this.#code.local(value.type);
-    value.emit(this.#code);
-    this.#code.set(local);
-    return Value.local(value.type, local);
+    return value.evaluated(this.#code);
   }
 }
