@@ -164,8 +164,9 @@ export class PageTableWatch {
     pages.leaf[index] = leaf;
   }
 
-  /** True if cached jumps rely on a page whose address lies in a stretch. */
-  #isCodeIn(pages: CodePages, stretch: Stretch): boolean {
+  /** True if cached jumps with a privilege rely on a page of one half whose address lies in a stretch. */
+  #isCodeIn(half: 0 | 1, privilege: 0 | 1, stretch: Stretch): boolean {
+    const pages = this.#codePages[privilege + 2 * half];
     for (let i = 0; i < pages.count; i++) if (contains(stretch, pages.page[i])) return true;
     return false;
   }
@@ -284,7 +285,7 @@ export class PageTableWatch {
 
   /** The same of all pages of these addresses. */
   #servesCode(stretch: Stretch): boolean {
-    return this.#codePages.some((pages) => this.#isCodeIn(pages, stretch));
+    return this.#halves(stretch).some((half) => this.#isCodeIn(half, 0, stretch) || this.#isCodeIn(half, 1, stretch));
   }
 
   /** The halves of the address space that addresses lie in: 0 for the lower, 1 for the upper one. */
@@ -321,12 +322,12 @@ export class PageTableWatch {
         any = true;
         return false;
       });
+      for (const privilege of [0, 1] as const) {
+        if (!this.#isCodeIn(half, privilege, stretch)) continue;
+        any = true;
+        this.#forgetCode(privilege);
+      }
     }
-    this.#codePages.forEach((pages, kind) => {
-      if (!this.#isCodeIn(pages, stretch)) return;
-      any = true;
-      this.#forgetCode(kind & 1);
-    });
     return any;
   }
 
