@@ -1,5 +1,5 @@
 /** Functions behind regions' accesses to memory, see {@link AccessLinkage}: in the module that all regions share. */
-import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
+import { PAGE_SIZE } from "../../machine/memory.ts";
 import { Code, type ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
 import { tlbOffset } from "../emit/memory.ts";
 import { Value } from "../emit/value.ts";
@@ -175,7 +175,7 @@ function findEntry(code: Code, linear: Value, entry: number): void {
 
 /** See {@link AccessLinkage.remember}. */
 function rememberCode({ fillRead, fillWrite, keepRead, keepWrite }: Fills, wide: boolean): Code {
-  const code = new Code(4), entry = code.local("i32");
+  const code = new Code(4), entry = code.local("i32"), tag = code.local("i64");
   const LINEAR = 0, BYTES = 1, HOW = 2, FIELD = 3;
   const load = wide ? Op.I64_LOAD : Op.I32_LOAD;
   const linear = Value.local(wide ? "i64" : "i32", LINEAR);
@@ -185,7 +185,7 @@ function rememberCode({ fillRead, fillWrite, keepRead, keepWrite }: Fills, wide:
     code.op(Op.I32_AND);
   };
   findEntry(code, linear, entry);
-  const check = (tag: number, fill: number, keep: number) => {
+  const check = (field: number, fill: number, keep: number) => {
     const call = (index: number) => () => {
       code.get(LINEAR);
       code.get(BYTES);
@@ -194,7 +194,7 @@ function rememberCode({ fillRead, fillWrite, keepRead, keepWrite }: Fills, wide:
     const bytes = Value.local("i32", BYTES);
     linear.add(wide ? bytes.extendU() : bytes).sub(1).and(-PAGE_SIZE).emit(code);
     code.get(entry);
-    code.memory(load, tag);
+    code.memory(load, field);
     code.op(wide ? Op.I64_NE : Op.I32_NE);
     code.if(() => {
       asked(How.KEEPS);
@@ -204,40 +204,29 @@ function rememberCode({ fillRead, fillWrite, keepRead, keepWrite }: Fills, wide:
         code.op(Op.RETURN);
       });
     });
-    code.get(FIELD);
     code.get(entry);
-    code.memory(Op.I64_LOAD, tag);
-    code.memory(Op.I64_STORE, PAGE.TAG);
+    code.memory(Op.I64_LOAD, field);
+    code.set(tag);
   };
   asked(How.WRITES);
   code.if(() => check(TLB.WRITE, fillWrite, keepWrite), () => check(TLB.READ, fillRead, keepRead));
-  code.get(FIELD);
-  code.get(entry);
-  code.memory(Op.I32_LOAD, TLB.ADDEND);
-  linear.wrap().and(-PAGE_SIZE).emit(code);
-  code.op(Op.I32_ADD);
-  code.memory(Op.I32_STORE, PAGE.HOST);
-  // A write that is possible this once leaves an odd tag.
-  code.get(FIELD);
-  code.i32(PAGE_SIZE);
-  code.get(FIELD);
-  code.memory(Op.I32_LOAD, PAGE.TAG);
-  code.i32(PAGE_SHIFT);
-  code.op(Op.I32_SHL);
-  code.op(Op.I32_XOR);
-  code.i32(PAGE_SIZE);
-  code.op(Op.I32_AND);
-  code.memory(Op.I32_STORE, PAGE.LIMIT);
-  for (const [bytes, end] of [[4, PAGE.END4], [8, PAGE.END8]]) {
+  const store = (field: number, value: Value) => {
     code.get(FIELD);
-    code.get(FIELD);
-    code.memory(Op.I64_LOAD32_U, PAGE.LIMIT);
-    code.i64(BigInt(PAGE_SHIFT));
-    code.op(Op.I64_SHR_U);
-    code.i64(BigInt(PAGE_SIZE - bytes + 1));
-    code.op(Op.I64_MUL);
-    code.memory(Op.I64_STORE, end);
-  }
+    value.emit(code);
+    code.memory(value.type === "i64" ? Op.I64_STORE : Op.I32_STORE, field);
+  };
+  const page = Value.local("i64", tag);
+  const addend = new Value("i32", () => {
+    code.get(entry);
+    code.memory(Op.I32_LOAD, TLB.ADDEND);
+  });
+  store(PAGE.TAG, page);
+  store(PAGE.HOST, addend.add(linear.wrap().and(-PAGE_SIZE)));
+  // All ones, but 0 after a write that is possible this once, which leaves an odd tag.
+  const lasts = page.and(1).sub(1).evaluated(code);
+  store(PAGE.LIMIT, lasts.wrap().and(PAGE_SIZE));
+  store(PAGE.END4, lasts.and(PAGE_SIZE - 3));
+  store(PAGE.END8, lasts.and(PAGE_SIZE - 7));
   // The shift takes the number modulo 64.
   const number = code.local("i32"), masks = code.local("i32");
   Value.local("i32", FIELD).sub(CPU_BASE + S.READ_PAGES).shrU(PAGE.SHIFT).emit(code);
