@@ -2,7 +2,7 @@
  * The memory management unit: translates linear addresses, and makes the accesses that compiled code leaves to TypeScript.
  */
 import { FrameFlag, type MemoryWatcher, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
-import { PLAIN_RAM, TLB } from "./interpreter/layout.ts";
+import { PLAIN_RAM, TLB, TRANSLATIONS } from "./interpreter/layout.ts";
 import { type KnownSpace, KnownSpaces, type KnownTranslation } from "./known_spaces.ts";
 import { PageTableWatch, type WalkResult, type WatchHost } from "./page_table_watch.ts";
 import { EMPTY, Permission, Tlb, type TlbHost } from "./tlb.ts";
@@ -24,6 +24,8 @@ export interface MmuHost extends TlbHost, Omit<WatchHost, "flush"> {
   expectConstants(frame: number, offset: number, length: number): boolean;
   /** A linear address is accessed on the slow path: alignment is checked (raises #AC), breakpoints are noted. */
   accessed(linear: number, bytes: number, write: boolean, user: boolean): void;
+  /** True if accesses to some pages must be seen, see {@link TlbHost.watchesPage}. */
+  readonly watchesAccesses: boolean;
   /** True if linear addresses wrap at 4 GiB: outside 64-bit code. */
   readonly wrapsLinear: boolean;
 }
@@ -32,8 +34,8 @@ export interface MmuHost extends TlbHost, Omit<WatchHost, "flush"> {
 export const Fill = { ALLOWED: 0, REFUSED: 1, FAULT: 2 } as const;
 export type Fill = typeof Fill[keyof typeof Fill];
 
-/** Index of the word that says how far RAM is plain. */
-const PLAIN_END = PLAIN_RAM.END >> 2;
+/** Indices of the words that say how far RAM is plain, whether compiled code may fill entries, and how many it has filled. */
+const PLAIN_END = PLAIN_RAM.END >> 2, OPEN = TRANSLATIONS.OPEN >> 2, FILLED = TRANSLATIONS.FILLED >> 2;
 
 /** In place of an entry: there is none, because the access raises #PF. */
 const FAULT = -1;
@@ -57,8 +59,8 @@ export class Mmu {
   readonly #guarded = new Set<number>();
   /** An entry that serves one access only, or -1. */
   #momentary = -1;
-  /** How often a translation was not in the TLB. */
-  misses = 0;
+  /** How often a translation was not in the TLB, as far as TypeScript was asked for it. */
+  #misses = 0;
   #a20Mask = -1;
   /** The last entries filled, if the TLB is made smaller than it is; older ones are dropped. */
   readonly #latest: number[] = [];
@@ -71,7 +73,7 @@ export class Mmu {
     this.#entries = entries;
     this.#tlb = new Tlb(host, state, memory);
     this.#known = new KnownSpaces(memory);
-    this.#words = new Int32Array(state.buffer, 0, (PLAIN_RAM.END >> 2) + 1);
+    this.#words = new Int32Array(state.buffer, 0, FILLED + 1);
     const watchHost: WatchHost = {
       mappingChanged: (user) => host.mappingChanged(user),
       rootIndex: (linear) => host.rootIndex(linear),
@@ -84,12 +86,17 @@ export class Mmu {
     this.#watch = new PageTableWatch(watchHost, this.#tlb, memory);
   }
 
+  /** How often a translation was not in the TLB. */
+  get misses(): number {
+    return this.#misses + (this.#words[FILLED] >>> 0);
+  }
+
   /** How physical frames report writes. */
   get watcher(): MemoryWatcher {
     return {
       written: (frame, offset, length) => this.#written(frame, offset, length),
       remapped: () => {
-        this.#words[PLAIN_END] = 0;
+        this.#noPlainRam();
         this.flush();
       },
     };
@@ -115,8 +122,13 @@ export class Mmu {
     const mask = enabled ? -1 : ~0x100000;
     if (mask === this.#a20Mask) return;
     this.#a20Mask = mask;
-    this.#words[PLAIN_END] = 0;
+    this.#noPlainRam();
     this.flush();
+  }
+
+  /** What RAM is plain must be found out anew. */
+  #noPlainRam(): void {
+    this.#words[PLAIN_END] = this.#words[OPEN] = 0;
   }
 
   /** The physical address that reaches the board: without bit 20 while the A20 gate is closed. */
@@ -131,6 +143,7 @@ export class Mmu {
 
   /** Applies a change of the debug registers to all entries. */
   refreshAll(): void {
+    this.#words[OPEN] = 0;
     this.#tlb.refreshAll();
   }
 
@@ -152,7 +165,7 @@ export class Mmu {
 
   #fill(linear: number, page: number, entry: number, permission: number, user: boolean): number {
     const tlb = this.#tlb, write = permission === Permission.WRITE, execute = permission === Permission.EXECUTE;
-    this.misses++;
+    this.#misses++;
     if (this.#words[PLAIN_END] === 0) this.#words[PLAIN_END] = this.#plainEnd();
     const walk = this.#host.walk(linear, write, user, execute);
     if (walk === null) return FAULT;
@@ -169,6 +182,7 @@ export class Mmu {
     this.#setEntry(entry, walk, executable);
     if (walk.cacheable) tlb.refresh(entry);
     else this.#momentary = entry;
+    this.#words[OPEN] = walk.cacheable && this.#entries === Infinity && !this.#host.watchesAccesses ? 1 : 0;
     return entry;
   }
 
@@ -227,6 +241,7 @@ export class Mmu {
 
   /** Forgets everything. */
   flush(): void {
+    this.#words[OPEN] = 0;
     this.#tlb.clear();
     this.#guarded.clear();
     this.#momentary = -1;

@@ -4,9 +4,11 @@
  * happens to hold.
  */
 import { CodePages } from "./code_pages.ts";
+import { ROOT_ENTRIES } from "./interpreter/layout.ts";
 import { FrameFlag, PAGE_SHIFT, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
 import { type NotedTables, signedLinear, TableMap, type TableRange, unsignedLinear } from "./table_map.ts";
 import { EMPTY, Permission, type Tlb } from "./tlb.ts";
+import { WatchNotes } from "./watch_notes.ts";
 
 /** What a walk of the page tables reports, see system/paging.ts. */
 export interface WalkResult {
@@ -55,8 +57,6 @@ function contains({ from, to }: Stretch, page: number): boolean {
   return address >= from && address < to;
 }
 
-/** Entries of the largest top-level table. */
-const MOST_ROOT_ENTRIES = 1024;
 /** So many entries of top-level tables are compared, at least, before it is asked which of them are still needed. */
 const MANY_ROOT_ENTRIES = 64;
 /** How many translations are looked up anew at once rather than each when it is needed. */
@@ -74,16 +74,16 @@ export class PageTableWatch {
   /** The epoch in which a frame was last read as a page table. */
   readonly #tableEpoch: Uint32Array;
   readonly #tables = new TableMap();
+  /** The same for compiled code. */
+  readonly #notes: WatchNotes;
   /** Frame of the top-level table, if it is known. */
   #root = -1;
   /** Entries of top-level tables that translations in use may begin with: which ones, and by entry whether it is one. */
   readonly #rootEntries: number[] = [];
-  readonly #isRootEntry = new Uint8Array(MOST_ROOT_ENTRIES);
+  readonly #isRootEntry: Uint8Array;
   #manyRootEntries = MANY_ROOT_ENTRIES;
   /** By entry of a top-level table, among those: 1 if another table differs in it. */
-  readonly #differs = new Uint8Array(MOST_ROOT_ENTRIES);
-  /** Writes to page tables that changed no translation in use. */
-  #idleWrites = 0;
+  readonly #differs = new Uint8Array(ROOT_ENTRIES.COUNT);
   #epoch = 1;
   /** True if translations of other addresses than those of a stretch stem from a frame. */
   readonly #servesOthers = (frame: number, range: TableRange, from: number, to: number): boolean =>
@@ -95,6 +95,8 @@ export class PageTableWatch {
     this.#memory = memory;
     this.#words = new Int32Array(memory.memory.buffer, memory.front);
     this.#tableEpoch = new Uint32Array(memory.frameFlags.length);
+    this.#notes = new WatchNotes(memory.memory);
+    this.#isRootEntry = this.#notes.isRootEntry;
   }
 
   // ---- frames
@@ -114,8 +116,14 @@ export class PageTableWatch {
   }
 
   #unwatchTable(frame: number): void {
-    this.#tableEpoch[frame] = 0;
+    this.#forgetTable(frame);
     this.unwatchFrame(frame, FrameFlag.PAGE_TABLE);
+  }
+
+  /** No translation stems from a frame any more. */
+  #forgetTable(frame: number): void {
+    this.#tableEpoch[frame] = 0;
+    this.#notes.forgetTable(frame);
   }
 
   /** Watches the tables that a walk has read. */
@@ -123,8 +131,10 @@ export class PageTableWatch {
     this.#tables.note(linear, walk, this.#host.entryBytes, this.#servesOthers);
     this.#useRootEntry(this.#host.rootIndex(linear));
     for (let i = 0; i < walk.tableCount; i++) {
-      this.#tableEpoch[walk.tables[i]] = this.#epoch;
-      this.watchFrame(walk.tables[i], FrameFlag.PAGE_TABLE);
+      const frame = walk.tables[i], { base, span } = this.#tables.range(frame)!;
+      this.#tableEpoch[frame] = this.#epoch;
+      this.watchFrame(frame, FrameFlag.PAGE_TABLE);
+      this.#notes.noteTable(frame, base, span);
     }
   }
 
@@ -152,6 +162,7 @@ export class PageTableWatch {
   noteCode(entry: number, user: boolean): void {
     const tlb = this.#tlb, page = tlb.page[entry], pages = this.#codePages[this.#kind(page, user)];
     const known = pages.find(page), index = known >= 0 ? known : pages.add(page, tlb.rootIndex[entry]);
+    if (known < 0) this.#notes.noteCode(page, user);
     pages.frame[index] = tlb.frame[entry];
     this.#setLeaf(pages, index, tlb.leaf[entry]);
   }
@@ -192,7 +203,7 @@ export class PageTableWatch {
 
   /** Tables that nothing stems from any more need not be watched: the frame may serve another purpose by now. */
   #noteIdleWrite(frame: number, range: TableRange): void {
-    if ((++this.#idleWrites & 7) === 0 && !this.#serves(frame, range)) this.#unwatchTable(frame);
+    if (this.#notes.isRareIdleWrite() && !this.#serves(frame, range)) this.#unwatchTable(frame);
   }
 
   /**
@@ -349,6 +360,7 @@ export class PageTableWatch {
   }
 
   #forgetCode(privilege: number): void {
+    this.#notes.forgetCode(privilege);
     for (const pages of [this.#codePages[privilege], this.#codePages[privilege + 2]]) {
       for (let i = 0; i < pages.count; i++) this.#setLeaf(pages, i, -1);
       pages.clear();
@@ -361,8 +373,8 @@ export class PageTableWatch {
     this.#epoch++;
     this.#forgetCode(0);
     this.#forgetCode(1);
+    this.#notes.clear();
     this.#rootEntries.length = 0;
-    this.#isRootEntry.fill(0);
   }
 
   // ---- other page tables
@@ -379,10 +391,11 @@ export class PageTableWatch {
     translate: (entry: number) => boolean,
   ): void {
     const tlb = this.#tlb, nextFrame = next >>> PAGE_SHIFT;
-    this.#tableEpoch[old >>> PAGE_SHIFT] = 0;
+    this.#forgetTable(old >>> PAGE_SHIFT);
     this.#root = nextFrame;
     this.#tables.noteRoot(nextFrame, span);
     this.#tableEpoch[nextFrame] = this.#epoch;
+    this.#notes.noteTable(nextFrame, this.#tables.range(nextFrame)!.base, span);
     this.watchFrame(nextFrame, FrameFlag.PAGE_TABLE);
     if (this.#rootEntries.length > this.#manyRootEntries) this.#findRootEntries();
     const last = this.#compareTables(old >>> 2, next >>> 2, bytes >> 2);

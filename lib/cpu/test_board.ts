@@ -1,5 +1,5 @@
 /** A processor with nothing but memory and a few observable pins, for unit tests. */
-import { GUEST_BASE } from "./interpreter/layout.ts";
+import { PROCESSOR_FRONT } from "./interpreter/layout.ts";
 import { PAGE_SHIFT, PhysicalMemory } from "../machine/memory.ts";
 import type { ProcessorBus, TimeScale } from "../machine/processor.ts";
 import { Cpu } from "./cpu.ts";
@@ -36,7 +36,7 @@ const CYCLE_PER_NS: TimeScale = { skipped: 0, ns: 1, instructions: 1 };
 
 /** 4 MiB of RAM from address 0, a processor in flat 32-bit protected mode at privilege 0, IP 0x1000, stack at 0x8000. */
 export function testBoard(options: CpuOptions = {}, timeScale = CYCLE_PER_NS): TestBoard {
-  const memory = new PhysicalMemory({ ram: RAM, extra: 0x10000, front: GUEST_BASE });
+  const memory = new PhysicalMemory({ ram: RAM, extra: 0x10000, ...PROCESSOR_FRONT });
   memory.mapRam(0, RAM, 0);
   const writes: [number, number, number][] = [];
   const bus: ProcessorBus = {

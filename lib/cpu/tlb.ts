@@ -4,7 +4,7 @@
  * An entry is a number: its page modulo the size of a table, plus that size for the user's table.
  */
 import { FrameFlag, PAGE_SIZE, PageKind, type PhysicalMemory } from "../machine/memory.ts";
-import { CPU_BASE, TLB } from "./interpreter/layout.ts";
+import { CPU_BASE, FRAMES, TLB, TRANSLATIONS } from "./interpreter/layout.ts";
 import { NO_PAGE, PAGE, S } from "./state.ts";
 
 /** What an entry allows; RAM marks frames that are plain memory and not ROM. */
@@ -14,7 +14,7 @@ export const Permission = { READ: 1, WRITE: 2, EXECUTE: 4, RAM: 8 } as const;
 export const EMPTY = 2 ** 52;
 
 /** Outside long mode: pages from here on are those that systems map for all processes alike. */
-const FIRST_UPPER = 0xc_0000;
+export const FIRST_UPPER = 0xc_0000;
 
 /** Entries of one table. */
 const N = TLB.ENTRIES;
@@ -25,7 +25,7 @@ const TAKEN = (CPU_BASE + S.TAKEN) >> 2;
 const NO_PAGE_LOW = Number(BigInt.asIntN(32, NO_PAGE)), NO_PAGE_HIGH = Number(NO_PAGE >> 32n);
 
 /** Both words of a tag that matches no address. */
-const NO_TAG = 1;
+export const NO_TAG = 1;
 
 /** What entries depend on besides the page tables. */
 export interface TlbHost {
@@ -37,27 +37,38 @@ export interface TlbHost {
   readonly longMode: boolean;
 }
 
-/** A set of entries. Those that have been emptied since may still be in it. */
+/** A set of entries, for the lower half of the addresses or the upper one. Those that have been emptied since may still be in it. */
 class EntrySet {
-  readonly entries = new Int32Array(2 * N);
-  count = 0;
-  readonly #has = new Uint8Array(2 * N);
+  readonly entries: Uint16Array;
+  readonly #count: Int32Array;
+  readonly #has: Uint8Array;
+
+  constructor({ buffer }: WebAssembly.Memory, half: 0 | 1) {
+    this.entries = new Uint16Array(buffer, TRANSLATIONS.USED + 4 * N * half, 2 * N);
+    this.#count = new Int32Array(buffer, TRANSLATIONS.USED_COUNT + 4 * half, 1);
+    this.#has = new Uint8Array(buffer, TRANSLATIONS.IS_USED + 2 * N * half, 2 * N);
+  }
+
+  get count(): number {
+    return this.#count[0];
+  }
 
   add(entry: number): void {
     if (this.#has[entry] !== 0) return;
     this.#has[entry] = 1;
-    this.entries[this.count++] = entry;
+    this.entries[this.#count[0]++] = entry;
   }
 
   /** Removes the entries for which `wanted` is false. */
   keep(wanted: (entry: number) => boolean): void {
+    const { count } = this;
     let kept = 0;
-    for (let i = 0; i < this.count; i++) {
+    for (let i = 0; i < count; i++) {
       const entry = this.entries[i];
       if (wanted(entry)) this.entries[kept++] = entry;
       else this.#has[entry] = 0;
     }
-    this.count = kept;
+    this.#count[0] = kept;
   }
 }
 
@@ -70,38 +81,49 @@ export interface Translation {
   readonly leaf: number;
 }
 
-/** The entries of both tables, for the supervisor and the user. */
+/** The entries of both tables, for the supervisor and the user. Compiled code fills and empties them, too, see lib/cpu/system_kernels. */
 export class Tlb {
   readonly #host: TlbHost;
   readonly #memory: PhysicalMemory;
   readonly #words: Int32Array;
   /** By entry: linear page number, or {@link EMPTY}. */
-  readonly page = new Float64Array(2 * N).fill(EMPTY);
+  readonly page: Float64Array;
   /** Physical address of the page. */
-  readonly physical = new Float64Array(2 * N);
+  readonly physical: Float64Array;
   /** Host frame, or -1 for device memory. */
-  readonly frame = new Int32Array(2 * N);
+  readonly frame: Int32Array;
   /** {@link Permission} bits; none if the translation has been forgotten. */
-  readonly permission = new Uint8Array(2 * N);
+  readonly permission: Uint8Array;
   /** Which entry of the top-level page table the walk began with. */
-  readonly rootIndex = new Uint16Array(2 * N);
+  readonly rootIndex: Uint16Array;
   /** Frame of the last table of the walk, -1 if that is the top-level one, or the translation has been forgotten. */
-  readonly leaf = new Int32Array(2 * N).fill(-1);
+  readonly leaf: Int32Array;
   /** By frame: how many entries, and pages that cached jumps rely on, have it as their last table. */
   readonly leafUses: Int32Array;
   /** Entries in use: for the lower addresses, which processes have of their own, and for the upper ones, which they share. */
-  readonly used: readonly [EntrySet, EntrySet] = [new EntrySet(), new EntrySet()];
+  readonly used: readonly [EntrySet, EntrySet];
   /** How many entries let compiled code write to a frame, and the last one that was made such. */
   readonly #writers: Uint16Array;
-  readonly #lastWriter: Int32Array;
+  readonly #lastWriter: Uint16Array;
 
   constructor(host: TlbHost, state: WebAssembly.Memory, memory: PhysicalMemory) {
     this.#host = host;
     this.#memory = memory;
     this.#words = new Int32Array(state.buffer, 0, (TLB.USER + (N << TLB.ENTRY_SHIFT)) >> 2);
-    this.leafUses = new Int32Array(memory.frameFlags.length);
-    this.#writers = new Uint16Array(memory.frameFlags.length);
-    this.#lastWriter = new Int32Array(memory.frameFlags.length);
+    const { buffer } = state, frames = memory.frameFlags.length;
+    if (memory.frameFlags.buffer !== buffer || memory.frameFlags.byteOffset !== FRAMES.FLAGS) {
+      throw new RangeError(`the processor needs the frames' flags at ${FRAMES.FLAGS} in its memory`);
+    }
+    this.page = new Float64Array(buffer, TRANSLATIONS.PAGE, 2 * N).fill(EMPTY);
+    this.physical = new Float64Array(buffer, TRANSLATIONS.PHYSICAL, 2 * N);
+    this.frame = new Int32Array(buffer, TRANSLATIONS.FRAME, 2 * N);
+    this.permission = new Uint8Array(buffer, TRANSLATIONS.PERMISSION, 2 * N);
+    this.rootIndex = new Uint16Array(buffer, TRANSLATIONS.ROOT_INDEX, 2 * N);
+    this.leaf = new Int32Array(buffer, TRANSLATIONS.LEAF, 2 * N).fill(-1);
+    this.used = [new EntrySet(state, 0), new EntrySet(state, 1)];
+    this.leafUses = new Int32Array(buffer, FRAMES.LEAF_USES, frames);
+    this.#writers = new Uint16Array(buffer, FRAMES.WRITERS, frames);
+    this.#lastWriter = new Uint16Array(buffer, FRAMES.LAST_WRITER, frames);
     this.forgetRemembered();
     // No tag matches, as if setTags had written them one by one.
     for (const table of [TLB.SUPERVISOR, TLB.USER]) {
@@ -134,7 +156,7 @@ export class Tlb {
     return (base + ((entry & (N - 1)) << TLB.ENTRY_SHIFT)) >> 2;
   }
 
-  /** Lets compiled code use the entry for reading, writing, writing beside code, or absent entries of a page `table`, or none of that. */
+  /** Lets compiled code use the entry for reading, writing, writing beside code, or idle entries of a page `table`, or none of that. */
   setTags(entry: number, read: boolean, write: boolean, beside = false, table = false): void {
     const word = this.#tagWord(entry), linear = this.page[entry] * PAGE_SIZE;
     const low = linear | 0, high = Math.floor(linear / 2 ** 32);

@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { FrameFlag, PhysicalMemory } from "../machine/memory.ts";
-import { CPU_BASE, GUEST_BASE, TLB } from "./interpreter/layout.ts";
+import { CPU_BASE, PROCESSOR_FRONT, TLB } from "./interpreter/layout.ts";
 import { NO_PAGE, PAGE, S } from "./state.ts";
 import { Permission, Tlb } from "./tlb.ts";
 
 /** A TLB that lets everything through, and whether regions still remember the page that they did before. */
 function tlb(): { tlb: Tlb; memory: PhysicalMemory; remembers: () => boolean } {
-  const memory = new PhysicalMemory({ ram: 0x10000, extra: 0x10000, front: GUEST_BASE });
+  const memory = new PhysicalMemory({ ram: 0x10000, extra: 0x10000, ...PROCESSOR_FRONT });
   memory.mapRam(0, 0x10000, 0);
   const host = { watchesPage: () => false, codeMarks: () => 0, longMode: false };
   const tlb = new Tlb(host, memory.memory, memory), view = new DataView(memory.memory.buffer, CPU_BASE);

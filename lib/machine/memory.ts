@@ -51,6 +51,8 @@ export interface PhysicalMemoryOptions {
   extra?: number;
   /** Bytes in front of guest memory that belong to the processor, a multiple of 65536. */
   front?: number;
+  /** Where in front of guest memory {@link PhysicalMemory.frameFlags} lie, if the processor's compiled code is to see them. */
+  flags?: number;
 }
 
 /** A memory of `pages` pages of 64 KiB. Throws a RangeError that says how much was asked for if the host has not got it. */
@@ -99,7 +101,10 @@ export class PhysicalMemory implements DmaMemory {
     this.view = new DataView(this.memory.buffer, this.front);
     this.ramSize = options.ram;
     // A quotient, not a shift: the largest memory has 2^32 bytes.
-    this.frameFlags = new Uint8Array(this.bytes.length / PAGE_SIZE);
+    const frames = this.bytes.length / PAGE_SIZE;
+    this.frameFlags = options.flags === undefined
+      ? new Uint8Array(frames)
+      : new Uint8Array(this.memory.buffer, options.flags, frames);
     this.#next = options.ram;
   }
 

@@ -1,5 +1,5 @@
 /** The board: which chips there are, at which ports, on which lines. Intel 440FX with PIIX3, as QEMU's "pc" machine. */
-import { GUEST_BASE } from "../cpu/interpreter/layout.ts";
+import { GUEST_BASE, PROCESSOR_FRONT } from "../cpu/interpreter/layout.ts";
 import { DebugPorts } from "../devices/debug_ports.ts";
 import { e820Entry, FwCfg } from "../devices/fw_cfg.ts";
 import { I440fx, type ShadowedRom } from "../devices/i440fx.ts";
@@ -114,7 +114,7 @@ export class Pc {
   constructor(config: MachineConfig, createProcessor: (bus: ProcessorBus) => Processor, events: BoardEvents) {
     checkMemory(config.memory);
     this.ram = { low: Math.min(config.memory, LOW_RAM_END), high: Math.max(0, config.memory - LOW_RAM_END) };
-    this.memory = new PhysicalMemory({ ram: config.memory, extra: DEFAULT_VRAM_SIZE + 20 * MIB, front: GUEST_BASE });
+    this.memory = new PhysicalMemory({ ram: config.memory, extra: DEFAULT_VRAM_SIZE + 20 * MIB, ...PROCESSOR_FRONT });
     this.#mapRam();
     const { memory, ports } = this;
     this.pic = new I8259({

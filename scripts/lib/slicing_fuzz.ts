@@ -3,7 +3,7 @@
  * came out: the state must depend on how many instructions ran and on nothing else. A scenario says what the code is;
  * interrupts and NMIs arrive at instruction counts that the seed decides.
  */
-import { GUEST_BASE } from "../../lib/cpu/interpreter/layout.ts";
+import { PROCESSOR_FRONT } from "../../lib/cpu/interpreter/layout.ts";
 import { decode, disassemble, newInstruction } from "../../lib/cpu/decode/mod.ts";
 import { Cpu } from "../../lib/cpu/cpu.ts";
 import type { CpuOptions } from "../../lib/cpu/options.ts";
@@ -35,7 +35,7 @@ export interface Manner {
 
 /** The processor and what it is wired to. */
 class Bench {
-  readonly memory = new PhysicalMemory({ ram: RAM, extra: 0x10000, front: GUEST_BASE });
+  readonly memory = new PhysicalMemory({ ram: RAM, extra: 0x10000, ...PROCESSOR_FRONT });
   readonly cpu: Cpu;
   /** Port and device accesses, with their instruction counts, in order. */
   log: number[] = [];

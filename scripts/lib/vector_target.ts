@@ -4,7 +4,7 @@
  * The case runs at privilege level 3 in a small protected environment below 64 KiB, so that an exception switches to a stack
  * of its own and leaves the case's memory alone: GDT, IDT, TSS, page tables for 64-bit code, and one HLT for each vector.
  */
-import { GUEST_BASE } from "../../lib/cpu/interpreter/layout.ts";
+import { PROCESSOR_FRONT } from "../../lib/cpu/interpreter/layout.ts";
 import type { CodeSize, Instruction } from "../../lib/cpu/decode/mod.ts";
 import { Cpu } from "../../lib/cpu/cpu.ts";
 import type { CpuOptions } from "../../lib/cpu/options.ts";
@@ -103,7 +103,7 @@ class VectorMachines implements VectorTarget {
 }
 
 class VectorMachine {
-  readonly #memory = new PhysicalMemory({ ram: MEGABYTE, extra: 0, front: GUEST_BASE });
+  readonly #memory = new PhysicalMemory({ ram: MEGABYTE, extra: 0, ...PROCESSOR_FRONT });
   readonly #cpu: Cpu;
   readonly #codeSize: CodeSize;
   /** The case goes on behind its instruction, or raises an exception: it does not jump. */

@@ -37,8 +37,8 @@ export const TLB = {
   /** Field: address of the marks of the frame's code bytes, i32; meaningful with a BESIDE tag. */
   MARKS: 20,
   /**
-   * Field: page address that may be written where no code byte is marked, i64; or with {@link TLB.TABLE} added, where an entry of a page
-   * table is not present: nothing stems from that.
+   * Field: page address that may be written where no code byte is marked, i64; or with {@link TLB.TABLE} added, of a page table, where
+   * nothing stems from the entry that is written.
    */
   BESIDE: 24,
   TABLE: 2,
@@ -132,17 +132,86 @@ export const CODE_PLACES = {
   FRAME: 16,
 } as const;
 
+/** What is known about entries of the TLB, supervisor's and then user's, beside what compiled code reads: arrays by the entry's number. */
+export const TRANSLATIONS = {
+  /** Linear page number, f64. */
+  PAGE: 0x2e_0000,
+  /** Physical address of the page, f64. */
+  PHYSICAL: 0x32_0000,
+  /** Host frame, i32. */
+  FRAME: 0x36_0000,
+  /** Frame of the last table of the walk, i32. */
+  LEAF: 0x38_0000,
+  /** Entry of the top-level table, u16. */
+  ROOT_INDEX: 0x3a_0000,
+  /** Permissions, u8. */
+  PERMISSION: 0x3b_0000,
+  /** Lists of the entries in use, u16, for lower and for upper addresses; and by entry whether it is in the list, u8. */
+  USED: 0x3b_8000,
+  IS_USED: 0x3d_8000,
+  /** How many entries these lists have, two i32. */
+  USED_COUNT: 0x3010,
+  /** 1 while nothing but the page tables says what may be done with a page, i32. */
+  OPEN: 0x3018,
+  /** How many entries compiled code has filled, i32. */
+  FILLED: 0x301c,
+  /** How many writes to page tables have changed no translation in use, i32; where these bits of it are 0, TypeScript looks closely. */
+  IDLE_WRITES: 0x3020,
+  RARE: 7,
+} as const;
+
+/** Page tables that translations in use may stem from: direct-mapped by frame. */
+export const NOTED_TABLES = {
+  BASE: 0x3e_8000,
+  ENTRIES: 0x400,
+  /** A frame's entry is (frame × MULTIPLIER mod 2^32) >> SHIFT. */
+  MULTIPLIER: GOLDEN_RATIO,
+  SHIFT: 22,
+  /** Bytes of an entry, as a shift. */
+  ENTRY_SHIFT: 4,
+  /** Field: the linear address, modulo 2^48, that the first entry maps, plus the logarithm of how many bytes one maps, i64. */
+  RANGE: 0,
+  /** Field: the frame, i32. */
+  FRAME: 8,
+} as const;
+
+/** By entry of the top-level table, 1 if translations in use may begin with it, u8. */
+export const ROOT_ENTRIES = { BASE: 0x3e_c000, COUNT: 0x400 } as const;
+
+/** For each privilege, by hash of a linear page 1 if cached jumps may rely on the page, u8. */
+export const CODE_FILTERS = {
+  BASE: 0x3e_d000,
+  /** Bytes of one. */
+  SIZE: 0x1000,
+  /** A page's place is (the low 32 bits of its number × MULTIPLIER mod 2^32) >> SHIFT. */
+  MULTIPLIER: GOLDEN_RATIO,
+  SHIFT: 20,
+} as const;
+
 /** Block headers with their records. */
 export const ARENA_BASE = 0x40_0000;
-export const ARENA_END = 0x500_0000;
+export const ARENA_END = 0x470_0000;
+
+/** What is known about host frames: arrays by frame. */
+export const FRAMES = {
+  /** How many translations have it as their last page table, i32. */
+  LEAF_USES: 0x470_0000,
+  /** How many entries of the TLB let compiled code write to it, u16, and the last one that was made such, u16. */
+  WRITERS: 0x4b0_0000,
+  LAST_WRITER: 0x4d0_0000,
+  /** Why writes to it must not go unnoticed, u8. */
+  FLAGS: 0x4f0_0000,
+} as const;
 
 /**
  * For frames that hold code: a byte for each of their bytes, not 0 if it belongs to a block. The last page before
  * guest memory is left over, because compiled code looks at marks behind a frame's last byte before it knows that an access crosses pages.
  */
-export const CODE_MARKS = { BASE: ARENA_END, FRAMES: 4095 } as const;
+export const CODE_MARKS = { BASE: 0x500_0000, FRAMES: 4095 } as const;
 /** Where guest memory begins; the processor's state lies before it. A host offset counts from here. */
 export const GUEST_BASE = 0x600_0000;
+/** The same as an option of the memory: what the processor needs in front of it. */
+export const PROCESSOR_FRONT = { front: GUEST_BASE, flags: FRAMES.FLAGS } as const;
 /** Pages of 64 KiB in the smallest memory: one of the guest, so that V8 need not compare {@link GUEST_BASE} with the size. */
 export const MEMORY_PAGES = GUEST_BASE / 65536 + 1;
 

@@ -1,8 +1,8 @@
 /**
- * What systems do all the time as WebAssembly functions, in the usual case: entering handlers of interrupts, returning from them, and page
- * faults. A function either does all that the general way in lib/cpu/system would do, or nothing: what might fault, or leave a trace on the
- * way, is not usual. So segments are flat, levels are 0 and 3, everything is present and marked as accessed, and tables and stacks are in
- * pages that the TLB knows.
+ * What systems do all the time as WebAssembly functions, in the usual case: entering handlers of interrupts, returning from them, page
+ * faults, fills of the TLB, and what becomes of translations when an entry of a page table is written. A function either does all that the
+ * general way in TypeScript would do, or nothing: what might fault, or leave a trace on the way, is not usual. So segments are flat, levels
+ * are 0 and 3, everything is present and marked as accessed, and tables and stacks are in pages that the TLB knows.
  */
 import { ModuleBuilder, type ValueType } from "../../wasm/mod.ts";
 import { MEMORY_PAGES } from "../interpreter/layout.ts";
@@ -10,7 +10,8 @@ import { enterCode } from "./entries.ts";
 import { deliverCode } from "./page_faults.ts";
 import { returnCode } from "./returns.ts";
 
-export { FIND_FAULT, findFaultCode } from "./page_faults.ts";
+export { TRANSLATE, translateCode, Translated } from "./page_walks.ts";
+export { FORGET, forgetCode } from "./translations.ts";
 
 /** Types of the functions that {@link systemKernelModule} exports. */
 export const systemKernelTable = {

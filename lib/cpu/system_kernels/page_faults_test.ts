@@ -6,16 +6,16 @@ import { CR0, CR4, EFER, Flag, R, S, Vector } from "../state.ts";
 import { attempt } from "../system/paging.ts";
 import { gate, ProtectedBoard, Sel } from "../system/test_tables.ts";
 import { mapFrames, testBoard } from "../test_board.ts";
-import { FIND_FAULT, findFaultCode } from "./mod.ts";
+import { TRANSLATE, translateCode } from "./mod.ts";
 
-type FindFault = (linear: bigint, write: number) => number;
+type Translate = (linear: bigint, write: number, mayFill: number) => number;
 
-function findFault(memory: WebAssembly.Memory): FindFault {
+function translation(memory: WebAssembly.Memory): Translate {
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", MEMORY_PAGES);
-  module.export("find", module.function(FIND_FAULT, findFaultCode()));
+  module.export("translate", module.function(TRANSLATE, translateCode()));
   return new WebAssembly.Instance(new WebAssembly.Module(module.toBytes()), { env: { memory } }).exports
-    .find as FindFault;
+    .translate as Translate;
 }
 
 /** A sequence of numbers that look random. */
@@ -37,7 +37,7 @@ const FORMATS = {
 
 for (const [name, { cr4, efer, bytes, bits }] of Object.entries(FORMATS)) {
   Deno.test(`page faults: what compiled code finds out is what a walk does, ${name}`, () => {
-    const { cpu, memory } = testBoard(), { r } = cpu, find = findFault(memory.memory), next = numbers();
+    const { cpu, memory } = testBoard(), { r } = cpu, translate = translation(memory.memory), next = numbers();
     // What RAM is plain is looked up with the first translation.
     cpu.probe(0, 1, false, false);
     r.setI32(S.CR4, cr4);
@@ -57,7 +57,7 @@ for (const [name, { cr4, efer, bytes, bits }] of Object.entries(FORMATS)) {
       const high = next(2 ** 16) * 2 ** 24 + next(2 ** 24), low = next(2 ** 16) * 2 ** 16 + next(2 ** 16);
       const linear = bits === 32 ? low : (high * 256) % 2 ** 47 - (next(2) === 0 ? 2 ** 47 : 0);
       // A walk that does not fault leaves marks: what it says comes second.
-      const answer = find(BigInt(linear), write ? 1 : 0);
+      const answer = translate(BigInt(linear), write ? 1 : 0, 0);
       const code = r.i32(S.PAGE_FAULT_CODE), address = r.number(S.PAGE_FAULT_ADDRESS);
       const walk = attempt(cpu, linear, write, user, false);
       if (walk === null) faults++;

@@ -8,6 +8,26 @@ import { STATE_LOAD, STATE_STORE } from "../emit/state_field.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE, GUEST_BASE, TLB } from "../interpreter/layout.ts";
 
+/** A local of 32 bits that is set more than once. */
+export class Variable {
+  readonly #code: Code;
+  readonly #local: number;
+
+  constructor(code: Code) {
+    this.#code = code;
+    this.#local = code.local("i32");
+  }
+
+  get value(): Value {
+    return Value.local("i32", this.#local);
+  }
+
+  set(value: Value): void {
+    value.emit(this.#code);
+    this.#code.set(this.#local);
+  }
+}
+
 /** Writes one function. */
 export class KernelWriter {
   readonly code: Code;
@@ -20,6 +40,13 @@ export class KernelWriter {
   /** Evaluates now, into a local. */
   let(value: Value): Value {
     return value.evaluated(this.code);
+  }
+
+  /** A local that is set more than once; 0 at first. */
+  variable(initial?: Value): Variable {
+    const variable = new Variable(this.code);
+    if (initial) variable.set(initial);
+    return variable;
   }
 
   /** One of two values, of which only that is evaluated. */

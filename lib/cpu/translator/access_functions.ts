@@ -5,7 +5,7 @@ import { tlbOffset } from "../emit/memory.ts";
 import { Value } from "../emit/value.ts";
 import { CPU_BASE, GUEST_BASE, TLB } from "../interpreter/layout.ts";
 import { CR4, PAGE, S } from "../state.ts";
-import { FIND_FAULT, findFaultCode } from "../system_kernels/mod.ts";
+import { FORGET, forgetCode, TRANSLATE, translateCode, Translated } from "../system_kernels/mod.ts";
 import { type AccessLinkage, How } from "./accesses.ts";
 import { stateField } from "../emit/state_field.ts";
 
@@ -49,11 +49,14 @@ export function exportAccessFunctions(module: ModuleBuilder): void {
     module.importFunction("fill", name, { parameters: [address, "i32"], results: ["i32"] });
   const read = fill("read", "i32"), write = fill("write", "i32");
   const readNumber = fill("readNumber", "f64"), writeNumber = fill("writeNumber", "f64");
-  const findFault = module.function(FIND_FAULT, findFaultCode());
+  const translate = module.function(TRANSLATE, translateCode()), forget = module.function(FORGET, forgetCode());
   for (const wide of [false, true]) {
     const types = signatures(wide ? "i64" : "i32");
-    const fillRead = module.function(types.fillRead, fillReadCode(wide ? readNumber : read, findFault, wide));
-    const fillWrite = module.function(types.fillWrite, fillWriteCode(wide ? writeNumber : write, findFault, wide));
+    const fillRead = module.function(types.fillRead, fillReadCode(wide ? readNumber : read, translate, wide));
+    const fillWrite = module.function(
+      types.fillWrite,
+      fillWriteCode(wide ? writeNumber : write, translate, forget, wide),
+    );
     const keepRead = module.function(types.keepRead, keepCode(fillRead));
     const keepWrite = module.function(types.keepWrite, keepCode(fillWrite));
     const fills: Fills = { fillRead, fillWrite, keepRead, keepWrite };
@@ -64,19 +67,27 @@ export function exportAccessFunctions(module: ModuleBuilder): void {
   }
 }
 
-function fillReadCode(fill: number, findFault: number, wide: boolean): Code {
+function fillReadCode(fill: number, translate: number, wide: boolean): Code {
   const code = new Code(2);
-  callFill(code, fill, findFault, wide, false);
+  callFill(code, fill, translate, wide, false);
   return code;
 }
 
-/** Asks TypeScript, which takes addresses of 64 bits as numbers, unless it is known that the access raises #PF. */
-function callFill(code: Code, fill: number, findFault: number, wide: boolean, writes: boolean): void {
-  Value.local(wide ? "i64" : "i32", 0).extendU().emit(code);
+/**
+ * Asks TypeScript, which takes addresses of 64 bits as numbers, unless the TLB can be filled without that, or it is known that the access
+ * raises #PF.
+ */
+function callFill(code: Code, fill: number, translate: number, wide: boolean, writes: boolean): void {
+  const linear = Value.local(wide ? "i64" : "i32", 0), bytes = Value.local("i32", 1), result = code.local("i32");
+  linear.extendU().emit(code);
   code.i32(writes ? 1 : 0);
-  code.call(findFault);
+  linear.wrap().and(PAGE_SIZE - 1).add(bytes).gtU(PAGE_SIZE).eqz().emit(code);
+  code.call(translate);
+  code.tee(result);
   code.if(() => {
-    code.i32(1);
+    code.get(result);
+    code.i32(Translated.FAULT);
+    code.op(Op.I32_EQ);
     code.op(Op.RETURN);
   });
   code.get(0);
@@ -85,8 +96,8 @@ function callFill(code: Code, fill: number, findFault: number, wide: boolean, wr
   code.returnCall(fill);
 }
 
-/** Data beside code, and absent entries of page tables, may be written to at once, without a tag for other bytes of the page. */
-function fillWriteCode(fill: number, findFault: number, wide: boolean): Code {
+/** Data beside code, and most entries of page tables, may be written to at once, without a tag for other bytes of the page. */
+function fillWriteCode(fill: number, translate: number, forget: number, wide: boolean): Code {
   const code = new Code(2), entry = code.local("i32"), bytes = Value.local("i32", 1);
   const linear = Value.local(wide ? "i64" : "i32", 0), count = wide ? bytes.extendU() : bytes;
   findEntry(code, linear, entry);
@@ -118,19 +129,22 @@ function fillWriteCode(fill: number, findFault: number, wide: boolean): Code {
     code.memory(wide ? Op.I64_LOAD : Op.I32_LOAD, TLB.BESIDE);
     code.op(wide ? Op.I64_NE : Op.I32_NE);
     code.brIf(ask);
-    emitAbsence(code, linear.wrap(), bytes, entry);
+    emitForgetting(code, linear.wrap(), bytes, entry, forget);
     code.op(Op.I32_EQZ);
     code.brIf(ask);
     code.i32(0);
     code.op(Op.RETURN);
   });
-  callFill(code, fill, findFault, wide, true);
+  callFill(code, fill, translate, wide, true);
   return code;
 }
 
-/** Leaves 1 on the stack if bytes of a page table, in the page of a TLB entry, lie in one entry, which is not present; else 0. */
-function emitAbsence(code: Code, linear: Value, bytes: Value, entry: number): void {
-  const last = code.local("i32");
+/**
+ * Leaves 1 on the stack if bytes of a page table, in the page of a TLB entry, lie in one entry from which nothing stems, or nothing any
+ * more; else 0.
+ */
+function emitForgetting(code: Code, linear: Value, bytes: Value, entry: number, forget: number): void {
+  const last = code.local("i32"), host = code.local("i32");
   // Entries have 8 bytes with PAE paging, else 4.
   stateField("i32", S.CR4).and(CR4.PAE).shrU(Math.log2(CR4.PAE) - 2).or(3).emit(code);
   code.set(last);
@@ -141,10 +155,18 @@ function emitAbsence(code: Code, linear: Value, bytes: Value, entry: number): vo
     code.get(entry);
     code.memory(Op.I32_LOAD, TLB.ADDEND);
     code.op(Op.I32_ADD);
+    code.tee(host);
     code.memory(Op.I32_LOAD, GUEST_BASE);
     code.i32(1);
     code.op(Op.I32_AND);
-    code.op(Op.I32_EQZ);
+    code.if(
+      () => {
+        code.get(host);
+        code.call(forget);
+      },
+      () => code.i32(1),
+      "i32",
+    );
   }, "i32");
 }
 
