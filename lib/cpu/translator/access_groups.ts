@@ -9,7 +9,7 @@ import { PAGE_SIZE } from "../../machine/memory.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { isFlatAccess } from "../emit/base.ts";
 import { R } from "../state.ts";
-import type { RegionInstruction } from "./discovery.ts";
+import type { RegionInstruction } from "./region_instruction.ts";
 import type { RegionGraph } from "./region_graph.ts";
 import type { RegisterFlow } from "./register_flow.ts";
 import { READ_ONLY_FIRST } from "./register_use.ts";

@@ -1,5 +1,5 @@
 /** Where a region looks at the budget, so that it never executes more instructions than it may. */
-import type { Flow } from "./discovery.ts";
+import type { Flow } from "./region_instruction.ts";
 import { countOf, type RegionGraph } from "./region_graph.ts";
 
 /** After instructions of these kinds the budget may be anything. */

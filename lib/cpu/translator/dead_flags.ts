@@ -1,6 +1,6 @@
 /** Finds flags that nobody can see: the next instructions overwrite them before anything reads them or can leave the region. */
 import type { Instruction } from "../decode/instruction.ts";
-import type { RegionInstruction } from "./discovery.ts";
+import type { RegionInstruction } from "./region_instruction.ts";
 
 /** Instructions on registers that write all six arithmetic flags and read none. */
 const OVERWRITING = new Set("add sub and or xor cmp test neg imul".split(" "));

@@ -3,85 +3,9 @@ import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
 import { type Instruction, MAX_LENGTH, newInstruction } from "../decode/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
-import { definitionFor } from "../semantics/mod.ts";
-import { type Definition, endingOf } from "../semantics/registry.ts";
-import { type JumpTable, jumpTable } from "./jump_tables.ts";
-import { fixedBytes, type VaryingConstants, varyingConstants } from "./varying.ts";
-
-/** How control leaves an instruction. */
-export type Flow =
-  /** To the following instruction. */
-  | "next"
-  | "jump"
-  | "branch"
-  | "call"
-  /** Calls and jumps to computed addresses. */
-  | "callIndirect"
-  | "indirect"
-  | "return"
-  /** A system function decides whether the run loop must have its turn; execution goes on behind the instruction. */
-  | "exit"
-  /** A system function decides where execution goes on. */
-  | "transfer"
-  /** To the following instruction, after a pause. */
-  | "stall"
-  /** It is not translated: the interpreter executes it. */
-  | "interpret";
-
-/** An instruction of a region. */
-export interface RegionInstruction {
-  readonly instruction: Instruction;
-  readonly definition: Definition;
-  /** Offset in CS. */
-  readonly ip: number;
-  /** Offset of the following instruction. */
-  readonly next: number;
-  /** Host offset of the first byte. */
-  readonly host: number;
-  /** Host offset of the page in which it ends, if that is not the one in which it begins; else -1. */
-  readonly tail: number;
-  readonly flow: Flow;
-  /** Where a direct jump, branch or call leads, else -1. */
-  readonly target: number;
-  /** Where an indirect jump has been seen to lead. */
-  readonly targets: readonly number[];
-  /** The table that an indirect jump goes through. */
-  readonly table: JumpTable | null;
-  /** What it reads of its own bytes when it runs. */
-  readonly varying: VaryingConstants | null;
-}
-
-/**
- * An instruction that was found. It is no literal because V8 allocates what a literal makes in the old generation, from then on, once
- * much of it has survived a collection: these live for one translation.
- */
-class FoundInstruction implements RegionInstruction {
-  readonly instruction: Instruction;
-  readonly definition: Definition;
-  readonly ip: number;
-  readonly next: number;
-  readonly host: number;
-  readonly tail: number;
-  readonly flow: Flow;
-  readonly target: number;
-  readonly targets: readonly number[];
-  readonly table: JumpTable | null;
-  readonly varying: VaryingConstants | null;
-
-  constructor(found: RegionInstruction) {
-    this.instruction = found.instruction;
-    this.definition = found.definition;
-    this.ip = found.ip;
-    this.next = found.next;
-    this.host = found.host;
-    this.tail = found.tail;
-    this.flow = found.flow;
-    this.target = found.target;
-    this.targets = found.targets;
-    this.table = found.table;
-    this.varying = found.varying;
-  }
-}
+import { jumpTable } from "./jump_tables.ts";
+import { type Flow, flowOf, RegionInstruction } from "./region_instruction.ts";
+import { fixedBytes } from "./varying.ts";
 
 /** Straight-line code of a region. */
 export interface RegionBlock {
@@ -124,22 +48,6 @@ export interface Limits {
 export interface RegionCode {
   /** The root first. */
   readonly blocks: readonly RegionBlock[];
-}
-
-/** Mnemonics after which control goes elsewhere, by how. */
-const JUMPS: Readonly<Record<string, Flow>> = { jmp: "jump", call: "call", ret: "return" };
-
-function flowOf(definition: Definition, instruction: Instruction): Flow {
-  const ending = endingOf(definition, instruction);
-  if (ending === "none") return "next";
-  // Without the system function, which regions leave to the interpreter, execution goes on behind the instruction.
-  if (ending === "repeat") return "exit";
-  if (ending !== "jump") return ending;
-  if (instruction.mnemonic === "pause") return "stall";
-  const direct = instruction.operands[0]?.kind === "rel";
-  const flow = JUMPS[instruction.mnemonic] ?? (direct ? "branch" : "interpret");
-  if (direct) return flow;
-  return flow === "jump" ? "indirect" : flow === "call" ? "callIndirect" : flow;
 }
 
 /** True if the following instruction lies in the next page: that may be gone when the region runs. */
@@ -253,32 +161,11 @@ class Discovery {
       tail = this.#decodeStraddling(ip, host, frameEnd, instruction);
       if (tail < 0) return null;
     }
-    const definition = definitionFor(instruction);
-    const flow = this.#view.interpreted(instruction) ? "interpret" : flowOf(definition, instruction);
-    const next = ip + instruction.length, wrapped = mode.code === 64 ? next : next % 2 ** 32;
-    const relative = instruction.operands[0]?.kind === "rel" ? instruction.operands[0] : null;
-    let target = -1;
-    if (relative) {
-      target = next + relative.value;
-      if (relative.size === 16) target = ((target % 0x10000) + 0x10000) % 0x10000;
-      else if (mode.code !== 64) target = ((target % 2 ** 32) + 2 ** 32) % 2 ** 32;
-    }
+    const flow = this.#view.interpreted(instruction) ? "interpret" : flowOf(instruction);
     const targets = flow === "indirect" ? this.#targetsOf(ip, instruction) : NONE;
     const table = jumpTable(instruction, targets, this.#view);
-    const varying = tail < 0 && this.#view.varies(host) ? varyingConstants(instruction) : null;
-    return new FoundInstruction({
-      instruction,
-      definition,
-      ip,
-      next: wrapped,
-      host,
-      tail,
-      flow,
-      target,
-      targets,
-      table,
-      varying,
-    });
+    const varies = tail < 0 && this.#view.varies(host);
+    return new RegionInstruction(instruction, { ip, host, tail, flow, targets, table, varies }, mode);
   }
 
   /**

@@ -9,7 +9,7 @@ import { CPU_BASE } from "../interpreter/layout.ts";
 import { LEFT } from "../interpreter/linkage.ts";
 import { S, SEG, Seg } from "../state.ts";
 import { type AccessLinkage, RegionAccesses } from "./accesses.ts";
-import type { RegionInstruction } from "./discovery.ts";
+import type { RegionInstruction } from "./region_instruction.ts";
 import { FlagTracker } from "./flags.ts";
 import { InstructionFlags } from "./instruction_flags.ts";
 import { OperandEmitter } from "./operand_emitter.ts";

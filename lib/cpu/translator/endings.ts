@@ -4,7 +4,7 @@ import { Exit, REGION_CACHE } from "../interpreter/layout.ts";
 import { LEFT, MODE_CHANGED } from "../interpreter/linkage.ts";
 import { regionEntry } from "../interpreter/region_cache.ts";
 import { S } from "../state.ts";
-import type { RegionInstruction } from "./discovery.ts";
+import type { RegionInstruction } from "./region_instruction.ts";
 import { FlagTracker } from "./flags.ts";
 import type { RegionLinkage } from "./linkage.ts";
 import { perfectHash } from "./perfect_hash.ts";

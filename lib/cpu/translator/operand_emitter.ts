@@ -9,7 +9,7 @@ import { GOLDEN_RATIO, GUEST_BASE } from "../interpreter/layout.ts";
 import { R, S, SEG, Seg } from "../state.ts";
 import { STACK } from "./access_groups.ts";
 import type { PageNumber, RegionAccesses, Spot } from "./accesses.ts";
-import type { RegionInstruction } from "./discovery.ts";
+import type { RegionInstruction } from "./region_instruction.ts";
 import { RegisterEmitter } from "./register_emitter.ts";
 
 /** The constant in bytes of the instruction at a host offset, sign-extended to as many bits as a value of `size` bits counts. */

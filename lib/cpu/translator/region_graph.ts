@@ -1,5 +1,6 @@
 /** The blocks of a region as a flow graph. */
-import { type RegionBlock, type RegionInstruction, waysFrom } from "./discovery.ts";
+import { type RegionBlock, waysFrom } from "./discovery.ts";
+import type { RegionInstruction } from "./region_instruction.ts";
 import { type Edge, FlowGraph } from "./flow_graph.ts";
 import type { StreamedAccess, StripLoop } from "./strips.ts";
 import { analyse, type Analysis } from "./structure.ts";

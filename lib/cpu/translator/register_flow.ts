@@ -1,5 +1,6 @@
 /** Which registers a region touches, and where their locals may differ from the state block. */
-import type { RegionBlock, RegionInstruction } from "./discovery.ts";
+import type { RegionBlock } from "./discovery.ts";
+import type { RegionInstruction } from "./region_instruction.ts";
 import type { RegionGraph } from "./region_graph.ts";
 import { type RegisterUse, registerUse } from "./register_use.ts";
 

@@ -5,7 +5,7 @@
 import type { Instruction } from "../decode/instruction.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { R } from "../state.ts";
-import type { RegionInstruction } from "./discovery.ts";
+import type { RegionInstruction } from "./region_instruction.ts";
 import type { RegionGraph } from "./region_graph.ts";
 import type { RegisterFlow } from "./register_flow.ts";
 

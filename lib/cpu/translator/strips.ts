@@ -6,7 +6,7 @@
 import { isFlatAccess } from "../emit/base.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { accessesMemory, writesMemory } from "./access_groups.ts";
-import type { RegionInstruction } from "./discovery.ts";
+import type { RegionInstruction } from "./region_instruction.ts";
 import { countOf, type RegionGraph } from "./region_graph.ts";
 import type { RegisterFlow } from "./register_flow.ts";
 import { advance, letsOthersRun, RegisterValues } from "./register_values.ts";
