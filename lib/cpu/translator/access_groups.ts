@@ -1,11 +1,13 @@
 /**
  * Finds accesses to memory that lie at fixed distances from one another: variables on the stack, fields behind one pointer, static
- * variables. The first of a group asks for all of it whether it lies in one page that may be accessed; the others need not ask.
+ * variables; or anywhere in a table whose index is a byte. The first of a group asks for all of it whether it lies in one page that may
+ * be accessed; the others need not ask.
  *
  * What is found here is what to try: while the region is written, {@link AccessGroups.established} tells where a group has been asked for
  * on every way.
  */
 import { PAGE_SIZE } from "../../machine/memory.ts";
+import type { MemoryOperand } from "../decode/instruction.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { isFlatAccess } from "../emit/base.ts";
 import { R } from "../state.ts";
@@ -14,6 +16,7 @@ import type { RegionGraph } from "./region_graph.ts";
 import type { RegisterFlow } from "./register_flow.ts";
 import { READ_ONLY_FIRST } from "./register_use.ts";
 import { letsOthersRun, type RegisterValues, ValueFlow } from "./register_values.ts";
+import { LARGEST, smallAfter } from "./small_registers.ts";
 
 /**
  * Bytes from the beginning of a group to its end, at most: what crosses the end of a page is the interpreter's. Other pointers than that
@@ -40,11 +43,19 @@ export interface AccessGroup {
   local: number;
 }
 
+/** What is added to the address of an access that does not always lie at the same place of its group. */
+export interface TableIndex {
+  /** A general register that holds a byte, and what that is multiplied by. */
+  readonly register: number;
+  readonly scale: number;
+}
+
 /** An access that belongs to a group. */
 export interface GroupedAccess {
   readonly group: AccessGroup;
-  /** Distance of its address from what the group's counts from. */
+  /** Distance of its address, without the index, from what the group's counts from. */
   readonly at: number;
+  readonly index: TableIndex | null;
   readonly bytes: number;
 }
 
@@ -54,12 +65,13 @@ interface Found {
   readonly current: RegionInstruction;
   readonly operand: number;
   readonly at: number;
+  readonly index: TableIndex | null;
   readonly bytes: number;
   readonly write: boolean;
 }
 
-/** What addresses are counted from: the stack pointer, 0, or what another register holds. */
-type Base = "stack" | "static" | "pointer";
+/** What addresses are counted from: the stack pointer, 0, or what another register holds; or the beginning of a small table. */
+type Base = "stack" | "static" | "pointer" | "table";
 
 /** Accesses at fixed distances from one another. */
 interface Family {
@@ -88,6 +100,18 @@ export function writesMemory(mnemonic: string, operand: number): boolean {
   return operand === 0 && !READ_ONLY_FIRST.has(mnemonic) && !READS.has(mnemonic);
 }
 
+/** What an operand in memory is an entry of, if that is a small table: the register that points there, -1 for none, and the index. */
+function tableOf(
+  { base, index, scale }: MemoryOperand,
+  small: number,
+): { readonly base: number; readonly index: TableIndex } | null {
+  const isSmall = (register: number) => register >= 0 && register < 16 && (small & (1 << register)) !== 0;
+  if (base === 16 || base === index) return null;
+  if (isSmall(index)) return { base, index: { register: index, scale } };
+  if (isSmall(base) && (index < 0 || scale === 1)) return { base: index, index: { register: base, scale: 1 } };
+  return null;
+}
+
 /** The groups of a region. */
 export class AccessGroups {
   readonly #mode: CodeMode;
@@ -106,11 +130,18 @@ export class AccessGroups {
     if (!wanted || mode.code === 16 || mode.stack !== mode.code || (mode.code === 32 && !mode.flat)) return;
     this.#number(region);
     const families = new Map<string, Family>();
+    let last = -1, small = 0;
     new ValueFlow(region, registers, mode).follow((node, current, values) => {
       this.#epochs.set(current, values.epoch);
-      this.#find(families, node, current, values);
+      if (node !== last) small = 0;
+      this.#find(families, node, current, values, small);
+      small = smallAfter(current, registers.use(current), small);
+      last = node;
     });
-    for (const family of families.values()) if (family.accesses.length > 1) this.#divide(family);
+    for (const family of families.values()) {
+      if (family.base === "table") this.#makeTable(family);
+      else if (family.accesses.length > 1) this.#divide(family);
+    }
   }
 
   /** Walks through the tree of dominators. */
@@ -135,13 +166,20 @@ export class AccessGroups {
 
   // ---- finding
 
-  #find(families: Map<string, Family>, node: number, current: RegionInstruction, values: RegisterValues): void {
+  /** `small` are registers that hold a byte, as a mask. */
+  #find(
+    families: Map<string, Family>,
+    node: number,
+    current: RegionInstruction,
+    values: RegisterValues,
+    small: number,
+  ): void {
     const { instruction, flow } = current, { mnemonic, operands, operandSize } = instruction;
     if (
       flow === "interpret" ||
       (letsOthersRun(current) && flow !== "call" && flow !== "callIndirect" && flow !== "return")
     ) return;
-    const add = (base: Base, key: string, access: Pick<Found, "operand" | "at" | "bytes" | "write">) => {
+    const add = (base: Base, key: string, access: Omit<Found, "node" | "current">) => {
       const name = `${values.epoch}:${key}`;
       let family = families.get(name);
       if (!family) families.set(name, family = { epoch: values.epoch, base, accesses: [] });
@@ -149,7 +187,7 @@ export class AccessGroups {
     };
     const stack = (distance: number, write: boolean) => {
       const at = values.constant[R.SP] + distance;
-      add("stack", `${values.number[R.SP]}`, { operand: STACK, at, bytes: operandSize / 8, write });
+      add("stack", `${values.number[R.SP]}`, { operand: STACK, at, index: null, bytes: operandSize / 8, write });
     };
     operands.forEach((operand, i) => {
       if (operand.kind !== "mem" || !accessesMemory(mnemonic)) return;
@@ -157,6 +195,12 @@ export class AccessGroups {
       const { base, index, scale, disp, size, segment, addressSize, disp64 } = operand;
       if (addressSize !== this.#mode.code || disp64 !== undefined || !isFlatAccess(this.#mode, segment)) return;
       if (size !== 8 && size !== 16 && size !== 32 && size !== 64 && size !== 128) return;
+      const table = tableOf(operand, small), bytes = size / 8, write = writesMemory(mnemonic, i);
+      if (table) {
+        const first = table.base < 0 ? disp : values.constant[table.base] + disp;
+        const key = `${table.base < 0 ? "" : values.number[table.base]}[${this.#wrap(first)}]`;
+        return add("table", key, { operand: i, at: first, index: table.index, bytes, write });
+      }
       let key = "", at = base === 16 ? current.next + disp : disp;
       if (base >= 0 && base < 16) {
         key += `${values.number[base]}`;
@@ -166,9 +210,8 @@ export class AccessGroups {
         key += `+${values.number[index]}*${scale}`;
         at += values.constant[index] * scale;
       }
-      const write = writesMemory(mnemonic, i);
       const isStack = index < 0 && base >= 0 && base < 16 && values.number[base] === values.number[R.SP];
-      add(isStack ? "stack" : key === "" ? "static" : "pointer", key, { operand: i, at, bytes: size / 8, write });
+      add(isStack ? "stack" : key === "" ? "static" : "pointer", key, { operand: i, at, index: null, bytes, write });
     });
     if (mnemonic === "push" || mnemonic === "call") stack(-operandSize / 8, true);
     else if (mnemonic === "pop" || mnemonic === "ret") stack(0, false);
@@ -176,6 +219,12 @@ export class AccessGroups {
 
   #wrap(at: number): number {
     return this.#mode.code === 64 ? at : at | 0;
+  }
+
+  /** Makes a group of the accesses to a table. */
+  #makeTable(family: Family): void {
+    const sizes = family.accesses.map(({ index, bytes }) => LARGEST * index!.scale + bytes);
+    this.#group(family, family.accesses, family.accesses[0].at, Math.max(...sizes));
   }
 
   /** Makes groups of accesses that are near one another. */
@@ -203,14 +252,14 @@ export class AccessGroups {
   }
 
   #group({ epoch, base }: Family, accesses: readonly Found[], low: number, bytes: number): void {
-    if (this.#groups.length >= MOST_GROUPS || !this.#pays(accesses)) return;
+    if (this.#groups.length >= MOST_GROUPS || (base !== "table" && !this.#pays(accesses))) return;
     const writes = base === "stack" && accesses.some((access) => access.write);
     const group: AccessGroup = { low, bytes, writes, epoch, established: [], local: -1 };
     this.#groups.push(group);
-    for (const { current, operand, at, bytes } of accesses) {
+    for (const { current, operand, at, index, bytes } of accesses) {
       let grouped = this.#grouped.get(current);
       if (!grouped) this.#grouped.set(current, grouped = new Map());
-      grouped.set(operand, { group, at, bytes });
+      grouped.set(operand, { group, at, index, bytes });
     }
   }
 

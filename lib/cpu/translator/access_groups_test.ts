@@ -61,6 +61,19 @@ Deno.test("AccessGroups: static variables make a group within a page", () => {
   assertEquals([...found], [[0, 0], [5, 4]]);
 });
 
+Deno.test("AccessGroups: entries of a table whose index is a byte belong to the group of its first one", () => {
+  const found = groupsIn(
+    "0fb606", //   0: movzx eax, byte [esi]
+    "331483", //   3: xor edx, [ebx+eax*4]
+    "0fb6c2", //   6: movzx eax, dl
+    "89d1", //     9: mov ecx, edx
+    "330c83", //  11: xor ecx, [ebx+eax*4]
+    "330c8b", //  14: xor ecx, [ebx+ecx*4]
+    "f4", //      17: hlt
+  );
+  assertEquals([...found], [[3, 0], [11, 0]]);
+});
+
 Deno.test("AccessGroups: vectors and numbers of the x87 unit belong to groups, too", () => {
   const found = groupsIn(
     "0f280424", //         0: movaps xmm0, [esp]

@@ -111,16 +111,61 @@ export class RegionAccesses {
     });
   }
 
-  /** Like {@link host}, for all of a group: `lowest` is the address of its first byte, of which an access is the first one. */
-  establish(lowest: Value, { group, at, bytes }: GroupedAccess, write: boolean, number: PageNumber): Value {
-    const e = this.#e, { code } = e, linear = e.let(lowest), writes = write || group.writes, before = at - group.low;
-    const page = this.#pageField(writes, number);
-    const how = (writes ? How.WRITES : 0) | (writes && !write ? How.READS : 0) | this.#keeps();
-    return this.#inPage(linear, group.bytes, page, true, () => {
-      linear.add(before).emit(code);
-      for (const argument of [bytes, how, CPU_BASE + page, before, group.bytes]) code.i32(argument);
-      code.call(e.linkage.establish);
+  /**
+   * Like {@link host}, for all of a group: `lowest` is the address of its first byte, of which an access is the first one, that of a
+   * table at a distance from what its group says.
+   */
+  establish(
+    lowest: Value,
+    access: GroupedAccess,
+    distance: Value | null,
+    write: boolean,
+    number: PageNumber,
+  ): Value {
+    const linear = this.#e.let(lowest), { group } = access, page = this.#pageField(write || group.writes, number);
+    const find = () => this.#establishSlowly(linear, access, distance, write, page);
+    return this.#inPage(linear, group.bytes, page, true, find);
+  }
+
+  /** The same where the group may be in any page: the TLB is asked. What it does not allow is remembered as page `number`. */
+  establishAnywhere(lowest: Value, access: GroupedAccess, write: boolean, number: PageNumber): Value {
+    const e = this.#e, { code } = e, linear = e.let(lowest), entry = this.#entry(linear), { group } = access;
+    const host = code.local("i32"), writes = write || group.writes, page = this.#pageField(writes, number);
+    this.#isNotAllowed(linear, entry, group.bytes, writes);
+    code.unlikely();
+    code.if(() => {
+      const offset = code.local("i64");
+      e.bailIfSo(() => {
+        this.#establishSlowly(linear, access, null, write, page);
+        code.tee(offset);
+        code.i64(0n);
+        code.op(Op.I64_LT_S);
+      }, true);
+      Value.local("i64", offset).wrap().add(stateField("i32", page + PAGE.HOST)).emit(code);
+      code.set(host);
+    }, () => {
+      linear.wrap().add(field(entry, "i32", this.#tlb + TLB.ADDEND)).emit(code);
+      code.set(host);
     });
+    return Value.local("i32", host);
+  }
+
+  /** Calls {@link AccessLinkage.establish}. */
+  #establishSlowly(
+    linear: Value,
+    { group, at, bytes }: GroupedAccess,
+    distance: Value | null,
+    write: boolean,
+    page: number,
+  ): void {
+    const { code, linkage } = this.#e, writes = write || group.writes;
+    const fixed = Value.i32(at - group.low), before = distance ? distance.add(fixed) : fixed;
+    const how = (writes ? How.WRITES : 0) | (writes && !write ? How.READS : 0) | this.#keeps();
+    linear.add(linear.type === "i64" ? before.extendU() : before).emit(code);
+    for (const argument of [bytes, how, CPU_BASE + page]) code.i32(argument);
+    before.emit(code);
+    code.i32(group.bytes);
+    code.call(linkage.establish);
   }
 
   /** Where the state block tells about a remembered page. */
@@ -172,12 +217,18 @@ export class RegionAccesses {
     return this.#e.let(tlbOffset(linear));
   }
 
-  /** Makes sure that the TLB entry allows the access. */
-  #check(linear: Value, entry: Value, bytes: number, write: boolean): void {
-    const e = this.#e, { code } = e, wide = linear.type === "i64";
+  /** Leaves 0 on the stack if the TLB entry allows an access, else 1. */
+  #isNotAllowed(linear: Value, entry: Value, bytes: number, write: boolean): void {
+    const { code } = this.#e, wide = linear.type === "i64";
     linear.add(bytes - 1).and(-PAGE_SIZE).emit(code);
     field(entry, wide ? "i64" : "i32", this.#tlb + (write ? TLB.WRITE : TLB.READ)).emit(code);
     code.op(wide ? Op.I64_NE : Op.I32_NE);
+  }
+
+  /** Makes sure that the TLB entry allows the access. */
+  #check(linear: Value, entry: Value, bytes: number, write: boolean): void {
+    const e = this.#e, { code } = e;
+    this.#isNotAllowed(linear, entry, bytes, write);
     code.unlikely();
     code.if(() =>
       e.bailIfSo(() => {

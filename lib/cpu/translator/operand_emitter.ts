@@ -1,5 +1,5 @@
 /** Operands and addresses of the translator's emitter: all that is known of them goes into the code. */
-import type { Operand } from "../decode/instruction.ts";
+import type { MemoryOperand, Operand } from "../decode/instruction.ts";
 import { PAGE_SIZE } from "../../machine/memory.ts";
 import { isFlatAccess } from "../emit/base.ts";
 import type { Place, SegmentRef, Size } from "../emit/emitter.ts";
@@ -7,7 +7,7 @@ import { Value } from "../emit/value.ts";
 import { Op } from "../../wasm/mod.ts";
 import { GOLDEN_RATIO, GUEST_BASE } from "../interpreter/layout.ts";
 import { R, S, SEG, Seg } from "../state.ts";
-import { STACK } from "./access_groups.ts";
+import { type GroupedAccess, STACK } from "./access_groups.ts";
 import type { PageNumber, RegionAccesses, Spot } from "./accesses.ts";
 import type { RegionInstruction } from "./region_instruction.ts";
 import { RegisterEmitter } from "./register_emitter.ts";
@@ -117,7 +117,8 @@ export abstract class OperandEmitter extends RegisterEmitter {
     const registers = (operand.base < 0 ? 0 : 1 << operand.base) | (operand.index < 0 ? 0 : 1 << operand.index);
     const streamed = this.#streamed(index, registers, bytes, write);
     if (streamed) return streamed;
-    return this.#grouped(index, registers, bytes, write, number, (distance) => this.address(index, distance)) ??
+    return this.#entry(index, registers, bytes, write) ??
+      this.#grouped(index, registers, bytes, write, number, (distance) => this.address(index, distance)) ??
       { host: this.memory.host(this.linear(index, bytes, write), bytes, write, number), offset: 0 };
   }
   /** Where an access of a strip lies that goes through one of its streams; null if it is none. */
@@ -126,6 +127,29 @@ export abstract class OperandEmitter extends RegisterEmitter {
     if (!access || access.bytes !== bytes || (this.changed & registers) !== 0) return null;
     if (write && !access.stream.writes) return null;
     return { host: this.linear(index, bytes, write).wrap().add(Value.local("i32", access.stream.local)), offset: 0 };
+  }
+  /** Where an access to a table lies that belongs to a group; null if it is none. */
+  #entry(operand: number, registers: number, bytes: number, write: boolean): Spot | null {
+    const index = this.context.groups.of(this.current, operand)?.index;
+    if (!index || (this.changed & registers) !== 0) return null;
+    const { register, scale } = index, value = this.register(register, 32);
+    const distance = this.let(scale === 1 ? value : value.shl(31 - Math.clz32(scale)));
+    const table = { ...this.memoryOperand(operand) };
+    if (table.index === register && table.scale === scale) table.index = -1;
+    else {
+      table.base = table.index;
+      table.index = -1;
+    }
+    const spot = this.#grouped(
+      operand,
+      registers,
+      bytes,
+      write,
+      this.#pageOf(table),
+      (offset) => this.#addressOf(table, offset),
+      distance,
+    );
+    return spot && { host: spot.host.add(distance), offset: spot.offset };
   }
   /** The stack at a distance from where the stack pointer points. */
   #stackSpot(delta: number, bytes: number, write: boolean): Spot {
@@ -136,8 +160,8 @@ export abstract class OperandEmitter extends RegisterEmitter {
     };
   }
   /**
-   * Where an access of a group lies; null if it is one by itself. `registers` are those of its address, `address` gives that plus a
-   * distance.
+   * Where an access of a group lies, of a table the first entry; null if it is one by itself. `registers` are those of its address,
+   * `address` gives that plus a distance, and `entry` is how far the access lies behind the table's beginning.
    */
   #grouped(
     operand: number,
@@ -146,19 +170,37 @@ export abstract class OperandEmitter extends RegisterEmitter {
     write: boolean,
     number: PageNumber,
     address: (distance: number) => Value,
+    entry: Value | null = null,
   ): Spot | null {
     const { groups, code } = this.context, access = groups.of(this.current, operand);
-    if (!access || access.bytes !== bytes || (this.changed & registers) !== 0 || this.calledHelper) return null;
+    if (
+      !access || !access.index !== !entry || access.bytes !== bytes || (this.changed & registers) !== 0 ||
+      this.calledHelper
+    ) return null;
     const { group, at } = access, isEstablished = groups.isEstablished(group, this.node, write);
     if (!isEstablished) {
-      if (this.depth > 0 || number < 0) return null;
-      const host = this.memory.establish(address(group.low - at), access, write, number);
+      if (this.depth > 0) return null;
+      const host = this.#established(access, registers, number, write, address(group.low - at), entry);
+      if (!host) return null;
       if (group.local < 0) group.local = code.permanentLocal("i32");
       host.emit(code);
       code.set(group.local);
       group.established.push({ node: this.node, write: write || group.writes });
     }
     return { host: Value.local("i32", group.local), offset: at - group.low };
+  }
+  /** Asks for a group; null if that is not possible. What may point anywhere has its register's page. */
+  #established(
+    access: GroupedAccess,
+    registers: number,
+    number: PageNumber,
+    write: boolean,
+    lowest: Value,
+    entry: Value | null,
+  ): Value | null {
+    if (number >= 0) return this.memory.establish(lowest, access, entry, write, number);
+    if (entry || registers === 0) return null;
+    return this.memory.establishAnywhere(lowest, access, write, 31 - Math.clz32(registers));
   }
   /** Which remembered page an operand is likely to be in: addresses of the same form share one. */
   #pageOf(operand: Operand): PageNumber {
@@ -197,7 +239,9 @@ export abstract class OperandEmitter extends RegisterEmitter {
 
   /** The offset of a memory operand, or what lies at a distance from it. */
   address(index: number, distance = 0): Value {
-    const { addressSize, base, index: indexRegister, scale, disp, disp64 } = this.memoryOperand(index);
+    return this.#addressOf(this.memoryOperand(index), distance);
+  }
+  #addressOf({ addressSize, base, index: indexRegister, scale, disp, disp64 }: MemoryOperand, distance: number): Value {
     const wide = addressSize === 64;
     const varying = this.#displacement;
     if (disp64 !== undefined && !varying) return Value.i64(disp64 + BigInt(distance));

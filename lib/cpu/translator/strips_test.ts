@@ -104,6 +104,11 @@ function place(register: number): number[] {
   }
 }
 
+/** Puts a byte into a register. */
+function byteIn(register: number): number[] {
+  return random.oneIn(3) ? [0x83, 0xe0 | register, 0x7f] : [0x0f, 0xb6, ...place(register)];
+}
+
 /** Instructions that leave ECX alone; registers of addresses move by little. */
 const KINDS: readonly (() => number[])[] = [
   () => [0x8b, ...place(random.pick([EAX, EBP]))],
@@ -120,6 +125,9 @@ const KINDS: readonly (() => number[])[] = [
   () => [0x8d, 0x40 | ESI | ESI << 3, random.pick([4, 8, 0xfc])],
   () => [0x89, 0xc0 | ESI << 3 | EBX],
   () => [0x50 | EAX, 0x58 | EBP],
+  // Tables whose index is a byte: [EBX+EBP*4+distance] and [EBP+address].
+  () => [...byteIn(EBP), random.pick([0x03, 0x01, 0x33]), 0x44, random.pick([0x80, 0x00]) | EBP << 3 | EBX, 4],
+  () => [...byteIn(EBP), random.pick([0x02, 0x00]), 0x85, ...dword(DATA + PAGE_SIZE * random.below(4) - 200)],
   () => [random.pick([0x01, 0x31, 0x29, 0x11]), 0xc0 | EBP << 3 | EAX],
 ];
 /** Walks that change nothing in memory: through code and page tables, too. */
