@@ -413,6 +413,9 @@ export class Cpu implements Processor, CpuCore, MmuHost {
   watchesPage(page: number, user: boolean): boolean {
     return (this.#loop.alignment && user) || (this.#debug.watchesData && this.#debug.watchesPage(page));
   }
+  get runsUser(): boolean {
+    return this.#mode.user;
+  }
   get watchesAccesses(): boolean {
     return this.#loop.alignment || this.#debug.watchesData;
   }

@@ -81,6 +81,9 @@ export class Mmu {
       get entryBytes() {
         return host.entryBytes;
       },
+      get runsUser() {
+        return host.runsUser;
+      },
       flush: () => this.flush(),
     };
     this.#watch = new PageTableWatch(watchHost, this.#tlb, memory);

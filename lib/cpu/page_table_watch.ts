@@ -40,6 +40,8 @@ export interface WatchHost {
   passesTable(linear: number, frame: number): boolean;
   /** Size of a page-table entry in bytes. */
   readonly entryBytes: 4 | 8;
+  /** Code runs with the user's privilege. */
+  readonly runsUser: boolean;
   /** Forgets all translations. */
   flush(): void;
 }
@@ -242,8 +244,7 @@ export class PageTableWatch {
       this.#noteIdleWrite(frame, range);
       return true;
     }
-    const page = this.#pageMappedBy(range, offset, length);
-    if (page !== EMPTY ? this.#isCode(page) : this.#servesCode(this.#mappedBy(range, offset, length))) return false;
+    if (this.#servesRunningCode(range, offset, length)) return false;
     this.tableWritten(frame, offset, length);
     return true;
   }
@@ -288,13 +289,15 @@ export class PageTableWatch {
     );
   }
 
-  /** True if cached jumps rely on the translation of a page. */
-  #isCode(page: number): boolean {
-    const kind = this.#kind(page, false);
-    return this.#codePages[kind].find(page) >= 0 || this.#codePages[kind + 1].find(page) >= 0;
+  /** True if cached jumps with the current privilege rely on translations that stem from some bytes of a table. */
+  #servesRunningCode(range: TableRange, offset: number, length: number): boolean {
+    const { runsUser } = this.#host, page = this.#pageMappedBy(range, offset, length);
+    if (page !== EMPTY) return this.#codePages[this.#kind(page, runsUser)].find(page) >= 0;
+    const stretch = this.#mappedBy(range, offset, length);
+    return this.#halves(stretch).some((half) => this.#isCodeIn(half, runsUser ? 1 : 0, stretch));
   }
 
-  /** The same of all pages of these addresses. */
+  /** True if cached jumps rely on the translation of a page whose address lies in a stretch. */
   #servesCode(stretch: Stretch): boolean {
     return this.#halves(stretch).some((half) => this.#isCodeIn(half, 0, stretch) || this.#isCodeIn(half, 1, stretch));
   }
