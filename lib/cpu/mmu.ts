@@ -362,8 +362,10 @@ export class Mmu {
 
   /** Host offset if the page is plain memory that may be written without anyone noticing, else -1. */
   hostWrite(linear: number, user: boolean): number {
-    const tlb = this.#tlb, entry = this.#lookup(linear, Permission.WRITE, user);
-    return tlb.hasTag(entry, TLB.WRITE) ? tlb.frame[entry] * PAGE_SIZE + (linear & (PAGE_SIZE - 1)) : -1;
+    const tlb = this.#tlb, entry = this.#lookup(linear, Permission.WRITE, user), frame = tlb.frame[entry];
+    // Systems clear page tables when nothing stems from them yet, or any more.
+    if (tlb.hasTag(entry, TLB.BESIDE) && this.#watch.releaseTable(frame)) tlb.refresh(entry);
+    return tlb.hasTag(entry, TLB.WRITE) ? frame * PAGE_SIZE + (linear & (PAGE_SIZE - 1)) : -1;
   }
 
   /** Host offset if the page is plain memory that may be written, of which nothing but code is watched, else -1. */

@@ -117,6 +117,15 @@ export class PageTableWatch {
     this.#tlb.refreshFrame(frame);
   }
 
+  /** Stops watching a frame that nothing is watched in but page tables, if nothing stems from them any more; false if something may. */
+  releaseTable(frame: number): boolean {
+    if (this.#memory.frameFlags[frame] !== FrameFlag.PAGE_TABLE) return false;
+    const range = this.#tables.range(frame);
+    if (range === undefined || this.#serves(frame, range)) return false;
+    this.#unwatchTable(frame);
+    return true;
+  }
+
   #unwatchTable(frame: number): void {
     this.#forgetTable(frame);
     this.unwatchFrame(frame, FrameFlag.PAGE_TABLE);

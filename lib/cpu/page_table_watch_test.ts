@@ -262,3 +262,15 @@ Deno.test("page tables: code that stays is found again after a change elsewhere,
     }
   }
 });
+
+Deno.test("page tables: a frame may be written to at once when nothing stems from its tables any more", () => {
+  const { cpu, memory } = twoSpaces("interpreter"), table = 0x1_4000, linear = 0x40_0000;
+  memory.write32(0x1_0004, table | 3);
+  memory.write32(table, 0x7003);
+  assertEquals([cpu.hostWrite(table), cpu.hostRead(linear)], [table, 0x7000]);
+  assertEquals(cpu.hostWrite(table), -1);
+  memory.write32(table, 0);
+  assertEquals(cpu.hostWrite(table), table);
+  memory.write32(table, 0x8003);
+  assertEquals([cpu.hostRead(linear), cpu.hostWrite(table)], [0x8000, -1]);
+});

@@ -155,9 +155,13 @@ export const TRANSLATIONS = {
   OPEN: 0x3018,
   /** How many entries compiled code has filled, i32. */
   FILLED: 0x301c,
-  /** How many writes to page tables have changed no translation in use, i32; where these bits of it are 0, TypeScript looks closely. */
+  /**
+   * How many writes to page tables have changed no translation in use, i32. TypeScript looks closely where bits of it are 0: the first ones
+   * if an entry was present, else the second ones.
+   */
   IDLE_WRITES: 0x3020,
   RARE: 7,
+  RARE_ABSENT: 31,
 } as const;
 
 /** Page tables that translations in use may stem from: direct-mapped by frame. */

@@ -146,11 +146,15 @@ function useEntry(w: KernelWriter, entry: Value, linear: Value): void {
 export const FORGET: Signature = { parameters: ["i32"], results: ["i32"] };
 
 /**
- * (host offset of an entry of a page table, which is about to be written) → 1 if what stems from it has been forgotten: it is an entry of a
- * last table, and no code stems from it.
+ * (host offset of an entry of a page table, which is about to be written) → 1 if what stems from it has been forgotten: it is not present,
+ * or an entry of a last table, and no code stems from it.
  */
 export function forgetCode(): Code {
   const code = new Code(1), w = new KernelWriter(code), host = Value.local("i32", 0);
+  w.if(w.guest(host, 0).and(1).eqz(), () => {
+    countIdleWrite(w, TRANSLATIONS.RARE_ABSENT);
+    w.return(ONE);
+  });
   const frame = w.let(host.shrU(PAGE_SHIFT)), { BASE, MULTIPLIER, SHIFT, ENTRY_SHIFT } = NOTED_TABLES;
   const record = w.let(frame.mul(MULTIPLIER).shrU(SHIFT).shl(ENTRY_SHIFT));
   const range = w.let(w.load(record, BASE + NOTED_TABLES.RANGE, "i64"));
@@ -172,13 +176,16 @@ export function forgetCode(): Code {
       any.set(ONE);
     });
   }
-  w.if(any.value.eqz(), () => {
-    const idle = w.let(w.load(ZERO, TRANSLATIONS.IDLE_WRITES, "i32"));
-    w.require(idle.and(TRANSLATIONS.RARE).ne(TRANSLATIONS.RARE));
-    w.store(ZERO, TRANSLATIONS.IDLE_WRITES, "i32", idle.add(1));
-  });
+  w.if(any.value.eqz(), () => countIdleWrite(w, TRANSLATIONS.RARE));
   code.i32(1);
   return code;
+}
+
+/** Counts a write that changes no translation; gives up if TypeScript is to look closely. */
+function countIdleWrite(w: KernelWriter, rare: number): void {
+  const idle = w.let(w.load(ZERO, TRANSLATIONS.IDLE_WRITES, "i32"));
+  w.require(idle.and(rare).ne(rare));
+  w.store(ZERO, TRANSLATIONS.IDLE_WRITES, "i32", idle.add(1));
 }
 
 /** Forgets the translation of an entry, which stays in use for its page. */

@@ -124,7 +124,7 @@ for (const [name, format] of Object.entries(FORMATS)) {
         const host = tableFrame(level, next(LEVEL)) * PAGE_SIZE + someIndex(format, level, next) * format.bytes;
         const entry = someEntry(format, level, next), { memory } = compiled;
         plain.memory.write32(host, entry);
-        // Compiled code asks only for frames that hold page tables, and entries that are present.
+        // Compiled code asks only for frames that hold page tables; how often it lets TypeScript look differs for absent entries.
         const asks = memory.frameFlags[host >>> 12] !== 0 && (memory.view.getInt32(host, true) & 1) !== 0;
         if (asks && forget(host) !== 0) {
           forgotten++;

@@ -3,7 +3,7 @@ import { PAGE_SIZE } from "../../machine/memory.ts";
 import { Code, type ModuleBuilder, Op, type Signature, type ValueType } from "../../wasm/mod.ts";
 import { tlbOffset } from "../emit/memory.ts";
 import { Value } from "../emit/value.ts";
-import { CPU_BASE, GUEST_BASE, TLB } from "../interpreter/layout.ts";
+import { CPU_BASE, TLB } from "../interpreter/layout.ts";
 import { CR4, PAGE, S } from "../state.ts";
 import { FORGET, forgetCode, TRANSLATE, translateCode, Translated } from "../system_kernels/mod.ts";
 import { type AccessLinkage, How } from "./accesses.ts";
@@ -144,7 +144,7 @@ function fillWriteCode(fill: number, translate: number, forget: number, wide: bo
  * more; else 0.
  */
 function emitForgetting(code: Code, linear: Value, bytes: Value, entry: number, forget: number): void {
-  const last = code.local("i32"), host = code.local("i32");
+  const last = code.local("i32");
   // Entries have 8 bytes with PAE paging, else 4.
   stateField("i32", S.CR4).and(CR4.PAE).shrU(Math.log2(CR4.PAE) - 2).or(3).emit(code);
   code.set(last);
@@ -155,18 +155,7 @@ function emitForgetting(code: Code, linear: Value, bytes: Value, entry: number, 
     code.get(entry);
     code.memory(Op.I32_LOAD, TLB.ADDEND);
     code.op(Op.I32_ADD);
-    code.tee(host);
-    code.memory(Op.I32_LOAD, GUEST_BASE);
-    code.i32(1);
-    code.op(Op.I32_AND);
-    code.if(
-      () => {
-        code.get(host);
-        code.call(forget);
-      },
-      () => code.i32(1),
-      "i32",
-    );
+    code.call(forget);
   }, "i32");
 }
 
