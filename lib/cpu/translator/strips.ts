@@ -115,12 +115,15 @@ class StripFinder {
     const loops: StripLoop[] = [];
     let room = MOST_IN_REGION;
     for (const header of this.#region.analysis.headers) {
-      const nodes = this.#loopOf(header), count = nodes ? this.#count(nodes) : 0;
-      if (!nodes || count > Math.min(room, MOST_INSTRUCTIONS)) continue;
-      const loop = this.#streams(header, nodes);
-      if (!loop) continue;
-      loops.push(loop);
-      room -= count;
+      for (const nodes of this.#loopsAt(header)) {
+        const count = this.#count(nodes);
+        if (count > Math.min(room, MOST_INSTRUCTIONS)) continue;
+        const loop = this.#streams(header, nodes);
+        if (!loop) continue;
+        loops.push(loop);
+        room -= count;
+        break;
+      }
     }
     return loops;
   }
@@ -129,16 +132,28 @@ class StripFinder {
     return nodes.reduce((sum, node) => sum + countOf(this.#region.block(node)!), 0);
   }
 
-  /** The nodes of the innermost loops at a header, in order; null if there is none that can have strips. */
-  #loopOf(header: number): number[] | null {
-    if (!this.#region.block(header)) return null;
-    const { position } = this.#region.analysis, all = new Set<number>();
+  /**
+   * The nodes, in order, of loops at a header that may have strips: all ways round together, then each by itself, the shortest first, since
+   * most rounds often go by the shortest way; not so where a jump picks another one each time.
+   */
+  #loopsAt(header: number): number[][] {
+    if (!this.#region.block(header)) return [];
+    const { position } = this.#region.analysis, bodies: Set<number>[] = [];
     for (const latch of this.#predecessors[header]) {
-      if (position[latch] < position[header]) continue;
-      const nodes = this.#bodyOf(header, latch);
-      for (const node of nodes ?? []) all.add(node);
+      const body = position[latch] < position[header] ? null : this.#bodyOf(header, latch);
+      if (body) bodies.push(body);
     }
-    return all.size === 0 ? null : [...all].sort((a, b) => position[a] - position[b]);
+    if (bodies.length === 0) return [];
+    const all = bodies.reduce((sum, body) => sum.union(body));
+    const single = bodies.length > 1 ? bodies.filter((body) => !this.#picks(body)) : [];
+    const inOrder = (nodes: Set<number>) => [...nodes].sort((a, b) => position[a] - position[b]);
+    return [inOrder(all), ...single.map(inOrder).sort((a, b) => this.#count(a) - this.#count(b))];
+  }
+
+  /** True if a jump of one of the nodes picks the way. */
+  #picks(nodes: Iterable<number>): boolean {
+    for (const node of nodes) if (this.#region.block(node)?.instructions.at(-1)?.flow === "indirect") return true;
+    return false;
   }
 
   /** The nodes on the ways from a header to where control comes back from; null if they do not suit. */

@@ -70,6 +70,41 @@ Deno.test("findStrips: the fewest instructions of a round are those of the short
   assertEquals(loops.map(({ shortest }) => shortest), [6]);
 });
 
+const SEARCH = [
+  "8a06", //  0: mov al, [esi]
+  "46", //    2: inc esi
+  "3ce8", //  3: cmp al, 0e8h
+  "75f9", //  5: jnz 0
+  "8b1b", //  7: mov ebx, [ebx]
+  "0313", //  9: add edx, [ebx]
+  "8913", // 11: mov [ebx], edx
+  "49", //   13: dec ecx
+  "75f0", // 14: jnz 0
+  "c3", //   16: ret
+];
+
+Deno.test("findStrips: one way round a loop may have strips where all ways together may not", () => {
+  const { loops } = loopsIn(...SEARCH);
+  assertEquals(loops.map(({ nodes, shortest }) => [nodes.length, shortest / 4]), [[1, 4]]);
+});
+
+Deno.test("findStrips: not one way alone where a jump picks it", () => {
+  const bytes = Uint8Array.fromHex([
+    "8a06", //    0: mov al, [esi]
+    "46", //      2: inc esi
+    "ffe7", //    3: jmp edi
+    "41", //      5: inc ecx
+    "ebf8", //    6: jmp 0
+    "8b1b", //    8: mov ebx, [ebx]
+    "0313", //   10: add edx, [ebx]
+    "8913", //   12: mov [ebx], edx
+    "ebf0", //   14: jmp 0
+  ].join(""));
+  const region = new RegionGraph(regionCode(bytes, 0, { indirectTargets: () => [5, 8] })!.blocks);
+  assertEquals(region.analysis.headers.size, 1);
+  assertEquals(findStrips(region, new RegisterFlow(region), FLAT), []);
+});
+
 Deno.test("RegionGraph: rounds of a strip go on at its gate, others at its entry", () => {
   const { region, loops } = loopsIn(...COPY), { blocks } = region;
   const graph = new RegionGraph(blocks, { strips: loops }),
@@ -152,6 +187,11 @@ function program(): number[] {
       const instruction = random.pick(kinds)();
       if (random.oneIn(5)) code.push(0xa8, 1 << random.below(3), 0x74, instruction.length);
       code.push(...instruction);
+      // Another way round the loop.
+      if (random.oneIn(8)) {
+        code.push(0xa8, 1 << random.below(3), 0x75, 8, 0x49, 0x0f, 0x85);
+        code.push(...dword(start - code.length - 4), 0x41);
+      }
     }
     if (random.oneIn(4)) code.push(0x3d, ...dword(random.below(5)), 0x74, 7);
     code.push(0x49, 0x0f, 0x85);
