@@ -3,9 +3,10 @@ import { PAGE_SHIFT, PAGE_SIZE } from "../../machine/memory.ts";
 import { type Instruction, MAX_LENGTH, newInstruction } from "../decode/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
+import { definitionFor } from "../semantics/mod.ts";
 import { jumpTable } from "./jump_tables.ts";
 import { type Flow, flowOf, RegionInstruction } from "./region_instruction.ts";
-import { fixedBytes } from "./varying.ts";
+import { fixedBytes, varyingConstants } from "./varying.ts";
 
 /** Straight-line code of a region. */
 export interface RegionBlock {
@@ -161,11 +162,12 @@ class Discovery {
       tail = this.#decodeStraddling(ip, host, frameEnd, instruction);
       if (tail < 0) return null;
     }
-    const flow = this.#view.interpreted(instruction) ? "interpret" : flowOf(instruction);
+    const definition = definitionFor(instruction);
+    const flow = this.#view.interpreted(instruction) ? "interpret" : flowOf(definition, instruction);
     const targets = flow === "indirect" ? this.#targetsOf(ip, instruction) : NONE;
     const table = jumpTable(instruction, targets, this.#view);
-    const varies = tail < 0 && this.#view.varies(host);
-    return new RegionInstruction(instruction, { ip, host, tail, flow, targets, table, varies }, mode);
+    const varying = tail < 0 && this.#view.varies(host) ? varyingConstants(instruction) : null;
+    return new RegionInstruction(instruction, definition, ip, host, tail, flow, targets, table, varying, mode);
   }
 
   /**

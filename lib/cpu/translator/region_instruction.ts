@@ -1,10 +1,9 @@
 /** One instruction of a region, and how control leaves it. */
 import type { Instruction } from "../decode/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
-import { definitionFor } from "../semantics/mod.ts";
 import { type Definition, endingOf } from "../semantics/registry.ts";
 import type { JumpTable } from "./jump_tables.ts";
-import { type VaryingConstants, varyingConstants } from "./varying.ts";
+import type { VaryingConstants } from "./varying.ts";
 
 /** How control leaves an instruction. */
 export type Flow =
@@ -30,8 +29,7 @@ export type Flow =
 const JUMPS: Readonly<Record<string, Flow>> = { jmp: "jump", call: "call", ret: "return" };
 
 /** How control leaves an instruction that the interpreter need not execute. */
-export function flowOf(instruction: Instruction): Flow {
-  const definition = definitionFor(instruction);
+export function flowOf(definition: Definition, instruction: Instruction): Flow {
   const ending = endingOf(definition, instruction);
   if (ending === "none") return "next";
   // Without the system function, which regions leave to the interpreter, execution goes on behind the instruction.
@@ -44,56 +42,37 @@ export function flowOf(instruction: Instruction): Flow {
   return flow === "jump" ? "indirect" : flow === "call" ? "callIndirect" : flow;
 }
 
-/** What is known about an instruction's place and surroundings. */
-export interface Found {
-  /** Offset in CS. */
-  readonly ip: number;
-  /** Host offset of the first byte. */
-  readonly host: number;
-  /** Host offset of the page in which it ends, if that is not the one in which it begins; else -1. */
-  readonly tail: number;
-  readonly flow: Flow;
-  /** Where an indirect jump has been seen to lead. */
-  readonly targets: readonly number[];
-  /** The table that an indirect jump goes through. */
-  readonly table: JumpTable | null;
-  /** It gets new constants again and again. */
-  readonly varies: boolean;
-}
-
 /**
  * An instruction of a region. It is no literal because V8 allocates what a literal makes in the old generation, from then on, once
  * much of it has survived a collection: these live for one translation.
  */
-export class RegionInstruction implements Found {
-  readonly definition: Definition;
-  readonly ip: number;
-  readonly host: number;
-  readonly tail: number;
-  readonly flow: Flow;
-  readonly targets: readonly number[];
-  readonly table: JumpTable | null;
-  readonly varies: boolean;
+export class RegionInstruction {
   /** Offset of the following instruction. */
   readonly next: number;
   /** Where a direct jump, branch or call leads, else -1. */
   readonly target: number;
-  /** What it reads of its own bytes when it runs. */
-  readonly varying: VaryingConstants | null;
 
-  constructor(readonly instruction: Instruction, found: Found, { code }: CodeMode) {
-    const { ip } = found, next = ip + instruction.length;
-    this.definition = definitionFor(instruction);
-    this.ip = ip;
-    this.host = found.host;
-    this.tail = found.tail;
-    this.flow = found.flow;
-    this.targets = found.targets;
-    this.table = found.table;
-    this.varies = found.varies;
+  constructor(
+    readonly instruction: Instruction,
+    readonly definition: Definition,
+    /** Offset in CS. */
+    readonly ip: number,
+    /** Host offset of the first byte. */
+    readonly host: number,
+    /** Host offset of the page in which it ends, if that is not the one in which it begins; else -1. */
+    readonly tail: number,
+    readonly flow: Flow,
+    /** Where an indirect jump has been seen to lead. */
+    readonly targets: readonly number[],
+    /** The table that an indirect jump goes through. */
+    readonly table: JumpTable | null,
+    /** What it reads of its own bytes when it runs. */
+    readonly varying: VaryingConstants | null,
+    { code }: CodeMode,
+  ) {
+    const next = ip + instruction.length;
     this.next = code === 64 ? next : next % 2 ** 32;
     this.target = targetOf(instruction, next, code);
-    this.varying = found.varies ? varyingConstants(instruction) : null;
   }
 }
 
