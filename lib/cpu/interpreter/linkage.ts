@@ -186,24 +186,18 @@ function linearOf(flat: boolean, target: number): Value {
   return offset.add(stateField("i64", S.SEG + Seg.CS * SEG.SIZE + SEG.BASE)).and(0xffff_ffff);
 }
 
-/** Goes to `other` unless the block whose header is in local `header` is known to be at the linear address now, or found there again. */
-function emitCheckAgain(code: Code, flat: boolean, header: number, linear: Value, other: Label): void {
+/**
+ * Goes to `other` unless the block whose header is in local `header` is known to be at the linear address now, or, where that may be tried
+ * `again`, is found there.
+ */
+function emitCheck(code: Code, header: number, linear: Value, other: Label, again = false): void {
   const block = Value.local("i32", header);
   headerField("i64", block, HEADER.ADDRESS, Op.I64_LOAD).ne(linear).emit(code);
   code.brIf(other);
   headerField("i32", block, HEADER.MODE, Op.I32_LOAD).ne(stateField("i32", S.MODE)).emit(code);
+  if (!again) return code.brIf(other);
   code.unlikely();
-  if (flat) code.if(() => emitFindAgain(code, header, linear, other));
-  else code.brIf(other);
-}
-
-/** Goes to `other` unless the block whose header is in local `header` is known to be at the linear address now. */
-function emitCheck(code: Code, header: number, linear: Value, other: Label): void {
-  const block = Value.local("i32", header);
-  headerField("i64", block, HEADER.ADDRESS, Op.I64_LOAD).ne(linear).emit(code);
-  code.brIf(other);
-  headerField("i32", block, HEADER.MODE, Op.I32_LOAD).ne(stateField("i32", S.MODE)).emit(code);
-  code.brIf(other);
+  code.if(() => emitFindAgain(code, header, linear, other));
 }
 
 /** Looks the offset in CS in local `target` up in the jump cache: with the block's header in local `header`, `found` goes on. */
@@ -223,11 +217,11 @@ export function emitFind(code: Code, flat: boolean, target: number, header: numb
     code.block((hit) => {
       code.block((second) => {
         load(0);
-        emitCheckAgain(code, flat, header, address, second);
+        emitCheck(code, header, address, second, flat);
         code.br(hit);
       });
       load(4);
-      emitCheckAgain(code, flat, header, address, miss);
+      emitCheck(code, header, address, miss, flat);
     });
     found();
   });
