@@ -45,6 +45,8 @@ export interface AccessGroup {
 
 /** What is added to the address of an access that does not always lie at the same place of its group. */
 export interface TableIndex {
+  /** The register that points to the table, -1 for none. */
+  readonly base: number;
   /** A general register that holds a byte, and what that is multiplied by. */
   readonly register: number;
   readonly scale: number;
@@ -100,16 +102,12 @@ export function writesMemory(mnemonic: string, operand: number): boolean {
   return operand === 0 && !READ_ONLY_FIRST.has(mnemonic) && !READS.has(mnemonic);
 }
 
-/** What an operand in memory is an entry of, if that is a small table: the register that points there, -1 for none, and the index. */
-function tableOf(
-  { base, index, scale }: MemoryOperand,
-  small: number,
-): { readonly base: number; readonly index: TableIndex } | null {
+/** Where an operand in memory lies in a small table; null if it is not known to lie in one. */
+function tableIndexOf({ base, index, scale }: MemoryOperand, small: number): TableIndex | null {
   const isSmall = (register: number) => register >= 0 && register < 16 && (small & (1 << register)) !== 0;
   if (base === 16 || base === index) return null;
-  if (isSmall(index)) return { base, index: { register: index, scale } };
-  if (isSmall(base) && (index < 0 || scale === 1)) return { base: index, index: { register: base, scale: 1 } };
-  return null;
+  if (isSmall(index)) return { base, register: index, scale };
+  return isSmall(base) && (index < 0 || scale === 1) ? { base: index, register: base, scale: 1 } : null;
 }
 
 /** The groups of a region. */
@@ -195,11 +193,11 @@ export class AccessGroups {
       const { base, index, scale, disp, size, segment, addressSize, disp64 } = operand;
       if (addressSize !== this.#mode.code || disp64 !== undefined || !isFlatAccess(this.#mode, segment)) return;
       if (size !== 8 && size !== 16 && size !== 32 && size !== 64 && size !== 128) return;
-      const table = tableOf(operand, small), bytes = size / 8, write = writesMemory(mnemonic, i);
+      const table = tableIndexOf(operand, small), bytes = size / 8, write = writesMemory(mnemonic, i);
       if (table) {
-        const first = table.base < 0 ? disp : values.constant[table.base] + disp;
+        const first = disp + (table.base < 0 ? 0 : values.constant[table.base]);
         const key = `${table.base < 0 ? "" : values.number[table.base]}[${this.#wrap(first)}]`;
-        return add("table", key, { operand: i, at: first, index: table.index, bytes, write });
+        return add("table", key, { operand: i, at: first, index: table, bytes, write });
       }
       let key = "", at = base === 16 ? current.next + disp : disp;
       if (base >= 0 && base < 16) {

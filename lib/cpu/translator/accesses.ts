@@ -135,12 +135,7 @@ export class RegionAccesses {
     code.unlikely();
     code.if(() => {
       const offset = code.local("i64");
-      e.bailIfSo(() => {
-        this.#establishSlowly(linear, access, null, write, page);
-        code.tee(offset);
-        code.i64(0n);
-        code.op(Op.I64_LT_S);
-      }, true);
+      this.#find(offset, true, () => this.#establishSlowly(linear, access, null, write, page));
       Value.local("i64", offset).wrap().add(stateField("i32", page + PAGE.HOST)).emit(code);
       code.set(host);
     }, () => {
@@ -182,20 +177,24 @@ export class RegionAccesses {
    * its page on the stack, after which that is remembered; if it is negative, the region is left.
    */
   #inPage(linear: Value, bytes: number, page: number, forGroup: boolean, find: () => void): Value {
-    const e = this.#e, { code } = e, offset = code.local("i64"), inPage = Value.local("i64", offset);
+    const { code } = this.#e, offset = code.local("i64"), inPage = Value.local("i64", offset);
     linear.extendU().sub(stateField("i64", page + PAGE.TAG)).emit(code);
     code.set(offset);
     (linear.type === "i64" ? this.#isOutsideWide(inPage, bytes, page) : inPage.gtU(PAGE_SIZE - bytes)).emit(code);
     code.unlikely();
-    code.if(() =>
-      e.bailIfSo(() => {
-        find();
-        code.tee(offset);
-        code.i64(0n);
-        code.op(Op.I64_LT_S);
-      }, forGroup)
-    );
+    code.if(() => this.#find(offset, forGroup, find));
     return inPage.wrap().add(stateField("i32", page + PAGE.HOST));
+  }
+
+  /** Sets a local to the offset in a page that `find` leaves on the stack; leaves the region if it is negative. */
+  #find(offset: number, forGroup: boolean, find: () => void): void {
+    const { code } = this.#e;
+    this.#e.bailIfSo(() => {
+      find();
+      code.tee(offset);
+      code.i64(0n);
+      code.op(Op.I64_LT_S);
+    }, forGroup);
   }
 
   /**

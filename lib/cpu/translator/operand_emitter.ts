@@ -132,14 +132,9 @@ export abstract class OperandEmitter extends RegisterEmitter {
   #entry(operand: number, registers: number, bytes: number, write: boolean): Spot | null {
     const index = this.context.groups.of(this.current, operand)?.index;
     if (!index || (this.changed & registers) !== 0) return null;
-    const { register, scale } = index, value = this.register(register, 32);
+    const { base, register, scale } = index, value = this.register(register, 32);
     const distance = this.let(scale === 1 ? value : value.shl(31 - Math.clz32(scale)));
-    const table = { ...this.memoryOperand(operand) };
-    if (table.index === register && table.scale === scale) table.index = -1;
-    else {
-      table.base = table.index;
-      table.index = -1;
-    }
+    const table = { ...this.memoryOperand(operand), base, index: -1 };
     const spot = this.#grouped(
       operand,
       registers,

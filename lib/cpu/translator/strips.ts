@@ -145,7 +145,7 @@ class StripFinder {
     }
     if (bodies.length === 0) return [];
     const all = bodies.reduce((sum, body) => sum.union(body));
-    const single = bodies.length > 1 ? bodies.filter((body) => !this.#picks(body)) : [];
+    const single = bodies.filter((body) => body.size < all.size && !this.#picks(body));
     const inOrder = (nodes: Set<number>) => [...nodes].sort((a, b) => position[a] - position[b]);
     return [inOrder(all), ...single.map(inOrder).sort((a, b) => this.#count(a) - this.#count(b))];
   }
