@@ -1,7 +1,7 @@
 /**
  * Walks of page tables that nobody but these has to be asked about: the access raises #PF, because an entry on the way is not present or
  * denies it, or the TLB is filled. Intel SDM vol. 3A, sections 4.3 to 4.7. What needs more than that (bits that are reserved, large pages,
- * SMAP) is left to system/paging.ts.
+ * SMAP, and fills by PAE paging's four pointers, which lie anywhere in their frame) is left to system/paging.ts.
  */
 import { PAGE_SHIFT } from "../../machine/memory.ts";
 import { Code, type Signature } from "../../wasm/mod.ts";
