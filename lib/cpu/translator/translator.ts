@@ -110,7 +110,7 @@ export class Translator {
   ) {
     this.#observer = compileObserver;
     this.#stress = stress;
-    this.#live = new LiveModules(blocks, stress.codeBytes);
+    this.#live = new LiveModules(blocks, host.instructions, stress.codeBytes);
     this.#random = stress.compileSeed ?? 0;
     this.#host = host;
     this.#blocks = blocks;
@@ -151,7 +151,7 @@ export class Translator {
       "regions at present": this.#regions.size,
       "regions whose code came back": left.found,
       "modules": modules,
-      "modules at present": this.#live.size,
+      "modules at present": this.#live.count,
       "modules evicted": this.#live.evicted,
       "translations postponed": left.postponed,
       "instructions translated": translated,
@@ -409,7 +409,6 @@ export class Translator {
     this.#live.add(bytes, live.map(({ region }) => region));
     for (const { region, mode } of live) if (!region.isDormant) this.#live.open(region, mode);
     if (this.#regions.size >= (this.#stress.evictEvery ?? Infinity)) this.clear();
-    else this.#live.keepInUse();
   }
 
   // ---- the end of regions
