@@ -47,15 +47,15 @@ export class MemoryAccess {
     return this.#e.let(tlbOffset(linear).add(this.#e.state(S.TLB, "i32")));
   }
 
-  /** Does the entry allow this access? i32. */
-  #hit(linear: Value, entry: Value, bytes: number, tag: number): Value {
+  /** Does the entry not allow this access? i32. */
+  #misses(linear: Value, entry: Value, bytes: number, tag: number): Value {
     const page = linear.add(bytes - 1).and(-PAGE_SIZE);
     const wide = linear.type === "i64";
     const stored = new Value(wide ? "i64" : "i32", (code) => {
       entry.emit(code);
       code.memory(wide ? Op.I64_LOAD : Op.I32_LOAD, tag);
     });
-    return page.eq(stored);
+    return page.ne(stored);
   }
 
   /** Host offset of a linear address whose entry matched. */
@@ -92,12 +92,18 @@ export class MemoryAccess {
     } else this.#e.slow(`store${size}`, this.#e.asNumber(linear), value);
   }
 
+  /** Runs `slow` if `missed` (i32), which hardly ever is so, else `fast`. */
+  #unless(missed: Value, fast: () => void, slow: () => void): void {
+    missed.emit(this.#e.code);
+    this.#e.code.unlikely();
+    this.#e.code.if(slow, fast);
+  }
+
   load(address: Value, size: Size): Value {
     const e = this.#e, linear = e.let(address), entry = this.#entry(linear);
     const type = size === 64 ? "i64" : "i32";
     const result = e.code.local(type);
-    this.#hit(linear, entry, size / 8, TLB.READ).emit(e.code);
-    e.code.if(() => {
+    this.#unless(this.#misses(linear, entry, size / 8, TLB.READ), () => {
       this.#guestLoad(this.#host(linear, entry), size).emit(e.code);
       e.code.set(result);
     }, () => {
@@ -109,22 +115,16 @@ export class MemoryAccess {
 
   store(address: Value, data: Value, size: Size): void {
     const e = this.#e, linear = e.let(address), value = e.let(data), entry = this.#entry(linear);
-    this.#hit(linear, entry, size / 8, TLB.WRITE).emit(e.code);
-    e.code.if(
-      () => this.#guestStore(this.#host(linear, entry), value, size),
-      () => {
-        // Stacks and variables of 16-bit programs often share a page with code.
-        this.#hit(linear, entry, size / 8, TLB.BESIDE).and(this.#unmarked(linear, entry, size)).emit(e.code);
-        e.code.if(
-          () => this.#guestStore(this.#host(linear, entry), value, size),
-          () => this.#slowStore(linear, value, size),
-        );
-      },
-    );
+    const store = () => this.#guestStore(this.#host(linear, entry), value, size);
+    this.#unless(this.#misses(linear, entry, size / 8, TLB.WRITE), store, () => {
+      // Stacks and variables of 16-bit programs often share a page with code.
+      this.#misses(linear, entry, size / 8, TLB.BESIDE).or(this.#marked(linear, entry, size)).emit(e.code);
+      e.code.if(() => this.#slowStore(linear, value, size), store);
+    });
   }
 
-  /** Do all bytes of the access lie outside of decoded code? i32; true only makes sense for an entry with a BESIDE tag. */
-  #unmarked(linear: Value, entry: Value, size: Size): Value {
+  /** Does a byte of the access belong to decoded code? i32; false only makes sense for an entry with a BESIDE tag. */
+  #marked(linear: Value, entry: Value, size: Size): Value {
     const marks = new Value("i32", (code) => {
       entry.emit(code);
       code.memory(Op.I32_LOAD, TLB.MARKS);
@@ -134,17 +134,16 @@ export class MemoryAccess {
       at.emit(code);
       code.memory(LOAD[size], 0);
     });
-    return marked.eqz();
+    return marked.ne(0);
   }
 
   /** Reads with write permission; the write that follows cannot fault. */
   open(address: Value, size: Size): Place {
     const e = this.#e, linear = e.let(address), entry = this.#entry(linear);
     const type = size === 64 ? "i64" : "i32";
-    const result = e.code.local(type), direct = e.code.local("i32"), host = e.code.local("i32");
-    this.#hit(linear, entry, size / 8, TLB.WRITE).emit(e.code);
-    e.code.tee(direct);
-    e.code.if(() => {
+    const result = e.code.local(type), host = e.code.local("i32");
+    const missed = e.let(this.#misses(linear, entry, size / 8, TLB.WRITE));
+    this.#unless(missed, () => {
       this.#host(linear, entry).emit(e.code);
       e.code.tee(host);
       e.code.memory(LOAD[size], GUEST_BASE);
@@ -152,13 +151,16 @@ export class MemoryAccess {
     }, () => {
       this.#slowLoad("open", linear, size).emit(e.code);
       e.code.set(result);
+      // Else what the local is here would be what another handler has left in it: V8 would keep that from handler to handler.
+      e.code.i32(0);
+      e.code.set(host);
     });
     return {
       value: Value.local(type, result),
       set: (data) => {
         const value = e.let(data);
-        e.code.get(direct);
-        e.code.if(
+        this.#unless(
+          missed,
           () => this.#guestStore(Value.local("i32", host), value, size),
           () => this.#slowStore(linear, value, size),
         );
@@ -170,8 +172,7 @@ export class MemoryAccess {
   loadVector(address: Value, bytes: 4 | 8 | 16): Value {
     const e = this.#e, linear = e.let(address), entry = this.#entry(linear);
     const result = e.code.local("v128");
-    this.#hit(linear, entry, bytes, TLB.READ).emit(e.code);
-    e.code.if(() => {
+    this.#unless(this.#misses(linear, entry, bytes, TLB.READ), () => {
       this.#host(linear, entry).emit(e.code);
       e.code.simdMemory(LOAD_VECTOR[bytes], GUEST_BASE);
       e.code.set(result);
@@ -188,8 +189,7 @@ export class MemoryAccess {
   /** All 16 bytes of a v128. */
   storeVector(address: Value, data: Value): void {
     const e = this.#e, linear = e.let(address), value = e.let(data), entry = this.#entry(linear);
-    this.#hit(linear, entry, 16, TLB.WRITE).emit(e.code);
-    e.code.if(() => {
+    this.#unless(this.#misses(linear, entry, 16, TLB.WRITE), () => {
       this.#host(linear, entry).emit(e.code);
       value.emit(e.code);
       e.code.simdMemory(OpSimd.V128_STORE, GUEST_BASE);
@@ -205,8 +205,7 @@ export class MemoryAccess {
   load128(address: Value): [Value, Value] {
     const e = this.#e, linear = e.let(address), entry = this.#entry(linear);
     const low = e.code.local("i64"), high = e.code.local("i64");
-    this.#hit(linear, entry, 16, TLB.READ).emit(e.code);
-    e.code.if(() => {
+    this.#unless(this.#misses(linear, entry, 16, TLB.READ), () => {
       const host = e.let(this.#host(linear, entry));
       for (const [local, offset] of [[low, 0], [high, 8]]) {
         host.emit(e.code);
@@ -226,8 +225,7 @@ export class MemoryAccess {
   store128(address: Value, lowValue: Value, highValue: Value): void {
     const e = this.#e, linear = e.let(address), low = e.let(lowValue), high = e.let(highValue);
     const entry = this.#entry(linear);
-    this.#hit(linear, entry, 16, TLB.WRITE).emit(e.code);
-    e.code.if(() => {
+    this.#unless(this.#misses(linear, entry, 16, TLB.WRITE), () => {
       const host = e.let(this.#host(linear, entry));
       this.#guestStore(host, low, 64);
       this.#guestStore(host, high, 64, 8);

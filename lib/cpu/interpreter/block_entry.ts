@@ -26,6 +26,7 @@ export function emitEnter(code: Code, header: Value, target: Value, linkage: Lin
     code.i64(1n);
     code.op(Op.I64_ADD);
     code.op(Op.I64_GT_U);
+    code.unlikely();
     code.if(() => leave(code, target, Exit.LOOKUP));
   }
   const left = code.local("i32");
@@ -35,6 +36,7 @@ export function emitEnter(code: Code, header: Value, target: Value, linkage: Lin
   code.memory(Op.I32_STORE, HEADER.HEAT);
   code.get(left);
   code.op(Op.I32_EQZ);
+  code.unlikely();
   code.if(() => leave(code, target, Exit.HOT));
   code.i32(CPU_BASE);
   code.memory(Op.I32_LOAD, S.BUDGET);
@@ -43,6 +45,7 @@ export function emitEnter(code: Code, header: Value, target: Value, linkage: Lin
   code.tee(left);
   code.i32(0);
   code.op(Op.I32_LT_S);
+  code.unlikely();
   code.if(() => leave(code, target, Exit.BUDGET));
   code.i32(CPU_BASE);
   code.get(left);

@@ -179,14 +179,14 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
       this.code.op(Op.RETURN);
     };
     if (!this.#calledHelper) return leave();
-    this.if(this.state(S.LEAVE, "i32"), leave);
+    this.rarely(this.state(S.LEAVE, "i32"), leave);
     this.#jump(this.state(S.RIP, "i64"));
   }
 
   // ---- the rest
 
   raiseIf(condition: Value, vector: number, errorCode = -1): void {
-    this.if(condition, () => this.raise(vector, errorCode));
+    this.fault(condition, () => this.raise(vector, errorCode));
   }
   raise(vector: number, errorCode = -1): void {
     this.setState(S.CURRENT, "i32", Value.local("i32", RECORD));
@@ -205,6 +205,7 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
         this.setState(S.CURRENT, "i32", Value.local("i32", RECORD));
         inPlace((condition) => {
           condition.eqz().emit(code);
+          code.unlikely();
           code.brIf(unusual);
         });
         this.setState(S.LEAVE, "i32", Value.i32(0));
@@ -225,6 +226,7 @@ export class InterpreterEmitter extends RecordEmitter implements Emitter {
     this.emitCall(name, callee, args);
     const result = this.takeResult(callee);
     this.loadAt(this.base(), "i32", S.FAULT).emit(this.code);
+    this.code.unlikely();
     this.code.if(() => this.code.op(Op.RETURN));
     return result;
   }

@@ -155,7 +155,7 @@ export abstract class RecordEmitter extends EmitterBase {
     const first = this.let(offset.extendU());
     const high = this.loadAt(register, "i64", write ? SEG.HIGH_WRITE : SEG.HIGH_READ);
     const outside = first.add(bytes - 1).gtS(high).or(first.ltS(this.loadAt(register, "i64", SEG.LOW)));
-    this.if(outside, () => {
+    this.fault(outside, () => {
       this.slow("segmentFault", register.sub(CPU_BASE + S.SEG));
       this.code.op(Op.RETURN);
     });
