@@ -154,6 +154,11 @@ export const S = {
   SIZE: 0x2000,
 } as const;
 
+/** Offset of XMM register `number` in the state block; each has room for 256 bits. */
+export function xmmOffset(number: number): number {
+  return S.XMM + 32 * number;
+}
+
 /** Value of {@link S.CURRENT} while a region has called into TypeScript. */
 export const IN_REGION = 1;
 

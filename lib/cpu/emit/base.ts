@@ -4,7 +4,7 @@
  */
 import { type Code, Op, OpSimd, type ValueType } from "../../wasm/mod.ts";
 import type { Instruction, MemoryOperand, Operand } from "../decode/instruction.ts";
-import { Flag, Fsw, R, S, SEG, Seg, Vector } from "../state.ts";
+import { Flag, Fsw, R, S, SEG, Seg, Vector, xmmOffset } from "../state.ts";
 import type { CodeMode, Place, SegmentRef, Size, StackRegister, StateKind, Steady, Variable } from "./emitter.ts";
 import { STATE_LOAD, STATE_STORE } from "./state_field.ts";
 import { x87Disabled } from "./steady.ts";
@@ -186,7 +186,7 @@ export abstract class EmitterBase {
   abstract register(number: number, size: Size, high?: boolean): Value;
   abstract setRegister(number: number, size: Size, value: Value, high?: boolean): void;
   vectorRegister(number: number): Value {
-    return this.vectorAt(this.base(), OpSimd.V128_LOAD, S.XMM + number * 32);
+    return this.vectorAt(this.base(), OpSimd.V128_LOAD, xmmOffset(number));
   }
   vectorsInMemory(): void {}
   x87Stopped(): Value {

@@ -1,6 +1,6 @@
 /** Encodes decoded instructions into records. */
 import type { Instruction, RegisterOperand } from "../decode/instruction.ts";
-import { S, SEG } from "../state.ts";
+import { S, SEG, xmmOffset } from "../state.ts";
 import { CPU_BASE, REC, REGISTER_FIELDS } from "./layout.ts";
 
 const GPR = CPU_BASE + S.GPR, ZERO = CPU_BASE + S.ZERO;
@@ -13,7 +13,7 @@ function registerField(operand: RegisterOperand): number {
     case "gpr8h":
       return GPR + operand.reg * 8 + 1;
     case "xmm":
-      return CPU_BASE + S.XMM + operand.reg * 32;
+      return CPU_BASE + xmmOffset(operand.reg);
     case "mm":
       return CPU_BASE + S.X87 + operand.reg * 16;
     default:

@@ -1,6 +1,6 @@
 /** AES, carry-less products and SHA by the standards' own examples. */
 import { assertEquals } from "@std/assert";
-import { CR4, S } from "../state.ts";
+import { CR4, S, xmmOffset } from "../state.ts";
 import { parseCpuModel } from "../system/model.ts";
 import { type TestBoard, testBoard } from "../test_board.ts";
 
@@ -13,13 +13,13 @@ class XmmBoard {
   }
 
   set(register: number, hex: string): void {
-    const bytes = new DataView(Uint8Array.fromHex(hex).buffer), at = S.XMM + register * 32;
+    const bytes = new DataView(Uint8Array.fromHex(hex).buffer), at = xmmOffset(register);
     this.#board.cpu.r.setU64(at, bytes.getBigUint64(0, true));
     this.#board.cpu.r.setU64(at + 8, bytes.getBigUint64(8, true));
   }
 
   get(register: number): string {
-    const bytes = new DataView(new ArrayBuffer(16)), at = S.XMM + register * 32;
+    const bytes = new DataView(new ArrayBuffer(16)), at = xmmOffset(register);
     bytes.setBigUint64(0, this.#board.cpu.r.u64(at), true);
     bytes.setBigUint64(8, this.#board.cpu.r.u64(at + 8), true);
     return new Uint8Array(bytes.buffer).toHex();

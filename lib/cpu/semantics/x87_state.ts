@@ -1,7 +1,7 @@
 /** Control of the x87 unit and the images of its state in memory. Intel SDM vol. 1, sections 8.1.10 and 10.5. */
 import type { Emitter, SegmentRef, Size } from "../emit/emitter.ts";
 import type { Value } from "../emit/value.ts";
-import { CR0, Fcw, Flag, Fsw, Mxcsr, S, Vector } from "../state.ts";
+import { CR0, Fcw, Flag, Fsw, Mxcsr, S, Vector, xmmOffset } from "../state.ts";
 import { checkAvailable, checkPendingError, settleError } from "./fpu_checks.ts";
 import { define } from "./registry.ts";
 import { sseNotRounding, x87Rounds64 } from "../emit/steady.ts";
@@ -242,8 +242,8 @@ define("fxsave", (e) => {
   }
   e.vectorsInMemory();
   for (let i = 0; i < sseRegisters(e); i++) {
-    image.store(FXSAVE_XMM + i * 16, e.state(S.XMM + i * 32, "i64"), 64);
-    image.store(FXSAVE_XMM + i * 16 + 8, e.state(S.XMM + i * 32 + 8, "i64"), 64);
+    image.store(FXSAVE_XMM + i * 16, e.state(xmmOffset(i), "i64"), 64);
+    image.store(FXSAVE_XMM + i * 16 + 8, e.state(xmmOffset(i) + 8, "i64"), 64);
   }
 });
 
@@ -273,7 +273,7 @@ define("fxrstor", (e) => {
   }
   e.vectorsInMemory();
   for (let i = 0; i < sseRegisters(e); i++) {
-    e.setState(S.XMM + i * 32, "i64", image.load(FXSAVE_XMM + i * 16, 64));
-    e.setState(S.XMM + i * 32 + 8, "i64", image.load(FXSAVE_XMM + i * 16 + 8, 64));
+    e.setState(xmmOffset(i), "i64", image.load(FXSAVE_XMM + i * 16, 64));
+    e.setState(xmmOffset(i) + 8, "i64", image.load(FXSAVE_XMM + i * 16 + 8, 64));
   }
 });

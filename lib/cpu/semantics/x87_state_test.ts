@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { CR0, CR4, S } from "../state.ts";
+import { CR0, CR4, S, xmmOffset } from "../state.ts";
 import { mapFrames, type TestBoard, testBoard } from "../test_board.ts";
 
 const FIELDS = [S.FCW, S.FSW, S.FTOP, S.FTW];
@@ -78,19 +78,19 @@ Deno.test("fnstenv: real mode stores linear addresses", () => {
 Deno.test("fxsave and fxrstor: x87 and SSE state come back, the rest of the area stays", () => {
   const board = ran(0), { cpu, memory } = board, before = x87(board);
   cpu.r.setI32(S.MXCSR, 0x5fa0);
-  for (let i = 0; i < 8; i++) cpu.r.setU64(S.XMM + i * 32 + 8, BigInt(i) * 0x123456789abcdefn);
+  for (let i = 0; i < 8; i++) cpu.r.setU64(xmmOffset(i) + 8, BigInt(i) * 0x123456789abcdefn);
   memory.write32(0x3000 + 288, 0x55aa55aa);
   // fxsave [0x3000]; fninit; fxrstor [0x3000]
   board.load(0x1008, 0x0f, 0xae, 0x05, 0, 0x30, 0, 0, 0xdb, 0xe3, 0x0f, 0xae, 0x0d, 0, 0x30, 0, 0);
   cpu.run(2);
   cpu.r.setI32(S.MXCSR, 0x1f80);
-  for (let i = 0; i < 8; i++) cpu.r.setU64(S.XMM + i * 32 + 8, 0n);
+  for (let i = 0; i < 8; i++) cpu.r.setU64(xmmOffset(i) + 8, 0n);
   assertEquals(memory.read8(0x3004), 0xe0, "a bit for each register in use");
   assertEquals(memory.read32(0x3000 + 28), 0xffff, "MXCSR_MASK");
   cpu.run(1);
   assertEquals(x87(board), before);
   assertEquals(cpu.r.i32(S.MXCSR), 0x5fa0);
-  assertEquals(cpu.r.u64(S.XMM + 7 * 32 + 8), 7n * 0x123456789abcdefn);
+  assertEquals(cpu.r.u64(xmmOffset(7) + 8), 7n * 0x123456789abcdefn);
   assertEquals(memory.read32(0x3000 + 288), 0x55aa55aa);
 });
 
@@ -105,7 +105,7 @@ Deno.test("fxsave and fxrstor: areas in two pages are no matter for the interpre
     memory.write32(0x3f00, 0x37f);
     assertEquals(cpu.run(1000), "halted");
     // XMM7 lies at 4010h.
-    assertEquals([cpu.r.u64(S.XMM + 7 * 32), memory.read32(0x6010), memory.read32(0x5f00)], [10n, 10, 0x37f], tier);
+    assertEquals([cpu.r.u64(xmmOffset(7)), memory.read32(0x6010), memory.read32(0x5f00)], [10n, 10, 0x37f], tier);
     if (tier === "regions") assertEquals(cpu.statistics["regions left for an instruction"], 0);
   }
 });

@@ -8,7 +8,7 @@
 import type { CpuCore } from "../core.ts";
 import { physicalTags, stackTags } from "../fpu/tags.ts";
 import type { Registers } from "../registers.ts";
-import { CR0, CR4, Fcw, Fsw, Mxcsr, R, S, Vector } from "../state.ts";
+import { CR0, CR4, Fcw, Fsw, Mxcsr, R, S, Vector, xmmOffset } from "../state.ts";
 import { requireRing0 } from "./control.ts";
 import { hasFeature } from "./model.ts";
 import { effectiveAddress, in64BitCode } from "./segments.ts";
@@ -113,7 +113,7 @@ function componentsInUse(core: CpuCore): number {
   }
   let sse = false;
   for (let i = xmmCount(core) - 1; i >= 0 && !sse; i--) {
-    const at = S.XMM + i * 32;
+    const at = xmmOffset(i);
     sse = (r.i32(at) | r.i32(at + 4) | r.i32(at + 8) | r.i32(at + 12)) !== 0;
   }
   return (x87 ? Component.X87 : 0) | (sse ? Component.SSE : 0);
@@ -174,7 +174,7 @@ function initialiseX87(r: Registers): void {
 function packXmm(core: CpuCore): void {
   const r = core.r;
   for (let i = xmmCount(core) - 1; i >= 0; i--) {
-    for (let j = 0; j < 16; j += 4) view.setInt32(XMM + i * 16 + j, r.i32(S.XMM + i * 32 + j), true);
+    for (let j = 0; j < 16; j += 4) view.setInt32(XMM + i * 16 + j, r.i32(xmmOffset(i) + j), true);
   }
 }
 
@@ -182,7 +182,7 @@ function packXmm(core: CpuCore): void {
 function setXmm(core: CpuCore, clear: boolean): void {
   const r = core.r;
   for (let i = xmmCount(core) - 1; i >= 0; i--) {
-    for (let j = 0; j < 16; j += 4) r.setI32(S.XMM + i * 32 + j, clear ? 0 : view.getInt32(XMM + i * 16 + j, true));
+    for (let j = 0; j < 16; j += 4) r.setI32(xmmOffset(i) + j, clear ? 0 : view.getInt32(XMM + i * 16 + j, true));
   }
 }
 

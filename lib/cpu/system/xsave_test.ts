@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { CR0, CR4, R, S, Vector } from "../state.ts";
+import { CR0, CR4, R, S, Vector, xmmOffset } from "../state.ts";
 import { parseCpuModel } from "./model.ts";
 import { cpuid } from "./cpuid.ts";
 import { longBoard, type Outcome, type ProtectedBoard, runUntilHalt } from "./test_tables.ts";
 
 /** Where the area lies: across a page boundary, and within a page. */
 const ACROSS = 0xbf00, WITHIN = 0xc000;
-const XMM0 = S.XMM, XMM9 = S.XMM + 9 * 32;
+const XMM0 = xmmOffset(0), XMM9 = xmmOffset(9);
 
 /** ModRM.reg of 0F AE and 0F C7 with a memory operand [RDI]; 48h is REX.W. */
 const XSAVE = [0x0f, 0xae, 0x27],

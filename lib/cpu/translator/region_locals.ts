@@ -2,7 +2,7 @@
 import { type Code, Op, OpSimd } from "../../wasm/mod.ts";
 import { STEADY_SSE, STEADY_X87 } from "../emit/steady.ts";
 import { CPU_BASE } from "../interpreter/layout.ts";
-import { IN_REGION, S } from "../state.ts";
+import { IN_REGION, S, xmmOffset } from "../state.ts";
 import { type FlagFunctions, FlagTracker } from "./flags.ts";
 import type { RegisterFlow } from "./register_flow.ts";
 import { ALL_XMM, REGISTERS, XMM0 } from "./register_use.ts";
@@ -128,7 +128,7 @@ export class RegionLocals {
       if (local < 0 || (mask & (1 << n)) === 0) return;
       code.i32(0);
       if (n < XMM0) code.memory(this.#wide ? Op.I64_LOAD : Op.I32_LOAD, CPU_BASE + S.GPR + 8 * n);
-      else code.simdMemory(OpSimd.V128_LOAD, CPU_BASE + S.XMM + 32 * (n - XMM0));
+      else code.simdMemory(OpSimd.V128_LOAD, CPU_BASE + xmmOffset(n - XMM0));
       code.set(local);
     });
   }
@@ -141,7 +141,7 @@ export class RegionLocals {
       code.i32(0);
       code.get(local);
       if (n < XMM0) code.memory(this.#wide ? Op.I64_STORE : Op.I32_STORE, CPU_BASE + S.GPR + 8 * n);
-      else code.simdMemory(OpSimd.V128_STORE, CPU_BASE + S.XMM + 32 * (n - XMM0));
+      else code.simdMemory(OpSimd.V128_STORE, CPU_BASE + xmmOffset(n - XMM0));
     });
   }
 

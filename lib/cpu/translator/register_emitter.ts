@@ -2,7 +2,7 @@
 import { OpSimd } from "../../wasm/mod.ts";
 import type { Size } from "../emit/emitter.ts";
 import { Value } from "../emit/value.ts";
-import { S } from "../state.ts";
+import { S, xmmOffset } from "../state.ts";
 import { NotTranslated, type RegionContext, UnexpectedRegister } from "./region_context.ts";
 import { learnRegister, type RegisterUse, XMM0 } from "./register_use.ts";
 import { X87Emitter } from "./x87_emitter.ts";
@@ -66,7 +66,7 @@ export abstract class RegisterEmitter extends X87Emitter {
   /** Where a vector register lies in the state block. */
   protected registerOffset(index: number): number {
     const { file, reg } = this.#registerOperand(index);
-    if (file === "xmm") return S.XMM + reg * 32;
+    if (file === "xmm") return xmmOffset(reg);
     if (file === "mm") return S.X87 + reg * 16;
     throw new Error(`operand ${index} of ${this.instruction.mnemonic} is no vector register`);
   }
