@@ -64,7 +64,7 @@ export interface WrittenRegion {
 function withCopies({ code: { blocks }, mode }: RegionPlan): RegionGraph {
   const region = new RegionGraph(blocks);
   if (region.analysis.headers.size === 0) return region;
-  return new RegionGraph(blocks, { strips: findStrips(region, new RegisterFlow(region), mode) });
+  return new RegionGraph(blocks, findStrips(region, new RegisterFlow(region), mode));
 }
 
 /** Writes one region. Throws UnexpectedRegister if it has to be written again. */

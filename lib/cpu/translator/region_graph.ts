@@ -17,11 +17,6 @@ export interface Strip {
   readonly gate: number;
 }
 
-/** Copies that a graph has of blocks: for strips of some loops; short loops without are unrolled. */
-export interface Copies {
-  readonly strips: readonly StripLoop[];
-}
-
 /**
  * Node 0 leads to the root, node i + 1 is block i, where copies come last, those for strips behind the others; then there are entries and
  * gates of strips, and dispatch nodes.
@@ -41,10 +36,13 @@ export class RegionGraph {
   readonly #strips = new Map<number, Strip>();
   readonly #streamed = new Map<RegionInstruction, ReadonlyMap<number, StreamedAccess> | undefined>();
 
-  /** Without `copies` there is one node for each block; the nodes of loops are those of such a graph. */
-  constructor(blocks: readonly RegionBlock[], copies: Copies | null = null) {
-    const { graph } = this, loops = copies?.strips ?? [], all = blocks.map((_, i) => i);
-    const except = copies ? loops.flatMap(({ nodes }) => nodes.map((node) => node - 1)) : all;
+  /**
+   * With `strips` these loops are there twice, and short ones without strips are unrolled; without there is one node for each block, and
+   * nodes of loops are numbered as in such a graph.
+   */
+  constructor(blocks: readonly RegionBlock[], strips: readonly StripLoop[] | null = null) {
+    const { graph } = this, loops = strips ?? [], all = blocks.map((_, i) => i);
+    const except = strips ? loops.flatMap(({ nodes }) => nodes.map((node) => node - 1)) : all;
     const unrolled = unroll(blocks, new Set(except));
     this.blocks = [...unrolled.blocks, ...loops.flatMap((loop) => this.#copies(blocks, loop))];
     graph.add();

@@ -16,7 +16,7 @@ const CODE = Uint8Array.fromHex([
 ].join(""));
 
 function graphOf(bytes: Uint8Array): RegionGraph {
-  return new RegionGraph(regionCode(bytes)!.blocks, { strips: [] });
+  return new RegionGraph(regionCode(bytes)!.blocks, []);
 }
 
 const at = (region: RegionGraph, ip: number) => region.nodeAt(ip)!;

@@ -107,7 +107,7 @@ Deno.test("findStrips: not one way alone where a jump picks it", () => {
 
 Deno.test("RegionGraph: rounds of a strip go on at its gate, others at its entry", () => {
   const { region, loops } = loopsIn(...COPY), { blocks } = region;
-  const graph = new RegionGraph(blocks, { strips: loops }),
+  const graph = new RegionGraph(blocks, loops),
     node = graph.nodeAt(0)!,
     entry = graph.edge(node, 0)!.target;
   const { header, gate } = graph.strip(entry)!, rounds = [header];
