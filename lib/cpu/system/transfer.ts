@@ -138,16 +138,24 @@ function gateTarget(core: CpuCore, gate: Descriptor): { selector: number; code: 
   return { selector, code, offset: gate.type === SystemType.CALL_GATE16 ? gate.gateOffset16 : gate.gateOffset };
 }
 
+/** In real and virtual-8086 mode what is entered has no limit of its own: CS keeps the one it has. */
+function checkRealTarget(core: CpuCore, offset: number): void {
+  if (offset > core.r.segmentLimit(Seg.CS)) core.raise(Vector.GP, 0);
+}
+
+function enterRealCode(core: CpuCore, selector: number, offset: number): void {
+  loadRealSegment(core, Seg.CS, selector);
+  core.r.ip = offset;
+  core.modeChanged();
+}
+
 /** Far JMP. */
 export function farJump(core: CpuCore, selector: number, offset: number, nextIp: number): void {
   const r = core.r;
   selector &= 0xffff;
   if (!r.protectedMode) {
-    if (offset > r.segmentLimit(Seg.CS)) core.raise(Vector.GP, 0);
-    loadRealSegment(core, Seg.CS, selector);
-    r.ip = offset;
-    core.modeChanged();
-    return;
+    checkRealTarget(core, offset);
+    return enterRealCode(core, selector, offset);
   }
   if (isNull(selector)) core.raise(Vector.GP, 0);
   const target = readDescriptor(core, selector);
@@ -174,12 +182,9 @@ export function farCall(core: CpuCore, selector: number, offset: number, nextIp:
   const r = core.r;
   selector &= 0xffff;
   if (!r.protectedMode) {
-    if (offset > r.segmentLimit(Seg.CS)) core.raise(Vector.GP, 0);
+    checkRealTarget(core, offset);
     setStackPointer(core, pushesOntoCurrent(core).add(r.selector(Seg.CS)).add(nextIp).store(core, slot(size)));
-    loadRealSegment(core, Seg.CS, selector);
-    r.ip = offset;
-    core.modeChanged();
-    return;
+    return enterRealCode(core, selector, offset);
   }
   if (isNull(selector)) core.raise(Vector.GP, 0);
   const target = readDescriptor(core, selector);
@@ -294,12 +299,9 @@ export function farReturn(core: CpuCore, size: TransferSize, extra: number): voi
   const r = core.r, bytes = slot(size);
   const offset = peek(core, 0, bytes), selector = peek(core, bytes, bytes) & 0xffff;
   if (!r.protectedMode) {
-    if (offset > r.segmentLimit(Seg.CS)) core.raise(Vector.GP, 0);
+    checkRealTarget(core, offset);
     setStackPointer(core, stackPointer(core) + 2 * bytes + extra);
-    loadRealSegment(core, Seg.CS, selector);
-    r.ip = offset;
-    core.modeChanged();
-    return;
+    return enterRealCode(core, selector, offset);
   }
   const code = checkReturn(core, selector), rpl = selector & 3;
   if (rpl === r.cpl) {
@@ -338,15 +340,13 @@ export function interruptReturn(core: CpuCore, size: TransferSize, nextIp: numbe
 
 /** IRET in real and virtual-8086 mode; `privileged` are the flags that may change besides the harmless ones. */
 function returnReal(core: CpuCore, size: TransferSize, privileged: number): void {
-  const r = core.r, bytes = slot(size);
+  const bytes = slot(size);
   const offset = peek(core, 0, bytes), selector = peek(core, bytes, bytes) & 0xffff;
   const flags = peek(core, 2 * bytes, bytes);
-  if (offset > r.segmentLimit(Seg.CS)) core.raise(Vector.GP, 0);
+  checkRealTarget(core, offset);
   setStackPointer(core, stackPointer(core) + 3 * bytes);
   setFlags(core, flags, (size === 16 ? ALWAYS : WIDE_ALWAYS) | privileged);
-  loadRealSegment(core, Seg.CS, selector);
-  r.ip = offset;
-  core.modeChanged();
+  enterRealCode(core, selector, offset);
 }
 
 /** IRET in virtual-8086 mode. Section 20.3. */
