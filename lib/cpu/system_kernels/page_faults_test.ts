@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { Random } from "../../../scripts/lib/random.ts";
 import { ModuleBuilder } from "../../wasm/mod.ts";
 import { MEMORY_PAGES } from "../interpreter/layout.ts";
 import { TIERS } from "../options.ts";
@@ -18,15 +19,6 @@ function translation(memory: WebAssembly.Memory): Translate {
     .translate as Translate;
 }
 
-/** A sequence of numbers that look random. */
-function numbers(): (below: number) => number {
-  let state = 1;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    return (state >>> 8) % below;
-  };
-}
-
 /** Tables are in the frames from 100h on, a few of each level; some entries lead elsewhere. */
 const FIRST_TABLE = 0x100, TABLES = 16;
 const FORMATS = {
@@ -37,7 +29,8 @@ const FORMATS = {
 
 for (const [name, { cr4, efer, bytes, bits }] of Object.entries(FORMATS)) {
   Deno.test(`page faults: what compiled code finds out is what a walk does, ${name}`, () => {
-    const { cpu, memory } = testBoard(), { r } = cpu, translate = translation(memory.memory), next = numbers();
+    const { cpu, memory } = testBoard(), { r } = cpu, translate = translation(memory.memory), random = new Random(1);
+    const next = (limit: number) => random.below(limit);
     // What RAM is plain is looked up with the first translation.
     cpu.probe(0, 1, false, false);
     r.setI32(S.CR4, cr4);
