@@ -5,9 +5,8 @@
  *     deno task kernels
  */
 import asc from "assemblyscript";
-import { kernelSourceDigest } from "./kernel_sources.ts";
+import { kernelSource, kernelSourceDigest } from "./kernel_sources.ts";
 
-const folder = new URL("../lib/cpu/fpu/kernels/", import.meta.url);
 const target = new URL("../lib/cpu/fpu/kernels_wasm.ts", import.meta.url);
 
 const VALUE_TYPES: Record<number, string> = { 0x7f: "i32", 0x7e: "i64", 0x7d: "f32", 0x7c: "f64", 0x7b: "v128" };
@@ -19,9 +18,9 @@ async function compile(): Promise<Uint8Array> {
     "mod.ts -o kernels.wasm -O3 --runtime stub --importMemory --initialMemory 1 --noAssert".split(" ")
       .concat("--disable", "mutable-globals", "--enable", "simd"),
     {
-      readFile: async (name: string) => {
-        if (!name.endsWith(".ts") || name.includes("/")) return null;
-        return await Deno.readTextFile(new URL(name.replace(/\.ts$/, ".as"), folder)).catch(() => null);
+      readFile: (name: string) => {
+        const source = /^([^/]+)\.ts$/.exec(name);
+        return source ? kernelSource(source[1]) : null;
       },
       writeFile: (_name: string, contents: Uint8Array | string) => {
         if (typeof contents !== "string") binary = contents;

@@ -2,7 +2,7 @@
 import type { ValueType } from "../../wasm/mod.ts";
 
 /** SHA-256 of the sources that this was compiled from. */
-export const SOURCE_DIGEST = "f04bd210eec317eeb791df5c75f3638989501ce8e59e6ee375450d86456db17a";
+export const SOURCE_DIGEST = "fb3d3be3e0f9086690fb0721bab5d426830a463a1ad56f321fb4d965addc603e";
 
 /** The exported functions. */
 export const SIGNATURES: Readonly<Record<string, { args: ValueType[]; result: ValueType | null }>> = {

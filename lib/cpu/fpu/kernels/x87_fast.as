@@ -7,12 +7,10 @@
  *
  * V8 compares every address with the memory's size unless it is a constant, so the state block is the first processor's.
  */
+import { CPU_BASE as CPU } from "./layout";
 import { INTEGER_BIT } from "./softfloat";
 import { x87_evaluate, x87_integer, x87_narrow, x87_widen } from "./x87";
 import { C0, C3, FCW, RESULT } from "./x87_stack";
-
-/** CPU_BASE of lib/cpu/interpreter/layout.ts. */
-const CPU: usize = 0x1000;
 
 /** FCW: the exception masks, the rounding control, and the upper bit of the precision control (24 bits if it is 0). */
 const CONTROL_BITS: i32 = 0xe3f;
