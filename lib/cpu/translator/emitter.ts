@@ -211,13 +211,13 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
   /** Leaves the region before the current instruction. */
   bail(): void {
     this.code.i32(this.context.currentSite(false));
-    this.code.br(this.context.bailLabel);
+    this.code.br(this.context.bailLabel(this.changed));
   }
   bailIfSo(emit: () => void, forGroup = false): void {
     this.code.i32(this.context.currentSite(forGroup));
     emit();
     this.code.unlikely();
-    this.code.brIf(this.context.bailLabel);
+    this.code.brIf(this.context.bailLabel(this.changed));
     this.code.op(Op.DROP);
   }
   protected bailIf(condition: Value): void {

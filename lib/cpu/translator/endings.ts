@@ -20,8 +20,8 @@ export interface EndingHost {
   readonly linkage: RegionLinkage;
   readonly region: RegionGraph;
   readonly locals: RegionLocals;
-  /** Stores all state and goes on at {@link RegionLocals.next} in another region. */
-  readonly leave: Label;
+  /** The label at which a node leaves the region: all state is stored, and execution goes on at {@link RegionLocals.next}. */
+  end(node: number): Label;
   /** The same if all state is stored. */
   readonly tail: Label;
   /** Leaves 1 on the stack if mode and code segment are those that the region was entered with, else 0. */
@@ -174,7 +174,7 @@ export class Endings {
 
   /** A jump to `next`: by a table, if the targets that it has been seen to have are in the region. */
   jump(node: number, last: RegionInstruction): void {
-    const { code, locals: { flags, next }, region, leave, goto } = this.#host;
+    const { code, locals: { flags, next }, region, goto } = this.#host, leave = this.#host.end(node);
     const targets = last.targets.filter((ip) => region.edge(node, ip)), choice = this.#choice(last, targets);
     if (!choice) return code.br(leave);
     const known = flags.known, labels: Label[] = [];

@@ -13,6 +13,7 @@ import type { RegionBlock, RegionCode } from "./discovery.ts";
 import type { RegionInstruction } from "./region_instruction.ts";
 import { RegionEmitter } from "./emitter.ts";
 import { Endings, tailCall } from "./endings.ts";
+import { Exits } from "./exits.ts";
 import { type FlagKnowledge, FlagTracker, isSameKnowledge } from "./flags.ts";
 import type { Edge } from "./flow_graph.ts";
 import type { RegionLinkage } from "./linkage.ts";
@@ -89,12 +90,12 @@ export class RegionWriter implements NodeWriter {
   readonly #writer: StructuredWriter;
   #emitter!: RegionEmitter;
   #endings!: Endings;
-  #bail!: Label;
-  #leave!: Label;
-  #return!: Label;
+  readonly #exits: Exits;
   /** The instruction that is being written, and its site once it has one. */
   #current!: RegionInstruction;
   #currentSite = -1;
+  /** Registers whose locals may differ from the state block before it. */
+  #dirty = 0;
   /** Instructions of the block from the current one on: taken from the budget, but not done. */
   #unfinished = 0;
   #translated = 0;
@@ -110,6 +111,7 @@ export class RegionWriter implements NodeWriter {
     this.#locals = new RegionLocals(this.#body, wide, this.#region, this.#registers, plan.linkage.flags);
     this.#flags = this.#locals.flags;
     this.#strips = new StripWriter(this.#body, this.#locals, plan.user, wide);
+    this.#exits = new Exits(this.#body, this.#locals, this.#region, this.#registers);
     this.#checks = new CodeChecks(plan, this.#body, this.#locals);
     this.#writer = new StructuredWriter(this.#body, this.#region.graph, this.#region.analysis, this);
   }
@@ -119,31 +121,25 @@ export class RegionWriter implements NodeWriter {
   write(): WrittenRegion {
     const code = this.#body, locals = this.#locals, { linkage } = this.#plan;
     locals.enter();
-    code.block((bail) => {
-      code.block((back) => {
-        code.block((tail) => {
-          code.block((leave) => {
-            this.#bail = bail;
-            this.#return = back;
-            this.#leave = leave;
+    code.block((sites) => {
+      code.block((tail) => {
+        code.block((ends) =>
+          this.#exits.write(sites, ends, () => {
             this.#emitter = this.#makeEmitter();
             this.#endings = this.#makeEndings(tail);
             this.#checkSegment();
             this.#writer.write();
             code.op(Op.UNREACHABLE);
-          });
-          locals.store();
-        });
-        tailCall(code, linkage, locals);
-        code.get(locals.next);
-        code.op(Op.RETURN);
+          })
+        );
+        locals.storeOthers();
       });
-      locals.store();
+      tailCall(code, linkage, locals);
       code.get(locals.next);
       code.op(Op.RETURN);
     }, "i32");
     code.set(locals.site);
-    locals.store();
+    locals.storeOthers();
     locals.setState(S.SITE, () => code.get(locals.site));
     locals.setState(S.REGION, () => code.i32(this.#plan.slot));
     locals.setState(S.EXIT, () => code.i32(Exit.BAIL));
@@ -165,7 +161,7 @@ export class RegionWriter implements NodeWriter {
       linkage: linkage.accesses,
       groups: this.#groups,
       region: this.#region,
-      bailLabel: this.#bail,
+      bailLabel: (changed) => this.#exits.site(this.#dirty | changed),
       kernel: linkage.kernel,
       helper: linkage.helper,
       storeVectors: () => locals.storeRegisters(locals.dirty & ALL_XMM),
@@ -183,7 +179,7 @@ export class RegionWriter implements NodeWriter {
       linkage: this.#plan.linkage,
       region: this.#region,
       locals: this.#locals,
-      leave: this.#leave,
+      end: (node) => this.#exits.end(this.#registers.dirty(node)),
       tail,
       isUnchanged: () => this.#checks.isUnchanged(),
       goto: (node, ip) => this.#goto(node, ip),
@@ -195,7 +191,7 @@ export class RegionWriter implements NodeWriter {
     if (!this.#checks.isSegmented) return;
     this.#checks.segmentDiffers(blocks);
     code.unlikely();
-    code.if(() => this.#bailAt(blocks[0].ip));
+    code.if(() => this.#bailAt(0, blocks[0].ip));
   }
 
   // ---- sites
@@ -205,9 +201,9 @@ export class RegionWriter implements NodeWriter {
   }
 
   /** Leaves with all state up to date before the instruction at `ip`; nothing of the block has been taken from the budget. */
-  #bailAt(ip: number): void {
+  #bailAt(node: number, ip: number): void {
     this.#body.i32(this.#site(ip, false, 0));
-    this.#body.br(this.#bail);
+    this.#body.br(this.#exits.site(this.#registers.dirtyBefore(node)));
   }
 
   /** Called by the emitter where the region may be left before the current instruction. */
@@ -223,7 +219,7 @@ export class RegionWriter implements NodeWriter {
     code.i32(this.#site(next, true, this.#unfinished));
     this.#locals.getState(S.LEAVE);
     code.unlikely();
-    code.brIf(this.#bail);
+    code.brIf(this.#exits.site(this.#locals.dirty));
     code.op(Op.DROP);
   }
 
@@ -259,20 +255,20 @@ export class RegionWriter implements NodeWriter {
   #block(node: number, block: RegionBlock): void {
     const locals = this.#locals, count = countOf(block);
     if (this.#budget.checked[node] !== 0 && this.#region.strip(node)?.header !== node) {
-      this.#checkBudget(block.ip, this.#budget.needs[node]);
+      this.#checkBudget(node, block.ip);
     }
     if (count > 0) locals.spend(count);
     this.#unfinished = count;
     const dead = findDeadFlags(block.instructions);
     locals.x87?.enter(node);
-    locals.dirty = this.#registers.dirty(node);
+    locals.dirty = this.#registers.dirtyBefore(node);
     this.#emitter.node = node;
     let loaded = this.#loadedAt[node];
     for (const [i, current] of block.instructions.entries()) {
-      if (current.flow === "interpret") return this.#leaveTo(current.ip);
+      if (current.flow === "interpret") return this.#leaveTo(node, current.ip);
       this.#emitter.loaded = loaded;
       loaded = loadedAfter(current.instruction, this.#registers.use(current), loaded);
-      const outcome = this.#instruction(current, dead[i] !== 0);
+      const outcome = this.#instruction(node, current, dead[i] !== 0);
       if (outcome === null) return;
       this.#unfinished--;
       if (current.flow !== "transfer" && this.#emitter.calledHelper) this.#leaveIfAsked(current.next);
@@ -282,20 +278,22 @@ export class RegionWriter implements NodeWriter {
   }
 
   /** Leaves if the budget is less than what may run from here on. */
-  #checkBudget(ip: number, needs: number): void {
+  #checkBudget(node: number, ip: number): void {
     const code = this.#body;
     code.get(this.#locals.budget);
-    code.i32(needs);
+    code.i32(this.#budget.needs[node]);
     code.op(Op.I32_LT_S);
     code.unlikely();
-    code.if(() => this.#bailAt(ip));
+    code.if(() => this.#bailAt(node, ip));
   }
 
   /** Writes an instruction; null if it turned out that the interpreter has to execute it, which ends the node. */
-  #instruction(current: RegionInstruction, flagsAreDead: boolean): Outcome | null {
+  #instruction(node: number, current: RegionInstruction, flagsAreDead: boolean): Outcome | null {
     const code = this.#body, mark = code.mark(), known = this.#flags.known;
     this.#current = current;
     this.#currentSite = -1;
+    this.#dirty = this.#locals.dirty;
+    this.#locals.dirty |= this.#registers.use(current).written;
     let outcome: Outcome | null = null;
     code.scope(() => {
       try {
@@ -320,7 +318,7 @@ export class RegionWriter implements NodeWriter {
     this.#flags.known = known;
     this.#plan.notTranslated(current.instruction);
     this.#locals.giveBack(this.#unfinished);
-    this.#leaveTo(current.ip);
+    this.#leaveTo(node, current.ip);
     return null;
   }
 
@@ -348,24 +346,33 @@ export class RegionWriter implements NodeWriter {
       case "transfer":
         return this.#endings.transfer(node, last, this.#emitter.calledHelper);
       case "return":
-        this.#flags.toMemory();
-        return code.br(this.#return);
+        return this.#return();
       default:
         throw new Error(`${last.instruction.mnemonic} ended with ${outcome.kind}`);
     }
   }
 
   /** Leaves the region to go on at a fixed place. */
-  #leaveTo(ip: number): void {
+  #leaveTo(node: number, ip: number): void {
     this.#body.i64(BigInt(ip));
     this.#body.set(this.#locals.next);
-    this.#body.br(this.#leave);
+    this.#body.br(this.#exits.end(this.#registers.dirty(node)));
+  }
+
+  /** Returns from a call. */
+  #return(): void {
+    const code = this.#body, locals = this.#locals;
+    this.#flags.toMemory();
+    locals.storeBudget();
+    locals.storeDirty();
+    code.get(locals.next);
+    code.op(Op.RETURN);
   }
 
   /** Goes to an offset, in the region or out of it. */
   #goto(node: number, ip: number): void {
     const edge = this.#region.edge(node, ip);
-    if (!edge) return this.#leaveTo(ip);
+    if (!edge) return this.#leaveTo(node, ip);
     this.#checkPage(node, ip);
     this.#writer.follow(edge);
   }
@@ -376,7 +383,7 @@ export class RegionWriter implements NodeWriter {
     if (!this.#checks.isOtherPage(this.#region.blocks[node - 1].ip, ip)) return;
     this.#checks.isPageGone(ip);
     code.unlikely();
-    code.if(() => this.#leaveTo(ip));
+    code.if(() => this.#leaveTo(node, ip));
   }
 
   /** The same of the page in which the current instruction ends: the interpreter finds out. */
@@ -385,7 +392,7 @@ export class RegionWriter implements NodeWriter {
     code.i32(this.#siteOfCurrent(false));
     this.#checks.isPageGone(ip + instruction.length - 1);
     code.unlikely();
-    code.brIf(this.#bail);
+    code.brIf(this.#exits.site(this.#dirty));
     code.op(Op.DROP);
   }
 

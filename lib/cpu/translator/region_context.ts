@@ -48,8 +48,8 @@ export interface RegionContext {
   readonly region: RegionGraph;
   /** Local: what is left of the budget behind the current block. */
   readonly budget: number;
-  /** The way out before the current instruction; takes the number of the place. */
-  readonly bailLabel: Label;
+  /** The way out before the current instruction, which has changed some registers so far; takes the number of the place. */
+  bailLabel(changed: number): Label;
   kernel(name: string): Imported;
   helper(name: string): Imported;
   /** Cycles that the run had left before the current instruction. */

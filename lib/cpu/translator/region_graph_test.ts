@@ -48,6 +48,7 @@ Deno.test("RegisterFlow: a call stores what was written before it", () => {
   const region = graphOf(CODE), flow = new RegisterFlow(region);
   const AX = 1 << R.AX, CX = 1 << R.CX, SP = 1 << R.SP;
   assertEquals([0, 5, 8, 13].map((ip) => flow.dirty(at(region, ip))), [CX, CX, CX | SP, AX | SP]);
+  assertEquals([0, 5, 8, 13].map((ip) => flow.dirtyBefore(at(region, ip))), [0, CX, CX, 0]);
   assertEquals(flow.written, AX | CX | SP);
 });
 

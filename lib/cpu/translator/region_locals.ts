@@ -36,20 +36,17 @@ export class RegionLocals {
   dirty = 0;
   readonly #code: Code;
   readonly #wide: boolean;
-  /** Registers that the region may change. */
-  readonly #written: number;
 
   /** `wide`: general registers have 64 bits. */
   constructor(
     code: Code,
     wide: boolean,
     region: RegionGraph,
-    { touched, written }: RegisterFlow,
+    { touched }: RegisterFlow,
     flags: FlagFunctions,
   ) {
     this.#code = code;
     this.#wide = wide;
-    this.#written = written;
     this.flags = new FlagTracker(code, flags);
     this.budget = code.local("i32");
     this.mode = code.local("i32");
@@ -102,11 +99,10 @@ export class RegionLocals {
     this.steady.computeAll();
   }
 
-  /** Registers, budget and flags go to the state block, wherever in the region control comes from. */
-  store(): void {
+  /** Everything but the registers goes to the state block, wherever in the region control comes from. */
+  storeOthers(): void {
     const code = this.#code;
     this.storeBudget();
-    this.storeRegisters(this.#written);
     this.x87?.store();
     this.flags.known = FlagTracker.DYNAMIC;
     this.flags.emitNumber();

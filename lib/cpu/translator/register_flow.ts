@@ -10,8 +10,9 @@ export class RegisterFlow {
   readonly touched: number;
   readonly written: number;
   readonly #uses = new Map<RegionInstruction, RegisterUse>();
-  /** By node: registers whose locals may differ from the state block within it. */
-  readonly #dirty: Int32Array;
+  /** By node: registers whose locals may differ from the state block where it begins, and those that it may change. */
+  readonly #dirtyBefore: Int32Array;
+  readonly #writtenIn: Int32Array;
 
   constructor(region: RegionGraph) {
     let touched = 0, written = 0;
@@ -25,7 +26,9 @@ export class RegisterFlow {
     }
     this.touched = touched;
     this.written = written;
-    this.#dirty = this.#findDirty(region);
+    this.#dirtyBefore = new Int32Array(region.size);
+    this.#writtenIn = new Int32Array(region.size);
+    this.#findDirty(region);
   }
 
   /** The registers that an instruction of the region touches. */
@@ -33,9 +36,14 @@ export class RegisterFlow {
     return this.#uses.get(current)!;
   }
 
-  /** Registers whose locals may differ from the state block within a node. */
+  /** Registers whose locals may differ from the state block where a node begins. */
+  dirtyBefore(node: number): number {
+    return this.#dirtyBefore[node];
+  }
+
+  /** The same where it ends. */
   dirty(node: number): number {
-    return this.#dirty[node];
+    return this.#dirtyBefore[node] | this.#writtenIn[node];
   }
 
   #writtenBy({ instructions }: RegionBlock): number {
@@ -43,22 +51,21 @@ export class RegisterFlow {
   }
 
   /** Where calls return to, all registers are as the state block has them. */
-  #findDirty(region: RegionGraph): Int32Array {
-    const dirty = new Int32Array(region.size);
-    region.blocks.forEach((block, i) => dirty[i + 1] = this.#writtenBy(block));
+  #findDirty(region: RegionGraph): void {
+    const before = this.#dirtyBefore;
+    region.blocks.forEach((block, i) => this.#writtenIn[i + 1] = this.#writtenBy(block));
     for (let changed = true; changed;) {
       changed = false;
       for (const node of region.analysis.order) {
         const flow = region.block(node)?.instructions.at(-1)?.flow;
         if (flow === "call" || flow === "callIndirect") continue;
-        const out = dirty[node];
+        const out = this.dirty(node);
         for (const { target } of region.graph.successors[node]) {
-          if ((dirty[target] | out) === dirty[target]) continue;
-          dirty[target] |= out;
+          if ((before[target] | out) === before[target]) continue;
+          before[target] |= out;
           changed = true;
         }
       }
     }
-    return dirty;
   }
 }
