@@ -112,7 +112,8 @@ Deno.test("Driver: in real time a sleeping guest's clock keeps to the host's, an
     return { host: performance.now() - started, runs: machine.runs, now: machine.now };
   };
   const paced = await run(true), free = await run(false);
-  assert(paced.host >= 50, `${paced.host} ms`);
+  // The last of six steps of 10 ms begins less than a millisecond before the host's clock has come to 50.
+  assert(paced.host >= 49, `${paced.host} ms`);
   assertEquals([paced.runs, paced.now], [free.runs, free.now]);
 });
 
