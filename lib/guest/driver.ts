@@ -38,6 +38,8 @@ export interface Wait<T> {
   prepare?(): Promise<void>;
   /** Most instructions between two looks at the condition, where that should be fewer than usual. */
   readonly step?: number;
+  /** Guest time in ns for which the condition need not be looked at again, unless the wait would end; default: none. */
+  interval?(): number;
   /** Guest time in ns at which the wait ends. */
   readonly deadline: number;
   /** Instruction count at which the wait ends. */
@@ -54,6 +56,8 @@ export interface Wait<T> {
 interface Entry {
   readonly wait: Wait<unknown>;
   readonly started: { guest: number; host: number };
+  /** Guest time when the condition was last looked at. */
+  looked: number;
   resolve(value: unknown): void;
   reject(reason: unknown): void;
 }
@@ -132,6 +136,7 @@ export class Driver {
       const entry: Entry = {
         wait,
         started: { guest: this.machine.now, host: performance.now() },
+        looked: -Infinity,
         resolve: (value) => (finish(), resolve(value as T)),
         reject: (reason) => (finish(), reject(reason)),
       };
@@ -213,15 +218,19 @@ export class Driver {
   }
 
   /** How a wait ended; undefined if it goes on. */
-  #outcome({ wait, started }: Entry): { value: unknown } | undefined {
+  #outcome(entry: Entry): { value: unknown } | undefined {
+    const { wait, started } = entry, { machine } = this;
+    const late = machine.now >= wait.deadline || machine.instructions >= (wait.instructionLimit ?? Infinity);
+    const passed = machine.now - entry.looked, last = late || machine.ended !== undefined || this.#stuck;
+    if (!last && passed >= 0 && passed < (wait.interval?.() ?? 0)) return undefined;
+    entry.looked = machine.now;
     const value = wait.check();
     if (value !== undefined) return { value };
-    const { machine } = this;
     if (machine.ended !== undefined) {
       if (wait.atExit !== undefined) return { value: wait.atExit() };
       throw new GuestExitedError(`the guest ${machine.ended} while waiting for ${wait.what}`, this.options.evidence());
     }
-    if (machine.now >= wait.deadline || machine.instructions >= (wait.instructionLimit ?? Infinity)) {
+    if (late) {
       if (wait.atLimit !== undefined) return { value: wait.atLimit() };
       const waited = formatDuration(machine.now - started.guest);
       throw new TimeoutError(`waited ${waited} of guest time for ${wait.what}`, this.options.evidence());

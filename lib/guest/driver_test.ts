@@ -117,6 +117,21 @@ Deno.test("Driver: in real time a sleeping guest's clock keeps to the host's, an
   assertEquals([paced.runs, paced.now], [free.runs, free.now]);
 });
 
+Deno.test("Driver: a condition is not looked at before its interval has passed, unless the wait ends", async () => {
+  const looks = async (interval: number, deadline: number) => {
+    const { driver, machine } = fakeContext(new FakeMachine()), seen: number[] = [];
+    const check = () => {
+      seen.push(machine.now);
+      return machine.now >= 1_100_000 ? true : undefined;
+    };
+    await driver.wait({ ...until(check, deadline), interval: () => interval, atLimit: () => false });
+    return seen;
+  };
+  assertEquals(await looks(0, 2e6), [0, 250_000, 500_000, 750_000, 1_000_000, 1_250_000]);
+  assertEquals(await looks(600_000, 2e6), [0, 750_000, 1_500_000]);
+  assertEquals(await looks(600_000, 1_000_000), [0, 750_000, 1_000_000]);
+});
+
 Deno.test("Driver: closing ends waits and refuses new ones", async () => {
   const { driver } = fakeContext(new FakeMachine());
   const wait = driver.wait(until(() => undefined, Infinity));

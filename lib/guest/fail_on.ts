@@ -4,17 +4,11 @@ import { checkPattern, describePattern, findText, type TextPattern } from "./tex
 import type { TextView } from "./text_view.ts";
 import type { Transcript } from "./transcript.ts";
 
-/**
- * How long a picture is not looked at again, in ns of guest time: to find the text in a large one takes longer than a step of the
- * driver.
- */
-const PICTURE_INTERVAL = 20_000_000;
-
 /** Patterns that must not show up. */
 export class FailureWatch {
   readonly #patterns = new Set<TextPattern>();
-  readonly #machine: Pick<GuestMachine, "now" | "exit" | "textScreen">;
-  readonly #screen: Pick<TextView, "text">;
+  readonly #machine: Pick<GuestMachine, "now" | "exit">;
+  readonly #screen: Pick<TextView, "text" | "interval">;
   readonly #transcripts: readonly Transcript[];
   readonly #lineStarts: number[];
   #failure: string | undefined;
@@ -25,8 +19,8 @@ export class FailureWatch {
 
   /** `poke` is called when a serial line has shown a pattern. */
   constructor(
-    machine: Pick<GuestMachine, "now" | "exit" | "textScreen">,
-    screen: Pick<TextView, "text">,
+    machine: Pick<GuestMachine, "now" | "exit">,
+    screen: Pick<TextView, "text" | "interval">,
     transcripts: readonly Transcript[],
     poke: () => void,
   ) {
@@ -75,12 +69,10 @@ export class FailureWatch {
     return undefined;
   }
 
-  /** False in a graphics mode whose picture was looked at a moment ago, unless it is the last one. */
+  /** False if the screen was looked at a moment ago and that takes long, unless it is the last one. */
   #screenIsDue(): boolean {
-    const { now, exit } = this.#machine, waited = now - this.#lookedAt;
-    if (waited >= 0 && waited < PICTURE_INTERVAL && exit === undefined && this.#machine.textScreen() === null) {
-      return false;
-    }
+    const { now, exit } = this.#machine, passed = now - this.#lookedAt;
+    if (passed >= 0 && passed < this.#screen.interval && exit === undefined) return false;
     this.#lookedAt = now;
     return true;
   }

@@ -115,6 +115,7 @@ export class Locator {
         const place = hidden ? this.places()[0] : this.place();
         return hidden === (place === undefined) ? { place } : undefined;
       },
+      interval: () => this.#view.interval,
       prepare: () => this.#view.prepare?.() ?? Promise.resolve(),
       ...limits(this.#context, options),
     }).then(({ place }) => place);

@@ -3,6 +3,9 @@ import { checkOptions } from "./context.ts";
 import { type GlyphGrid, recognizeText } from "./glyphs.ts";
 import { type TextGrid, TextView } from "./text_view.ts";
 
+/** How long a picture is not looked at again, in ns of guest time: to find the text in a large one takes longer than a step of the driver. */
+const PICTURE_INTERVAL = 20e6;
+
 /** Options of {@link Screen.screenshot}. */
 export interface ScreenshotOptions {
   /** File to write the PNG to; needs permission to write it. */
@@ -101,6 +104,11 @@ export class Screen extends TextView {
         return { character, foreground: cssColour(foreground), background: cssColour(background), blink };
       },
     };
+  }
+
+  /** @internal */
+  override get interval(): number {
+    return this.context.machine.textScreen() === null ? PICTURE_INTERVAL : 0;
   }
 
   /** @internal */

@@ -68,6 +68,11 @@ export abstract class TextView {
   /** Brings {@link grid} up to date where that takes time of the host; none of the guest's time passes. */
   prepare?(): Promise<void>;
 
+  /** @internal Guest time in ns for which it need not be looked at again, because that takes long; 0 if it does not. */
+  get interval(): number {
+    return 0;
+  }
+
   /** @internal Something that is equal exactly if what is shown is equal. */
   protected signature(): string {
     return this.text();
@@ -104,7 +109,7 @@ export abstract class TextView {
 
   /**
    * Runs the guest until `pattern` is on the screen, and returns the match. `$` and `^` of an expression with the `m`
-   * flag match at the ends of rows.
+   * flag match at the ends of rows. Text in pictures is looked for every 20 ms of guest time.
    */
   waitForText(pattern: TextPattern, options: WaitOptions = {}): Promise<TextMatch> {
     checkPattern(pattern);
@@ -112,6 +117,7 @@ export abstract class TextView {
     return this.context.driver.wait({
       what: `${describePattern(pattern)} on ${this.name}`,
       check: () => findText(this.text(), pattern),
+      interval: () => this.interval,
       prepare: this.#prepare,
       ...limits(this.context, options),
     });
@@ -131,14 +137,13 @@ export abstract class TextView {
     checkOptions(options, [...WAIT_OPTIONS, "for"], "waitForStill");
     const still = parseDuration(options.for ?? "500ms", "for");
     const { machine } = this.context;
-    let since = machine.now, looked = machine.now, last = this.signature();
+    let since = machine.now, last = this.signature();
     return this.context.driver.wait<true>({
       what: `${this.name} to stay still`,
       prepare: this.#prepare,
+      // Comparing pictures is dear; looking every few milliseconds is enough.
+      interval: () => Math.min(STILL_INTERVAL, still, since + still - machine.now),
       check: () => {
-        // Comparing pictures is dear; looking every few milliseconds is enough.
-        if (machine.now - looked < Math.min(STILL_INTERVAL, still) && machine.now - since < still) return undefined;
-        looked = machine.now;
         const current = this.signature();
         if (current !== last) [last, since] = [current, machine.now];
         return machine.now - since >= still ? true : undefined;
