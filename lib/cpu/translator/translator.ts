@@ -1,47 +1,25 @@
 /** Decides what to translate and when, and keeps the regions in step with the code that they stand for. */
-import { PAGE_SIZE, type PhysicalMemory } from "../../machine/memory.ts";
 import type { CodeMode } from "../emit/emitter.ts";
-import { ModeBit } from "../mode.ts";
 import { type Block, framesOfRanges, placeOf } from "../interpreter/block.ts";
 import type { BlockCache } from "../interpreter/blocks.ts";
-import type { ModelDecoder } from "../model_decoder.ts";
 import { type CompileObserver, type CpuOptions, DEFAULT_TIER, type StressOptions, type Tier } from "../options.ts";
 import { PairMap } from "../pair_map.ts";
 import { CompileBudget } from "./compile_budget.ts";
+import { exitsOf, rangesOf, type RegionCode } from "./discovery.ts";
 import { bytesOf, DormantRegions } from "./dormant_regions.ts";
 import { FaultSites } from "./fault_sites.ts";
-import { type CodeView, discover, exitsOf, type Limits, rangesOf, type RegionCode } from "./discovery.ts";
-import { UnexpectedRegister } from "./region_context.ts";
-import { InterpretedForms } from "./interpreted_forms.ts";
-import { JumpTargets } from "./jump_targets.ts";
 import { LiveModules } from "./live_modules.ts";
 import type { RegionFunction, RegionModules } from "./modules.ts";
-import { NO_CELL, type PageCell, PageCells } from "./page_cells.ts";
-import { RegionWriter, type Site, type WrittenRegion } from "./region.ts";
+import type { Site, WrittenRegion } from "./region.ts";
+import { type CodeHost, RegionMaker } from "./region_maker.ts";
 import { type Region, RegionTable, Sites } from "./region_table.ts";
 
 /** What the translator asks of the processor. */
-export interface TranslatorHost {
-  readonly memory: PhysicalMemory;
-  readonly decode: ModelDecoder;
-  /** Host offset of the code at a linear address if that can be told without leaving a trace, else -1. */
-  knownCode(linear: number): number;
-  /** The same of data that can be read. */
-  knownData(linear: number): number;
-  /** Linear address of an offset in CS. */
-  linear(ip: number): number;
+export interface TranslatorHost extends CodeHost {
   /** Instructions executed so far. */
   instructions(): number;
 }
 
-/**
- * How far regions reach. Where a loop does not fit into one, every hot place in it becomes the root of a region as large as this: a
- * decompressor's took 25 of 400 instructions each.
- */
-const REGION_LIMITS: Limits = { instructions: 1200, blocks: 300 };
-/** The same where code is translated before it runs, and every place in it that is reached otherwise begins another region. */
-const EAGER_LIMITS: Limits = { instructions: 400, blocks: 100 };
-const SINGLE_LIMITS: Limits = { instructions: 1, blocks: 1 };
 /**
  * After how many entries a block is translated. Until an instruction has been compiled by us and twice by V8, the interpreter
  * executes it some ten thousand times: with 400, the boot of a kernel and processes that come and go take up to twice as long;
@@ -89,12 +67,10 @@ export class Translator {
   readonly #dormant = new DormantRegions();
   /** Regions whose functions are not compiled yet. */
   #pending: { region: Region; function: RegionFunction; mode: CodeMode }[] = [];
-  readonly #cells: PageCells;
+  readonly #maker: RegionMaker;
   readonly #faultSites: FaultSites;
   readonly #budget = new CompileBudget();
   readonly #live: LiveModules;
-  readonly #interpreted = new InterpretedForms();
-  readonly #targets = new JumpTargets();
   /** Roots of regions in which accesses are not asked for in groups: place, see {@link placeOf}, and offset in CS. */
   readonly #ungrouped = new PairMap<true>();
   readonly #stress: StressOptions;
@@ -115,7 +91,7 @@ export class Translator {
     this.#host = host;
     this.#blocks = blocks;
     this.#modules = modules;
-    this.#cells = new PageCells(state);
+    this.#maker = new RegionMaker(host, blocks, this.#regions, modules, state, tier);
     this.#faultSites = new FaultSites(state);
     this.#tier = tier;
   }
@@ -130,17 +106,12 @@ export class Translator {
 
   /** True if code is translated before it runs for the first time. */
   get eager(): boolean {
-    return this.#tier === "single" || this.#tier === "regions";
+    return this.#maker.eager;
   }
 
   /** True if code is translated whether that pays or not. */
   get #unlimited(): boolean {
     return this.eager || this.#stress.compileSeed !== undefined;
-  }
-
-  get #limits(): Limits {
-    if (this.#tier === "single") return SINGLE_LIMITS;
-    return this.eager ? EAGER_LIMITS : REGION_LIMITS;
   }
 
   /** Counts for observers. */
@@ -168,12 +139,12 @@ export class Translator {
 
   /** The way to `linear`, in the frame of `host`, has been looked up and is good for `mode` (S.MODE). */
   arrived(linear: number, host: number, mode: number): void {
-    this.#cells.arrived(linear, host, mode);
+    this.#maker.cells.arrived(linear, host, mode);
   }
 
   /** An indirect jump at an offset in CS went to another. */
   jumped(from: number, to: number): void {
-    this.#targets.note(from, to);
+    this.#maker.targets.note(from, to);
   }
 
   /**
@@ -232,7 +203,7 @@ export class Translator {
     if (!this.eager && this.#extend(block, ip, mode)) return;
     // No region begins with an instruction in two pages.
     if (block.secondFrame >= 0) return;
-    const code = this.#discover(ip, block.key, mode, new Set());
+    const code = this.#maker.discover(ip, block.key, mode, new Set());
     if (code) this.#make(block, ip, mode, 0, code);
     if (this.eager || this.#pending.length >= BATCH) this.compile();
   }
@@ -242,7 +213,7 @@ export class Translator {
     let extended = false;
     for (const region of this.#regions.leadingTo(ip)) {
       if (region.key !== block.key || region.generation >= GENERATIONS) continue;
-      const code = this.#discover(region.ip, region.key, mode, new Set(region.blocks).add(ip));
+      const code = this.#maker.discover(region.ip, region.key, mode, new Set(region.blocks).add(ip));
       // There may be no room for more, or no way after all.
       if (!code?.blocks.some(({ instructions }) => instructions.some((found) => found.ip === ip))) continue;
       extended = this.#make(region, region.ip, mode, region.generation + 1, code) || extended;
@@ -271,11 +242,9 @@ export class Translator {
       this.clear();
       return false;
     }
-    const cells = new Set<PageCell>(), grouped = !this.#ungrouped.get(placeOf(host, key), ip);
-    const written = this.#write(code, mode, key, grouped, slot, cells);
-    for (const cell of cells) cell.users++;
+    const grouped = !this.#ungrouped.get(placeOf(host, key), ip);
+    const written = this.#maker.write(code, mode, key, grouped, slot);
     if (!written) {
-      for (const cell of cells) this.#cells.release(cell);
       this.#regions.returnSlot(slot);
       return false;
     }
@@ -287,7 +256,7 @@ export class Translator {
       key,
       blocks: code.blocks.map((block) => block.ip),
       exits: exitsOf(code),
-      cells: [...cells],
+      cells: written.cells,
       generation,
       failures: 0,
       failuresSince: 0,
@@ -326,71 +295,6 @@ export class Translator {
       for (const { host, ip } of instructions) {
         const block = ip === region.ip ? undefined : this.#blocks.find(host, region.key, ip);
         if (block && !block.region) this.#blocks.records.setHeat(block, TAKEN_IN_HEAT);
-      }
-    }
-  }
-
-  #discover(ip: number, key: number, mode: CodeMode, known: ReadonlySet<number>): RegionCode | null {
-    const host = this.#host, { memory } = host, eager = this.eager;
-    const locate = (at: number) => host.knownCode(host.linear(at));
-    const view: CodeView = {
-      mode,
-      bytes: memory.bytes,
-      decode: host.decode,
-      host: locate,
-      data: (linear) => host.knownData(linear),
-      executed: (at) => {
-        if (eager || known.has(at)) return true;
-        const place = locate(at);
-        return place >= 0 && this.#blocks.find(place, key, at) !== undefined;
-      },
-      varies: (at) => this.#blocks.rewrites.varies(at),
-      interpreted: (instruction) => this.#interpreted.has(instruction, mode),
-      indirectTargets: (at) => this.#targets.of(at),
-      isRoot: (at) => {
-        const place = locate(at);
-        return place >= 0 && this.#regions.rootedAt(place, key, at) !== undefined;
-      },
-    };
-    return discover(ip, view, this.#limits);
-  }
-
-  /** Adds the cells that the region looks at to `cells`. */
-  #write(
-    code: RegionCode,
-    mode: CodeMode,
-    key: number,
-    grouped: boolean,
-    slot: number,
-    cells: Set<PageCell>,
-  ): WrittenRegion | null {
-    const host = this.#host, linkage = this.#modules.linkage(mode);
-    const page = (ip: number) => Math.floor(host.linear(ip) / PAGE_SIZE);
-    for (;;) {
-      try {
-        const writer = new RegionWriter({
-          code,
-          mode,
-          user: (key & ModeBit.USER) !== 0,
-          base: host.linear(0),
-          grouped,
-          slot,
-          linkage,
-          page,
-          pageCell: (ip) => {
-            const linear = host.linear(ip), cell = this.#cells.find(linear, host.knownCode(linear));
-            if (cell) cells.add(cell);
-            return cell?.address ?? NO_CELL;
-          },
-          notTranslated: (instruction) => this.#interpreted.add(instruction, mode),
-        });
-        const written = writer.write();
-        return written.translated > 0 &&
-            !this.#interpreted.has(code.blocks[0].instructions[0].instruction, mode)
-          ? written
-          : null;
-      } catch (error) {
-        if (!(error instanceof UnexpectedRegister)) throw error;
       }
     }
   }
@@ -445,7 +349,7 @@ export class Translator {
   #voided(region: Region, sooner: boolean): void {
     if (region.isDormant) this.#dormant.delete(region);
     else this.#leave(region, sooner);
-    for (const cell of region.cells) this.#cells.release(cell);
+    for (const cell of region.cells) this.#maker.cells.release(cell);
     this.#live.remove(region);
     this.#regions.remove(region);
     this.#modules.release(region.slot);
@@ -455,12 +359,12 @@ export class Translator {
   clear(): void {
     for (const region of this.#regions.all) this.#blocks.removeRegion(region);
     this.#pending = [];
-    this.#targets.clear();
+    this.#maker.targets.clear();
     this.#ungrouped.clear();
   }
 
   /** Forgets which code pages are known to be where they were. */
   forgetPages(): void {
-    this.#cells.forget();
+    this.#maker.cells.forget();
   }
 }
