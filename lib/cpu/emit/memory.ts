@@ -31,7 +31,7 @@ const STORE: Record<Size, number> = { 8: Op.I32_STORE8, 16: Op.I32_STORE16, 32: 
 
 /** Offset of the TLB entry for a linear address in a table, i32. */
 export function tlbOffset(linear: Value): Value {
-  return linear.shrU(PAGE_SHIFT - TLB.ENTRY_SHIFT).wrap().and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT);
+  return linear.wrap().shrU(PAGE_SHIFT - TLB.ENTRY_SHIFT).and((TLB.ENTRIES - 1) << TLB.ENTRY_SHIFT);
 }
 
 /** Emits accesses to linear addresses (i32, or i64 in 64-bit code). */
