@@ -13,6 +13,7 @@ import { CPU_BASE, GUEST_BASE, TLB } from "../interpreter/layout.ts";
 import { PAGE, S, USER_PAGES } from "../state.ts";
 import type { GroupedAccess } from "./access_groups.ts";
 import { stateField } from "../emit/state_field.ts";
+import { type LastPages, MOST_BYTES } from "./last_pages.ts";
 
 const LOAD: Record<Size, number> = { 8: Op.I32_LOAD8_U, 16: Op.I32_LOAD16_U, 32: Op.I32_LOAD, 64: Op.I64_LOAD };
 const STORE: Record<Size, number> = { 8: Op.I32_STORE8, 16: Op.I32_STORE16, 32: Op.I32_STORE, 64: Op.I64_STORE };
@@ -24,6 +25,9 @@ export interface AccessHost {
   /** The region runs with the user's privilege. */
   readonly user: boolean;
   readonly linkage: AccessLinkage;
+  /** Pages to try before the TLB, if the region has such, and whether the current instruction does so, see chases.ts. */
+  readonly lastPages: LastPages | null;
+  readonly chases: boolean;
   let(value: Value): Value;
   /** True if no entry of the TLB may change unnoticed, because accesses that come later rely on them. */
   readonly keepsPermissions: boolean;
@@ -99,9 +103,12 @@ export class RegionAccesses {
   host(address: Value, bytes: number, write: boolean, number: PageNumber = -1): Value {
     const e = this.#e, { code } = e, linear = e.let(address);
     if (number < 0) {
-      const entry = this.#entry(linear);
-      this.#check(linear, entry, bytes, write);
-      return linear.wrap().add(field(entry, "i32", this.#tlb + TLB.ADDEND));
+      const find = (): Value => {
+        const entry = this.#entry(linear);
+        this.#check(linear, entry, bytes, write);
+        return linear.wrap().add(field(entry, "i32", this.#tlb + TLB.ADDEND));
+      };
+      return this.#inLastPage(linear, bytes, write, find);
     }
     const page = this.#pageField(write, number), how = (write ? How.WRITES : 0) | this.#keeps();
     return this.#inPage(linear, bytes, page, e.keepsPermissions, () => {
@@ -129,20 +136,45 @@ export class RegionAccesses {
 
   /** The same where the group may be in any page: the TLB is asked. What it does not allow is remembered as page `number`. */
   establishAnywhere(lowest: Value, access: GroupedAccess, write: boolean, number: PageNumber): Value {
-    const e = this.#e, { code } = e, linear = e.let(lowest), entry = this.#entry(linear), { group } = access;
-    const host = code.local("i32"), writes = write || group.writes, page = this.#pageField(writes, number);
-    this.#isNotAllowed(linear, entry, group.bytes, writes);
-    code.unlikely();
+    const e = this.#e, { code } = e, linear = e.let(lowest), { group } = access;
+    const writes = write || group.writes, page = this.#pageField(writes, number);
+    return this.#inLastPage(linear, group.bytes, writes, () => {
+      const entry = this.#entry(linear), host = code.local("i32");
+      this.#isNotAllowed(linear, entry, group.bytes, writes);
+      code.unlikely();
+      code.if(() => {
+        const offset = code.local("i64");
+        this.#find(offset, true, () => this.#establishSlowly(linear, access, null, write, page));
+        Value.local("i64", offset).wrap().add(stateField("i32", page + PAGE.HOST)).emit(code);
+        code.set(host);
+      }, () => {
+        const addend = field(entry, "i32", this.#tlb + TLB.ADDEND);
+        this.#noteLastPage(linear, addend, writes);
+        linear.wrap().add(addend).emit(code);
+        code.set(host);
+      });
+      return Value.local("i32", host);
+    });
+  }
+
+  /** Host offset of an address, which `find` finds if it is not in the page of the last hop. */
+  #inLastPage(linear: Value, bytes: number, write: boolean, find: () => Value): Value {
+    const { code, lastPages, chases } = this.#e;
+    if (!chases || lastPages === null || bytes > MOST_BYTES) return find();
+    const last = lastPages.of(write), host = code.local("i32");
+    last.has(linear).emit(code);
     code.if(() => {
-      const offset = code.local("i64");
-      this.#find(offset, true, () => this.#establishSlowly(linear, access, null, write, page));
-      Value.local("i64", offset).wrap().add(stateField("i32", page + PAGE.HOST)).emit(code);
+      last.host(linear).emit(code);
       code.set(host);
     }, () => {
-      linear.wrap().add(field(entry, "i32", this.#tlb + TLB.ADDEND)).emit(code);
+      find().emit(code);
       code.set(host);
     });
     return Value.local("i32", host);
+  }
+
+  #noteLastPage(linear: Value, addend: Value, write: boolean): void {
+    if (this.#e.chases) this.#e.lastPages?.of(write).set(linear, addend);
   }
 
   /** Calls {@link AccessLinkage.establish}. */
@@ -195,6 +227,7 @@ export class RegionAccesses {
       code.i64(0n);
       code.op(Op.I64_LT_S);
     }, forGroup);
+    this.#e.lastPages?.forget();
   }
 
   /**
@@ -229,15 +262,16 @@ export class RegionAccesses {
     const e = this.#e, { code } = e;
     this.#isNotAllowed(linear, entry, bytes, write);
     code.unlikely();
-    code.if(() =>
+    code.if(() => {
       e.bailIfSo(() => {
         linear.emit(code);
         code.i32(bytes);
         const { fillRead, fillWrite, keepRead, keepWrite } = e.linkage;
         if (e.keepsPermissions) code.call(write ? keepWrite : keepRead);
         else code.call(write ? fillWrite : fillRead);
-      }, e.keepsPermissions)
-    );
+      }, e.keepsPermissions);
+      e.lastPages?.forget();
+    }, e.chases ? () => this.#noteLastPage(linear, field(entry, "i32", this.#tlb + TLB.ADDEND), write) : undefined);
   }
 
   /** Reads what {@link host} has allowed to read. */

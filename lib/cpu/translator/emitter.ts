@@ -12,6 +12,7 @@ import { type AccessLinkage, RegionAccesses } from "./accesses.ts";
 import type { RegionInstruction } from "./region_instruction.ts";
 import { FlagTracker } from "./flags.ts";
 import { InstructionFlags } from "./instruction_flags.ts";
+import type { LastPages } from "./last_pages.ts";
 import { OperandEmitter } from "./operand_emitter.ts";
 import { NotTranslated, type Outcome, type RegionContext, UnexpectedRegister } from "./region_context.ts";
 import type { RegisterUse } from "./register_use.ts";
@@ -39,6 +40,12 @@ export class RegionEmitter extends OperandEmitter implements Emitter {
     this.memory = new RegionAccesses(this);
   }
 
+  get lastPages(): LastPages | null {
+    return this.context.lastPages;
+  }
+  get chases(): boolean {
+    return this.context.chases[this.node] !== 0;
+  }
   get keepsPermissions(): boolean {
     const { groups, region } = this.context;
     return region.strip(this.node) !== undefined || groups.anyEstablished(this.current, this.node);

@@ -7,6 +7,7 @@ import { LEFT } from "../interpreter/linkage.ts";
 import { S } from "../state.ts";
 import { AccessGroups } from "./access_groups.ts";
 import { type BudgetChecks, findBudgetChecks } from "./budget_checks.ts";
+import { findChases } from "./chases.ts";
 import { CodeChecks, type CodeLocation } from "./code_checks.ts";
 import { findDeadFlags } from "./dead_flags.ts";
 import type { RegionBlock, RegionCode } from "./discovery.ts";
@@ -78,6 +79,8 @@ export class RegionWriter implements NodeWriter {
   /** By node: registers that hold something just loaded where it begins. */
   readonly #loadedAt: Int32Array;
   readonly #groups: AccessGroups;
+  /** By node: 1 if it is in a loop that tries the page of its last hop first. */
+  readonly #chases: Uint8Array;
   readonly #locals: RegionLocals;
   readonly #flags: FlagTracker;
   readonly #strips: StripWriter;
@@ -108,7 +111,17 @@ export class RegionWriter implements NodeWriter {
     this.#loadedAt = findLoaded(this.#region, this.#registers, plan.user);
     this.#groups = new AccessGroups(this.#region, this.#registers, plan.mode, plan.grouped);
     const wide = plan.mode.code === 64;
-    this.#locals = new RegionLocals(this.#body, wide, this.#region, this.#registers, plan.linkage.flags);
+    this.#chases = plan.user
+      ? findChases(this.#region, this.#registers, this.#loadedAt)
+      : new Uint8Array(this.#region.size);
+    this.#locals = new RegionLocals(
+      this.#body,
+      wide,
+      this.#region,
+      this.#registers,
+      plan.linkage.flags,
+      this.#chases.includes(1),
+    );
     this.#flags = this.#locals.flags;
     this.#strips = new StripWriter(this.#body, this.#locals, plan.user, wide);
     this.#exits = new Exits(this.#body, this.#locals, this.#region, this.#registers);
@@ -160,6 +173,8 @@ export class RegionWriter implements NodeWriter {
       budget: locals.budget,
       linkage: linkage.accesses,
       groups: this.#groups,
+      lastPages: locals.lastPages,
+      chases: this.#chases,
       region: this.#region,
       bailLabel: (changed) => this.#exits.site(this.#dirty | changed),
       kernel: linkage.kernel,

@@ -6,6 +6,7 @@ import type { Imported } from "../interpreter/linkage.ts";
 import type { AccessGroups } from "./access_groups.ts";
 import type { AccessLinkage } from "./accesses.ts";
 import type { FlagTracker } from "./flags.ts";
+import type { LastPages } from "./last_pages.ts";
 import type { RegionGraph } from "./region_graph.ts";
 import type { SteadyLocals } from "./steady_locals.ts";
 import type { X87Locals } from "./x87_locals.ts";
@@ -45,6 +46,9 @@ export interface RegionContext {
   loadVectors(mask: number): void;
   readonly linkage: AccessLinkage;
   readonly groups: AccessGroups;
+  /** Pages that loops try first, null if there are none; and by node whether it does, see chases.ts. */
+  readonly lastPages: LastPages | null;
+  readonly chases: Uint8Array;
   readonly region: RegionGraph;
   /** Local: what is left of the budget behind the current block. */
   readonly budget: number;

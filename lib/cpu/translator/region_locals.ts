@@ -4,6 +4,7 @@ import { STEADY_SSE, STEADY_X87 } from "../emit/steady.ts";
 import { CPU_BASE } from "../interpreter/layout.ts";
 import { IN_REGION, S, xmmOffset } from "../state.ts";
 import { type FlagFunctions, FlagTracker } from "./flags.ts";
+import { LastPages } from "./last_pages.ts";
 import type { RegisterFlow } from "./register_flow.ts";
 import { ALL_XMM, REGISTERS, XMM0 } from "./register_use.ts";
 import type { RegionGraph } from "./region_graph.ts";
@@ -32,18 +33,21 @@ export class RegionLocals {
   /** Null if the region finds the x87 unit in the state block. */
   readonly x87: X87Locals | null;
   readonly steady: SteadyLocals;
+  /** Null if no loop of the region hops from object to object. */
+  readonly lastPages: LastPages | null;
   /** Registers whose locals may differ from the state block in the node that is being written, as a mask. */
   dirty = 0;
   readonly #code: Code;
   readonly #wide: boolean;
 
-  /** `wide`: general registers have 64 bits. */
+  /** `wide`: general registers have 64 bits; `chases`: there are {@link lastPages}. */
   constructor(
     code: Code,
     wide: boolean,
     region: RegionGraph,
     { touched }: RegisterFlow,
     flags: FlagFunctions,
+    chases: boolean,
   ) {
     this.#code = code;
     this.#wide = wide;
@@ -59,6 +63,7 @@ export class RegionLocals {
       { length: REGISTERS },
       (_, n) => (touched & (1 << n)) === 0 ? -1 : code.local(n < XMM0 ? general : "v128"),
     );
+    this.lastPages = chases ? new LastPages(code, general) : null;
     this.x87 = X87Locals.plan(code, region.blocks, region.graph);
     this.steady = new SteadyLocals(code, [
       ...(touched & ALL_XMM) !== 0 ? STEADY_SSE : [],
@@ -95,6 +100,7 @@ export class RegionLocals {
     this.getState(S.BUDGET);
     this.#code.set(this.budget);
     this.loadRegisters(~0);
+    this.lastPages?.forget();
     this.x87?.load();
     this.steady.computeAll();
   }
