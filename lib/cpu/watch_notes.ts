@@ -1,4 +1,5 @@
 /** What compiled code reads of the watch over page tables: see lib/cpu/system_kernels/translations.ts. */
+import { PAGE_SHIFT, PAGE_SIZE } from "../machine/memory.ts";
 import { CODE_FILTERS, NOTED_TABLES, ROOT_ENTRIES, TRANSLATIONS } from "./interpreter/layout.ts";
 
 const RANGE = NOTED_TABLES.RANGE >> 2, FRAME = NOTED_TABLES.FRAME >> 2;
@@ -29,7 +30,8 @@ export class WatchNotes {
     if (Number.isNaN(base)) return this.forgetTable(frame);
     const words = this.#tables, at = this.#placeOf(frame);
     words[at + FRAME] = frame;
-    words[at + RANGE] = base + Math.log2(span);
+    // The span is a power of 2, not less than a page.
+    words[at + RANGE] = base + PAGE_SHIFT + 31 - Math.clz32(span / PAGE_SIZE);
     words[at + RANGE + 1] = Math.floor(base / 2 ** 32);
   }
 

@@ -60,7 +60,8 @@ function moveToCr3(core: CpuCore, value: bigint): void {
 /** Loads CR3 and goes over to its page tables. */
 export function writeCr3(core: CpuCore, value: number): void {
   const r = core.r, old = r.number(S.CR3);
-  const limit = r.longMode ? 2 ** core.model.physicalBits : TWO_32;
+  // Not as a power, which takes V8 a call.
+  const limit = r.longMode ? TWO_32 * (1 << (core.model.physicalBits - 32)) : TWO_32;
   if (value < 0 || value >= limit) core.raise(Vector.GP, 0);
   const paePaging = (r.i32(S.CR0) & CR0.PG) !== 0 && (r.i32(S.CR4) & CR4.PAE) !== 0 && !r.longMode;
   if (paePaging && !pdptesValid(core, value)) core.raise(Vector.GP, 0);
