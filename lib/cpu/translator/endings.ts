@@ -110,10 +110,7 @@ export class Endings {
       code.op(Op.I32_GT_U);
       code.unlikely();
       code.brIf(elsewhere);
-      this.#find(last.target);
-      code.get(locals.region);
-      code.op(Op.I32_EQZ);
-      code.brIf(elsewhere);
+      this.#find(last.target, elsewhere);
       code.get(CPU);
       code.get(DEPTH);
       code.i32(1);
@@ -122,40 +119,52 @@ export class Endings {
       code.callIndirect(linkage.regionType);
       code.tee(locals.result);
       code.i64(BigInt(last.next));
-      code.op(Op.I64_EQ);
-      code.if(() => this.#returned(node, last));
-      code.get(locals.result);
-      code.op(Op.RETURN);
+      code.op(Op.I64_NE);
+      code.unlikely();
+      code.if(() => {
+        code.get(locals.result);
+        code.op(Op.RETURN);
+      });
+      this.#returned(node, last);
     });
     code.get(locals.next);
     code.op(Op.RETURN);
   }
 
-  /** Finds the table slot of the region at `next`, which is `target` unless that is -1; 0 if there is none. */
-  #find(target: number): void {
+  /** Finds the table slot of the region at `next`, which is `target` unless that is -1; goes to `elsewhere` if there is none. */
+  #find(target: number, elsewhere: Label): void {
     const { code, linkage, locals } = this.#host;
     const lookUp = () => {
       code.get(CPU);
       code.get(locals.next);
       code.call(linkage.lookup);
-      code.set(locals.region);
+      code.tee(locals.region);
+      code.op(Op.I32_EQZ);
+      code.brIf(elsewhere);
     };
     if (target === -1 || !linkage.cached) return lookUp();
     const entry = regionEntry(target);
-    code.i32(0);
-    code.memory(Op.I64_LOAD, entry + REGION_CACHE.KEY);
-    code.i64(BigInt(target));
-    code.op(Op.I64_NE);
-    code.i32(0);
-    code.memory(Op.I32_LOAD, entry + REGION_CACHE.MODE);
-    locals.getState(S.MODE);
-    code.op(Op.I32_NE);
-    code.op(Op.I32_OR);
-    code.unlikely();
-    code.if(lookUp, () => {
-      code.i32(0);
-      code.memory(Op.I32_LOAD, entry + REGION_CACHE.SLOT);
-      code.set(locals.region);
+    code.block((found) => {
+      code.block((unknown) => {
+        const unknownIf = (op: number) => {
+          code.op(op);
+          code.unlikely();
+          code.brIf(unknown);
+        };
+        code.i32(0);
+        code.memory(Op.I64_LOAD, entry + REGION_CACHE.KEY);
+        code.i64(BigInt(target));
+        unknownIf(Op.I64_NE);
+        code.i32(0);
+        code.memory(Op.I32_LOAD, entry + REGION_CACHE.MODE);
+        locals.getState(S.MODE);
+        unknownIf(Op.I32_NE);
+        code.i32(0);
+        code.memory(Op.I32_LOAD, entry + REGION_CACHE.SLOT);
+        code.set(locals.region);
+        code.br(found);
+      });
+      lookUp();
     });
   }
 
