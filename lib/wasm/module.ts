@@ -61,12 +61,13 @@ export class ModuleBuilder {
     return this.#importedFunctions++;
   }
 
-  /** Imports a table of functions with at least `minimum` elements. */
-  importTable(module: string, name: string, minimum: number): void {
+  /** Imports a table of functions with at least `minimum` elements, that can grow to at most `maximum` if that is given. */
+  importTable(module: string, name: string, minimum: number, maximum?: number): void {
     const out = this.#import(module, name, 1);
     out.u8(Type.FUNCREF);
-    out.u8(0);
+    out.u8(maximum === undefined ? 0 : 1);
     out.u32(minimum);
+    if (maximum !== undefined) out.u32(maximum);
   }
 
   /** Imports a memory with at least `minimum` pages of 64 KiB, that can grow to at most `maximum` pages if that is given. */

@@ -70,7 +70,7 @@ Deno.test("ModuleBuilder: imports, tables and two memories", () => {
   const module = new ModuleBuilder();
   module.importMemory("env", "a", 1);
   module.importMemory("env", "b", 1);
-  module.importTable("env", "table", 8);
+  module.importTable("env", "table", 8, 8);
   const double = module.importFunction("env", "double", UNARY);
   const type = module.type(UNARY);
   const code = new Code(1);
@@ -88,8 +88,16 @@ Deno.test("ModuleBuilder: imports, tables and two memories", () => {
   module.element(5, module.function(UNARY, load));
   module.export("store", store);
   const a = new WebAssembly.Memory({ initial: 1 }), b = new WebAssembly.Memory({ initial: 1 });
-  const table = new WebAssembly.Table({ element: "anyfunc", initial: 8 });
-  const exports = instantiate(module, { env: { a, b, table, double: (x: number) => 2 * x } });
+  const imports = (maximum?: number) => ({
+    env: {
+      a,
+      b,
+      table: new WebAssembly.Table({ element: "anyfunc", initial: 8, maximum }),
+      double: (x: number) => 2 * x,
+    },
+  });
+  assertThrows(() => instantiate(module, imports()), WebAssembly.LinkError);
+  const exports = instantiate(module, imports(8));
   assertEquals(call(exports, "store", 64), 128);
   assertEquals(new DataView(b.buffer).getInt32(64, true), 128);
   assertEquals(new DataView(a.buffer).getInt32(64, true), 0);

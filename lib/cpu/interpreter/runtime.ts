@@ -53,7 +53,11 @@ export class HandlerRuntime {
   /** Functions of regions, by slot. */
   readonly regions: RegionModules;
   readonly library: HandlerLibrary = common().library;
-  readonly #table = new WebAssembly.Table({ element: "anyfunc", initial: this.library.slots });
+  readonly #table = new WebAssembly.Table({
+    element: "anyfunc",
+    initial: this.library.slots,
+    maximum: REGION_SLOTS.END,
+  });
   readonly #imports: WebAssembly.Imports;
   /** The kernels that something has called so far, and how to make them. */
   readonly #kernels: { [name in KernelModule]?: WebAssembly.Exports } = {};

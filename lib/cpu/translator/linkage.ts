@@ -32,15 +32,16 @@ export interface RegionLinkage {
 
 /**
  * The beginning of a region module, and what its regions call: kernels and helpers are imported when they are asked for. `pages` is
- * the size of the memory in units of 64 KiB: V8 keeps base and size of a memory that cannot grow over calls.
+ * the size of the memory in units of 64 KiB: V8 keeps base and size of a memory that cannot grow over calls. `slots` is the size of the table,
+ * which cannot grow either: so V8 has it as a constant.
  */
-export function regionTemplate(imports: ImportTable, pages: number): {
+export function regionTemplate(imports: ImportTable, pages: number, slots: number): {
   module: ModuleBuilder;
   linkage: (mode: CodeMode) => RegionLinkage;
 } {
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", pages, pages);
-  module.importTable("env", "handlers", 1);
+  module.importTable("env", "handlers", slots, slots);
   const lookups = {
     flat: module.importFunction("shared", "lookupFlat", LOOKUP),
     segmented: module.importFunction("shared", "lookupSegmented", LOOKUP),

@@ -4,8 +4,8 @@ import type { CodeMode } from "../emit/emitter.ts";
 import { type ImportTable, REGION_SIGNATURE } from "../interpreter/linkage.ts";
 import { type RegionLinkage, regionTemplate, sharedModule } from "./linkage.ts";
 
-/** Table slots of regions: behind those of handlers. The table has them from the first region on. */
-export const REGION_SLOTS = { FIRST: 0x8000, COUNT: 0x10000 } as const;
+/** Table slots of regions: behind those of handlers, up to the table's end. The table has them from the first region on. */
+export const REGION_SLOTS = { FIRST: 0x8000, END: 0x18000 } as const;
 
 /** The functions that regions of all processors call, compiled when the first one needs them. */
 let shared: WebAssembly.Module | null = null;
@@ -41,20 +41,20 @@ export class RegionModules {
 
   /** What functions of the next module call: they must not be put into another one. */
   linkage(mode: CodeMode): RegionLinkage {
-    this.#next ??= regionTemplate(this.#functions, this.#pages);
+    this.#next ??= regionTemplate(this.#functions, this.#pages, REGION_SLOTS.END);
     return this.#next.linkage(mode);
   }
 
   #link(): WebAssembly.Imports {
     const outside = this.#outside();
-    this.#table.grow(REGION_SLOTS.FIRST + REGION_SLOTS.COUNT - this.#table.length);
+    this.#table.grow(REGION_SLOTS.END - this.#table.length);
     shared ??= new WebAssembly.Module(sharedModule());
     return { ...outside, shared: new WebAssembly.Instance(shared, outside).exports };
   }
 
   /** Puts the functions that {@link linkage} served into the table; returns the size of their module in bytes. */
   instantiate(functions: readonly RegionFunction[]): number {
-    const { module } = this.#next ?? regionTemplate(this.#functions, this.#pages);
+    const { module } = this.#next ?? regionTemplate(this.#functions, this.#pages, REGION_SLOTS.END);
     this.#next = undefined;
     for (const { slot, body } of functions) module.element(slot, module.function(REGION_SIGNATURE, body));
     const bytes = module.toBytes();

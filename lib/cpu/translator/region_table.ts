@@ -76,7 +76,7 @@ export class RegionTable {
   takeSlot(): number {
     this.#removed.clear();
     const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
-    return slot < REGION_SLOTS.FIRST + REGION_SLOTS.COUNT ? slot : -1;
+    return slot < REGION_SLOTS.END ? slot : -1;
   }
 
   /** No region is to go to a slot that was taken. */
