@@ -13,10 +13,7 @@ const MOST_NODES = 8;
 
 /** By node: 1 if it is in such a loop; `loadedAt` is what findLoaded found. */
 export function findChases(region: RegionGraph, registers: RegisterFlow, loadedAt: Int32Array): Uint8Array {
-  const { graph, analysis: { position, headers, order } } = region, chases = new Uint8Array(region.size);
-  if (headers.size === 0) return chases;
-  const predecessors: number[][] = graph.successors.map(() => []);
-  for (const node of order) for (const { target } of graph.successors[node]) predecessors[target].push(node);
+  const { position, headers, predecessors } = region.analysis, chases = new Uint8Array(region.size);
   for (const header of headers) {
     const loop = new Set([header]), work = predecessors[header].filter((node) => position[node] >= position[header]);
     for (let node = work.pop(); node !== undefined && loop.size <= MOST_NODES; node = work.pop()) {

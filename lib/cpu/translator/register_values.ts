@@ -61,7 +61,6 @@ export class ValueFlow {
   readonly #region: RegionGraph;
   readonly #registers: RegisterFlow;
   readonly #mode: CodeMode;
-  readonly #predecessors: number[][];
   readonly #dominators: Int32Array;
   /** By node: what it changes. */
   readonly #changed: Int32Array;
@@ -71,12 +70,10 @@ export class ValueFlow {
     this.#region = region;
     this.#registers = registers;
     this.#mode = mode;
-    this.#predecessors = Array.from({ length: region.size }, () => []);
     this.#dominators = new Int32Array(region.size).fill(-1);
     this.#changed = new Int32Array(region.size);
-    const { graph, analysis: { order, dominated } } = region;
+    const { order, dominated } = region.analysis;
     for (const node of order) {
-      for (const { target } of graph.successors[node]) this.#predecessors[target].push(node);
       for (const child of dominated[node]) this.#dominators[child] = node;
       for (const current of region.block(node)?.instructions ?? []) this.#changed[node] |= this.#changedBy(current);
     }
@@ -108,7 +105,7 @@ export class ValueFlow {
     const seen = new Set([dominator]), work: number[] = [];
     let changed = 0;
     const arrive = (from: number) => {
-      for (const before of this.#predecessors[from]) {
+      for (const before of this.#region.analysis.predecessors[from]) {
         if (seen.has(before)) continue;
         seen.add(before);
         work.push(before);

@@ -99,16 +99,11 @@ class StripFinder {
   readonly #region: RegionGraph;
   readonly #registers: RegisterFlow;
   readonly #mode: CodeMode;
-  readonly #predecessors: number[][];
 
   constructor(region: RegionGraph, registers: RegisterFlow, mode: CodeMode) {
     this.#region = region;
     this.#registers = registers;
     this.#mode = mode;
-    this.#predecessors = Array.from({ length: region.size }, () => []);
-    for (const node of region.analysis.order) {
-      for (const { target } of region.graph.successors[node]) this.#predecessors[target].push(node);
-    }
   }
 
   find(): StripLoop[] {
@@ -138,8 +133,8 @@ class StripFinder {
    */
   #loopsAt(header: number): number[][] {
     if (!this.#region.block(header)) return [];
-    const { position } = this.#region.analysis, bodies: Set<number>[] = [];
-    for (const latch of this.#predecessors[header]) {
+    const { position, predecessors } = this.#region.analysis, bodies: Set<number>[] = [];
+    for (const latch of predecessors[header]) {
       const body = position[latch] < position[header] ? null : this.#bodyOf(header, latch);
       if (body) bodies.push(body);
     }
@@ -167,7 +162,7 @@ class StripFinder {
       left -= block.instructions.length;
       if (left < 0) return null;
       nodes.add(node);
-      if (node !== header) work.push(...this.#predecessors[node]);
+      if (node !== header) work.push(...this.#region.analysis.predecessors[node]);
     }
     return nodes;
   }

@@ -12,6 +12,8 @@ export interface Analysis {
   readonly order: readonly number[];
   /** Position in {@link order} by node, -1 if unreachable. */
   readonly position: Int32Array;
+  /** Reachable nodes with edges to a node, by node; once for each edge. */
+  readonly predecessors: readonly (readonly number[])[];
   /** Nodes that a backward edge leads to. */
   readonly headers: ReadonlySet<number>;
   /** Nodes that several forward edges lead to. */
@@ -37,7 +39,8 @@ export function analyse(graph: FlowGraph): Analysis {
   const dominators = immediateDominators(order, position, predecessors);
   const dominated: number[][] = graph.successors.map(() => []);
   for (const node of order) if (node !== 0) dominated[dominators[node]].push(node);
-  return { order, position, headers, merges: new Set(order.filter((node) => forward[node] > 1)), dominated };
+  const merges = new Set(order.filter((node) => forward[node] > 1));
+  return { order, position, predecessors, headers, merges, dominated };
 }
 
 function reversePostorder(graph: FlowGraph): number[] {
