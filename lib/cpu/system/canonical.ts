@@ -13,7 +13,18 @@ export function isCanonical64(value: bigint): boolean {
 }
 
 /** Instructions that use the stack besides their operands. */
-const STACK = new Set(["push", "pop", "push.seg", "pop.seg", "pushf", "popf", "call", "ret", "enter", "leave"]);
+export const STACK_INSTRUCTIONS: ReadonlySet<string> = new Set([
+  "push",
+  "pop",
+  "push.seg",
+  "pop.seg",
+  "pushf",
+  "popf",
+  "call",
+  "ret",
+  "enter",
+  "leave",
+]);
 /** How far from RSP an instruction's own stack access begins at most. */
 const NEAR = 16;
 
@@ -24,6 +35,6 @@ const NEAR = 16;
 export function accessesStack(instruction: Instruction, linear: number, stackPointer: number): boolean {
   const operand = instruction.operands.find(({ kind }) => kind === "mem");
   if (operand?.kind === "mem" && operand.segment === Seg.SS) return true;
-  if (!STACK.has(instruction.mnemonic)) return false;
+  if (!STACK_INSTRUCTIONS.has(instruction.mnemonic)) return false;
   return operand === undefined || Math.abs(linear - stackPointer) <= NEAR;
 }

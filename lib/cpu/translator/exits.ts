@@ -3,13 +3,11 @@
  * stay in a register of the host until then, and ways that meet need not agree about where it is.
  */
 import type { Code, Label } from "../../wasm/mod.ts";
+import { STACK_INSTRUCTIONS } from "../system/canonical.ts";
 import { accessesMemory } from "./access_groups.ts";
 import type { RegionGraph } from "./region_graph.ts";
 import type { RegionLocals } from "./region_locals.ts";
 import type { RegisterFlow } from "./register_flow.ts";
-
-/** Instructions that access the stack without naming it. */
-const STACK_ACCESSES = new Set("push pop call ret leave pushf popf".split(" "));
 
 /** The ways out of one region; registers are masks. */
 export class Exits {
@@ -29,7 +27,7 @@ export class Exits {
       for (const current of instructions) {
         const { mnemonic, operands } = current.instruction;
         const accesses = accessesMemory(mnemonic) && operands.some(({ kind }) => kind === "mem");
-        if (accesses || STACK_ACCESSES.has(mnemonic)) sites.add(dirty);
+        if (accesses || STACK_INSTRUCTIONS.has(mnemonic)) sites.add(dirty);
         dirty |= registers.use(current).written;
       }
       sites.add(dirty);
