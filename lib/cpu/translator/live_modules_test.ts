@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { ProtectedBoard } from "../system/test_tables.ts";
-import { R, S } from "../state.ts";
+import { runRounds } from "./test_code.ts";
 
 /** Where loops begin, and their distance. */
 const LOOPS = 0x10_0000, STRIDE = 0x100;
@@ -12,19 +12,9 @@ const RECENT = 4;
 /** Entries after which code is surely translated. */
 const HOT = 50_000;
 
-/** Runs the code at an address with ECX = `rounds` until it halts. */
-function run(b: ProtectedBoard, start: number, rounds: number): void {
-  b.r.ip = start;
-  b.r.setI32(S.HALTED, 0);
-  b.r.set32(R.CX, rounds);
-  let result = b.cpu.run(1e6);
-  while (result === "budget") result = b.cpu.run(1e6);
-  assertEquals(result, "halted");
-}
-
 Deno.test("LiveModules: what is used again and again stays where much else comes and goes", () => {
   const b = new ProtectedBoard({ stress: { codeBytes: 300_000 } });
-  const use = (loop: number) => run(b, LOOPS + loop * STRIDE, HOT);
+  const use = (loop: number) => runRounds(b, LOOPS + loop * STRIDE, HOT);
   for (let loop = 0; loop < COUNT; loop++) {
     // inc eax; dec ecx; jnz back; hlt
     b.board.load(LOOPS + loop * STRIDE, 0x40, 0x49, 0x75, 0xfc, 0xf4);

@@ -1,6 +1,9 @@
-/** Pieces of flat 32-bit code as regions, for unit tests. */
+/** Pieces of flat 32-bit code, run or as regions, for unit tests. */
+import { assertEquals } from "@std/assert";
 import { decode } from "../decode/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
+import { R, S } from "../state.ts";
+import type { ProtectedBoard } from "../system/test_tables.ts";
 import { type CodeView, discover, type Limits, type RegionCode } from "./discovery.ts";
 
 /** The mode of the code. */
@@ -29,4 +32,14 @@ export function regionCode(
     isRoot: () => false,
     ...view,
   }, limits);
+}
+
+/** Runs the code at an address with ECX = `rounds` until it halts. */
+export function runRounds({ cpu, r }: ProtectedBoard, start: number, rounds: number): void {
+  r.ip = start;
+  r.setI32(S.HALTED, 0);
+  r.set32(R.CX, rounds);
+  let result = cpu.run(1e6);
+  while (result === "budget") result = cpu.run(1e6);
+  assertEquals(result, "halted");
 }

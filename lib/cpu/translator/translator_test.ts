@@ -4,17 +4,13 @@ import { R, S } from "../state.ts";
 import { TLB } from "../interpreter/layout.ts";
 import { dword } from "../test_board.ts";
 import { PAGE_SIZE } from "../../machine/memory.ts";
+import { runRounds } from "./test_code.ts";
 
 const START = 0x1000;
 
 /** Runs code from START with ECX = `rounds` until it halts, in the tier that translates what is hot. */
 function run(b: ProtectedBoard, rounds: number): Readonly<Record<string, number>> {
-  b.r.ip = START;
-  b.r.setI32(S.HALTED, 0);
-  b.r.set32(R.CX, rounds);
-  let result = b.cpu.run(1e6);
-  while (result === "budget") result = b.cpu.run(1e6);
-  assertEquals(result, "halted");
+  runRounds(b, START, rounds);
   return b.cpu.statistics;
 }
 
