@@ -19,6 +19,9 @@ export interface Block {
   readonly indirectJump: number;
   /** The first instruction does no more than go on with the next one: it is no transfer and hands no flags to a handler. */
   readonly startsPlainly: boolean;
+  /** How often the translator has looked at it, and after how many instructions it was made or looked at last. */
+  looks: number;
+  lookedAt: number;
   /** False once its bytes have changed. */
   valid: boolean;
   /** Constants in its records may be older than its bytes: a region that reads those itself runs in its place. */

@@ -11,6 +11,8 @@ function block(host: number, bytes: number, secondFrame = -1): Block {
     key: 0,
     indirectJump: -1,
     startsPlainly: true,
+    looks: 0,
+    lookedAt: 0,
     valid: true,
     hasOldConstants: false,
     region: null,

@@ -28,6 +28,8 @@ const MAX_BLOCK = 64;
 /** Most instructions in a block of a frame whose code has been rewritten {@link OFTEN} times: most would be decoded in vain. */
 const MAX_REWRITTEN_BLOCK = 4;
 const OFTEN = 256;
+/** Where code was translated in vain, blocks must run longer before they are looked at again: so many times as often, as a shift. */
+const IN_VAIN = 3;
 /** A region that is void because of new constants is wanted again after so many times fewer entries, as a shift. */
 const SOONER = 3;
 
@@ -84,8 +86,10 @@ export class BlockCache {
   readonly #watch: (frame: number) => void;
   /** Called with a frame that holds no code any more. */
   readonly #unwatch: (frame: number) => void;
-  /** After how many entries a new block is hot; 0 for never. */
+  /** After how many entries a new block is given to the translator; 0 for never. */
   readonly #heat: () => number;
+  /** How many instructions have been executed. */
+  readonly #instructions: () => number;
   /** Where records end. */
   readonly #end: number;
   #flushes = 0;
@@ -107,6 +111,7 @@ export class BlockCache {
   ) {
     this.#end = Math.min(ARENA_END, ARENA_BASE + PARTIAL_BYTES + Math.max(recordBytes, LARGEST_BLOCK));
     this.#heat = heat;
+    this.#instructions = instructions;
     this.#library = library;
     this.#decode = decode;
     this.#memory = memory;
@@ -232,6 +237,8 @@ export class BlockCache {
       key,
       indirectJump: (flags & PatternFlag.INDIRECT_JUMP) !== 0 ? offset - host - length : -1,
       startsPlainly,
+      looks: 0,
+      lookedAt: this.#instructions(),
       valid: true,
       hasOldConstants: false,
       region: null,
@@ -416,6 +423,8 @@ export class BlockCache {
 
   /** Lets a block become hot once more: a region at it is gone; `sooner` if it is sure to be wanted again. */
   coolDown(block: Block, { frames }: CodeRegion, sooner: boolean): void {
+    block.looks = 0;
+    block.lookedAt = this.#instructions();
     const usual = Math.max(...[...frames].map((frame) => this.#heatIn(frame)));
     const heat = sooner && usual > 0 ? Math.max(1, usual >> SOONER) : usual, left = this.records.heat(block);
     if (left <= 0 || heat < left) this.records.setHeat(block, heat);
@@ -480,6 +489,8 @@ export class BlockCache {
       key,
       indirectJump: -1,
       startsPlainly: false,
+      looks: 0,
+      lookedAt: 0,
       valid: false,
       hasOldConstants: false,
       region: null,
@@ -488,6 +499,7 @@ export class BlockCache {
 
   /** After how many entries a new block of a frame is hot, -1 for one that does not last; 0 for never. */
   #heatIn(frame: number): number {
-    return this.#heat() << this.rewrites.patience(frame);
+    const patience = this.rewrites.patience(frame);
+    return this.#heat() << (patience === 0 ? 0 : patience + IN_VAIN);
   }
 }

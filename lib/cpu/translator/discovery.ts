@@ -27,7 +27,7 @@ export interface CodeView {
   host(ip: number): number;
   /** Host offset of data at a linear address, -1 if that is not known. */
   data(linear: number): number;
-  /** True if execution has been seen to arrive at an offset. */
+  /** True if execution has been seen to arrive at an offset often enough. */
   executed(ip: number): boolean;
   /** True if the instruction at a host offset gets new constants again and again. */
   varies(host: number): boolean;

@@ -44,6 +44,8 @@ function block(host: number, bytes: number, key = KEY): Block {
     key,
     indirectJump: -1,
     startsPlainly: true,
+    looks: 0,
+    lookedAt: 0,
     valid: true,
     hasOldConstants: false,
     region: null,

@@ -6,6 +6,7 @@ import { ModeBit } from "../mode.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
 import type { Tier } from "../options.ts";
 import { type CodeView, discover, type Limits, type RegionCode } from "./discovery.ts";
+import type { Heat } from "./heat.ts";
 import { InterpretedForms } from "./interpreted_forms.ts";
 import { JumpTargets } from "./jump_targets.ts";
 import type { RegionModules } from "./modules.ts";
@@ -50,6 +51,7 @@ export class RegionMaker {
   readonly #host: CodeHost;
   readonly #blocks: BlockCache;
   readonly #regions: RegionTable;
+  readonly #heat: Heat;
   readonly #modules: RegionModules;
   readonly #tier: Tier;
   readonly #interpreted = new InterpretedForms();
@@ -58,6 +60,7 @@ export class RegionMaker {
     host: CodeHost,
     blocks: BlockCache,
     regions: RegionTable,
+    heat: Heat,
     modules: RegionModules,
     state: WebAssembly.Memory,
     tier: Tier,
@@ -65,6 +68,7 @@ export class RegionMaker {
     this.#host = host;
     this.#blocks = blocks;
     this.#regions = regions;
+    this.#heat = heat;
     this.#modules = modules;
     this.#tier = tier;
     this.cells = new PageCells(state);
@@ -76,8 +80,8 @@ export class RegionMaker {
   }
 
   /**
-   * The code of the region that begins at an offset in CS, for a mode key; null if there is none. It consists of what has run, and of what
-   * begins at the offsets in `known`.
+   * The code of the region that begins at an offset in CS, for a mode key; null if there is none. It consists of what has run often
+   * enough, and of what begins at the offsets in `known`.
    */
   discover(ip: number, key: number, mode: CodeMode, known: ReadonlySet<number>): RegionCode | null {
     const host = this.#host, { memory } = host, { eager } = this;
@@ -90,8 +94,8 @@ export class RegionMaker {
       data: (linear) => host.knownData(linear),
       executed: (at) => {
         if (eager || known.has(at)) return true;
-        const place = locate(at);
-        return place >= 0 && this.#blocks.find(place, key, at) !== undefined;
+        const place = locate(at), block = place >= 0 ? this.#blocks.find(place, key, at) : undefined;
+        return block !== undefined && (block.region !== null || this.#heat.isWarm(block));
       },
       varies: (at) => this.#blocks.rewrites.varies(at),
       interpreted: (instruction) => this.#interpreted.has(instruction, mode),

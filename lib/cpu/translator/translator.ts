@@ -8,6 +8,7 @@ import { CompileBudget } from "./compile_budget.ts";
 import { exitsOf, rangesOf, type RegionCode } from "./discovery.ts";
 import { bytesOf, DormantRegions } from "./dormant_regions.ts";
 import { FaultSites } from "./fault_sites.ts";
+import { HEAT, Heat } from "./heat.ts";
 import { LiveModules } from "./live_modules.ts";
 import type { RegionFunction, RegionModules } from "./modules.ts";
 import type { Site, WrittenRegion } from "./region.ts";
@@ -20,31 +21,14 @@ export interface TranslatorHost extends CodeHost {
   instructions(): number;
 }
 
-/**
- * After how many entries a block is translated. Until an instruction has been compiled by us and twice by V8, the interpreter
- * executes it some ten thousand times: with 400, the boot of a kernel and processes that come and go take up to twice as long;
- * with 6000, a sixth longer.
- */
-const HOT = 15_000;
-/** The same where it is drawn at random. */
-const MOST_RANDOM_HEAT = 400;
 /** Regions are compiled together. */
 const BATCH = 8;
 /** How often a region is translated anew because it is left at a place that has become hot. */
 const GENERATIONS = 2;
 /** A region that has been there for so many instructions has paid for its translation. */
 const PAID = 20_000_000;
-/** After how many entries a block is looked at again that could not be translated because too much was. */
-const POSTPONED_HEAT = HOT / 4;
-/**
- * The same for blocks that a new region takes in: all blocks of a loop become hot at nearly the same time, and one region is enough
- * for them. Only where the region is not what leads there, it is not.
- */
-const TAKEN_IN_HEAT = HOT / 2;
 /** How often in how many instructions groups of accesses may fail. It costs some hundred instructions each time. */
 const FAILURES = { MOST: 300, INSTRUCTIONS: 10_000_000 } as const;
-/** After how many entries a block is translated again whose region must do without groups. */
-const UNGROUPED_HEAT = 16;
 
 /** One processor's translator. */
 export class Translator {
@@ -74,7 +58,7 @@ export class Translator {
   /** Roots of regions in which accesses are not asked for in groups: place, see {@link placeOf}, and offset in CS. */
   readonly #ungrouped = new PairMap<true>();
   readonly #stress: StressOptions;
-  #random: number;
+  readonly #heat: Heat;
   readonly #observer: CompileObserver | undefined;
 
   constructor(
@@ -87,21 +71,18 @@ export class Translator {
     this.#observer = compileObserver;
     this.#stress = stress;
     this.#live = new LiveModules(blocks, host.instructions, stress.codeBytes);
-    this.#random = stress.compileSeed ?? 0;
+    this.#heat = new Heat(blocks.records, host.instructions, stress.compileSeed);
     this.#host = host;
     this.#blocks = blocks;
     this.#modules = modules;
-    this.#maker = new RegionMaker(host, blocks, this.#regions, modules, state, tier);
+    this.#maker = new RegionMaker(host, blocks, this.#regions, this.#heat, modules, state, tier);
     this.#faultSites = new FaultSites(state);
     this.#tier = tier;
   }
 
-  /** After how many entries a new block is hot; 0 for never. */
+  /** After how many entries a new block is given to {@link translate}; 0 for never. */
   get heat(): number {
-    if (this.#tier !== "auto") return 0;
-    if (this.#stress.compileSeed === undefined) return HOT;
-    this.#random = (Math.imul(this.#random, 1664525) + 1013904223) | 0;
-    return 1 + (this.#random >>> 16) % MOST_RANDOM_HEAT;
+    return this.#tier === "auto" ? this.#heat.initial : 0;
   }
 
   /** True if code is translated before it runs for the first time. */
@@ -172,18 +153,19 @@ export class Translator {
     const { patched } = region;
     this.#ungrouped.set(placeOf(region.host, region.key), region.ip, true);
     this.#blocks.removeRegion(region);
-    if (patched?.valid) this.#blocks.records.setHeat(patched, UNGROUPED_HEAT);
+    if (patched?.valid) this.#heat.hotAfter(patched, HEAT.UNGROUPED);
   }
 
   // ---- translation
 
-  /** A block has become hot, or is about to run for the first time. */
+  /** A block has been entered as often as its heat said, or is about to run for the first time. */
   translate(block: Block, ip: number, mode: CodeMode): void {
     if (block.region || this.resume(block, ip, mode)) return;
     if (this.#regions.rootedAt(block.host, block.key, ip)?.module === null) return this.compile();
+    if (!this.eager && !this.#heat.isHot(block)) return;
     if (!this.#unlimited && !this.#budget.allows(this.#host.instructions())) {
       this.#statistics.postponed++;
-      return this.#blocks.records.setHeat(block, POSTPONED_HEAT);
+      return this.#heat.hotAfter(block, HEAT.POSTPONED);
     }
     this.#observer?.begin();
     this.#translate(block, ip, mode);
@@ -219,8 +201,7 @@ export class Translator {
       extended = this.#make(region, region.ip, mode, region.generation + 1, code) || extended;
     }
     if (!extended) return false;
-    // Whoever comes here in spite of that comes from elsewhere.
-    this.#blocks.records.setHeat(block, 4 * HOT);
+    this.#heat.hotAfter(block, HEAT.EXTENDED);
     if (this.#pending.length >= BATCH) this.compile();
     return true;
   }
@@ -294,7 +275,7 @@ export class Translator {
     for (const { instructions } of blocks) {
       for (const { host, ip } of instructions) {
         const block = ip === region.ip ? undefined : this.#blocks.find(host, region.key, ip);
-        if (block && !block.region) this.#blocks.records.setHeat(block, TAKEN_IN_HEAT);
+        if (block && !block.region) this.#heat.hotAfter(block, HEAT.TAKEN_IN);
       }
     }
   }
