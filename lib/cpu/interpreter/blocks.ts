@@ -8,10 +8,10 @@ import { PAGE_SHIFT, PAGE_SIZE, type PhysicalMemory } from "../../machine/memory
 import { type Instruction, MAX_LENGTH, newInstruction } from "../decode/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
-import { PairMap } from "../pair_map.ts";
 import { definitionFor } from "../semantics/mod.ts";
 import { endingOf } from "../semantics/registry.ts";
-import { type Block, bytesIn, type CodeRegion, framesOf, overlaps, placeOf } from "./block.ts";
+import { type Block, bytesIn, type CodeRegion, framesOf, placeOf } from "./block.ts";
+import { BlockIndex } from "./block_index.ts";
 import { BlockRecords } from "./block_records.ts";
 import { CodeMarks } from "./code_marks.ts";
 import { CodeRegions } from "./code_regions.ts";
@@ -63,17 +63,9 @@ export class BlockCache {
   readonly #decode: ModelDecoder;
   readonly #memory: PhysicalMemory;
   readonly #view: DataView;
-  /** Blocks by host frame of the first byte, then by offset and mode. */
-  readonly #byFrame: (Map<number, Block> | undefined)[] = [];
-  /** All blocks with bytes in a frame. */
-  readonly #inFrame: (Block[] | undefined)[] = [];
+  readonly #index = new BlockIndex();
   readonly #marks: CodeMarks;
   readonly #regions: CodeRegions;
-  /**
-   * Blocks at places where another block starts a region that was translated for another mapping of the frame, by
-   * {@link placeOf} and offset in CS.
-   */
-  readonly #aliases = new PairMap<Block>();
   /** What is known about changes of code. */
   readonly rewrites: Rewrites;
   readonly #constants: ConstantChanger;
@@ -128,9 +120,7 @@ export class BlockCache {
 
   /** The block at a host offset for a mode key, if it was decoded before, to be run at `ip`, an offset in CS. */
   find(host: number, key: number, ip: number): Block | undefined {
-    const block = this.#byFrame[host >>> PAGE_SHIFT]?.get((host & (PAGE_SIZE - 1)) | (key << PAGE_SHIFT));
-    if (block?.region && block.region.ip !== ip) return this.#aliases.get(placeOf(host, key), ip);
-    return block;
+    return this.#index.find(host, key, ip);
   }
 
   /** Counts for observers. */
@@ -151,16 +141,14 @@ export class BlockCache {
 
   /** Lets nothing lead to any block until it is found again. */
   forgetPlaces(): void {
-    for (const blocks of this.#inFrame) blocks?.forEach((block) => this.records.forgetPlace(block));
+    this.#index.each((block) => this.records.forgetPlace(block));
     this.records.places.clear();
     this.records.regionCache.clear();
   }
 
   /** Forgets all blocks. Regions stay. */
   clear(): void {
-    this.#aliases.clear();
-    this.#byFrame.length = 0;
-    this.#inFrame.length = 0;
+    this.#index.clear();
     for (const frame of this.#marks.frames) {
       if (!this.#regions.has(frame)) {
         this.#emptied(frame);
@@ -245,7 +233,7 @@ export class BlockCache {
     };
     this.#next = at;
     this.#built++;
-    this.#remember(block, frame, ip);
+    this.#remember(block, ip);
     return block;
   }
 
@@ -258,24 +246,12 @@ export class BlockCache {
     return next >>> PAGE_SHIFT;
   }
 
-  #remember(block: Block, frame: number, ip: number): void {
-    let map = this.#byFrame[frame];
-    if (!map) this.#byFrame[frame] = map = new Map();
-    const place = (block.host & (PAGE_SIZE - 1)) | (block.key << PAGE_SHIFT);
-    if (map.has(place)) this.#aliases.set(placeOf(block.host, block.key), ip, block);
-    else map.set(place, block);
-    for (const f of framesOf(block)) {
-      const list = this.#inFrame[f];
-      if (list) list.push(block);
-      else this.#inFrame[f] = [block];
-      this.#mark(block, f);
-      this.#watch(f);
+  #remember(block: Block, ip: number): void {
+    this.#index.add(block, ip);
+    for (const frame of framesOf(block)) {
+      this.#mark(block, frame);
+      this.#watch(frame);
     }
-  }
-
-  #removeAlias(block: Block): void {
-    const place = placeOf(block.host, block.key);
-    for (const [ip, alias] of this.#aliases.with(place)) if (alias === block) this.#aliases.delete(place, ip);
   }
 
   #mark(block: Block, frame: number): void {
@@ -292,7 +268,6 @@ export class BlockCache {
   #emptied(frame: number): void {
     if (this.#regions.has(frame)) return;
     this.#marks.release(frame);
-    this.#inFrame[frame] = undefined;
     this.#unwatch(frame);
   }
 
@@ -306,7 +281,7 @@ export class BlockCache {
     if (!this.#marks.holds(frame, offset, length)) return;
     const from = frame * PAGE_SIZE + offset, to = from + length;
     if (this.#changeConstants(frame, from, to)) return;
-    const regions = this.#regions.with(frame, from, to), blocks = this.#blocksWith(frame, from, to);
+    const regions = this.#regions.with(frame, from, to), blocks = this.#index.with(frame, from, to);
     // However many regions have the same code: one write is one reason to wait. Systems patch old code only now and then.
     this.rewrites.noteCode(frame, regions.some(({ young }) => young));
     this.#rewrite(regions, false);
@@ -315,15 +290,8 @@ export class BlockCache {
       this.#void(block);
     }
     this.#rewrittenBlocks += blocks.length;
-    const left = this.#inFrame[frame]?.filter((block) => block.valid) ?? [];
-    this.#inFrame[frame] = left;
-    if (left.length === 0 && !this.#regions.has(frame)) this.#emptied(frame);
+    if (this.#index.sweep(frame) === 0 && !this.#regions.has(frame)) this.#emptied(frame);
     else this.#markAnew(frame, blocks, regions);
-  }
-
-  /** The blocks with some of the bytes of a frame from one host offset to before another. */
-  #blocksWith(frame: number, from: number, to: number): Block[] {
-    return this.#inFrame[frame]?.filter((block) => block.valid && overlaps(block, frame, from, to)) ?? [];
   }
 
   /** Takes the marks of blocks and regions away that are void, but not those of others with some of their bytes. */
@@ -345,14 +313,14 @@ export class BlockCache {
     // The marks were left over.
     if (end === 0) take(0, PAGE_SIZE);
     this.#marks.unmark(frame, start, end);
-    for (const block of this.#blocksWith(frame, base + start, base + end)) this.#mark(block, frame);
+    for (const block of this.#index.with(frame, base + start, base + end)) this.#mark(block, frame);
     for (const region of this.#regions.with(frame, base + start, base + end)) this.#regions.mark(region, frame);
   }
 
   /** Changes the constants of instructions in all blocks with the bytes; false if they are more than that in some block. */
   #changeConstants(frame: number, from: number, to: number): boolean {
     const changes: NewConstants[] = [];
-    for (const block of this.#blocksWith(frame, from, to)) {
+    for (const block of this.#index.with(frame, from, to)) {
       const partial = this.#partialOf === block ? this.partialRecord : 0;
       const found = this.#constants.find(block, partial, from, to);
       if (!found) return false;
@@ -373,7 +341,7 @@ export class BlockCache {
   expectConstants(frame: number, offset: number, length: number): boolean {
     const from = frame * PAGE_SIZE + offset, to = from + length;
     if (this.#regions.with(frame, from, to).length > 0) return false;
-    const blocks = this.#blocksWith(frame, from, to);
+    const blocks = this.#index.with(frame, from, to);
     if (!blocks.every((block) => block.region !== null && this.#constants.isConstant(block, from, to))) return false;
     for (const block of blocks) block.hasOldConstants = true;
     this.#marks.unmark(frame, offset, offset + length);
@@ -417,7 +385,7 @@ export class BlockCache {
 
   #takeOut(region: CodeRegion): void {
     for (const frame of this.#regions.remove(region)) {
-      if ((this.#inFrame[frame]?.length ?? 0) === 0) this.#emptied(frame);
+      if (!this.#index.has(frame)) this.#emptied(frame);
     }
   }
 
@@ -433,23 +401,14 @@ export class BlockCache {
   /** Forgets one block. Its records are voided, in case something still leads there. */
   discard(block: Block): void {
     if (!block.valid) return;
-    for (const frame of framesOf(block)) {
-      const list = this.#inFrame[frame];
-      if (!list) continue;
-      const index = list.indexOf(block);
-      if (index >= 0) list.splice(index, 1);
-      if (list.length === 0) this.#emptied(frame);
-    }
     this.#void(block);
+    for (const frame of framesOf(block)) if (this.#index.sweep(frame) === 0) this.#emptied(frame);
   }
 
   /** Forgets a block whose bytes have changed, even if it is running. */
   #void(block: Block): void {
     block.valid = false;
-    const map = this.#byFrame[block.host >>> PAGE_SHIFT],
-      place = (block.host & (PAGE_SIZE - 1)) | (block.key << PAGE_SHIFT);
-    if (map?.get(place) === block) map.delete(place);
-    else this.#removeAlias(block);
+    this.#index.remove(block);
     this.records.void(block);
     if (this.#partialOf === block) this.records.voidFrom(this.partialRecord, block.count);
   }
