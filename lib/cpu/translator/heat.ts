@@ -14,7 +14,7 @@ const DENSE = 20_000;
  * ten thousand times: if two looks were enough, processes that come and go would take a tenth longer.
  */
 const LOOKS = 8;
-/** After how many entries a block is worth being translated along with another one: half of what was translated would run less than that. */
+/** After how many entries a block is worth being translated along with another one: a quarter to a half of what regions reach has fewer. */
 const WARM = 100;
 /** Most entries where their number is drawn at random. */
 const MOST_RANDOM = 400;
