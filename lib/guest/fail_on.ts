@@ -79,7 +79,7 @@ export class FailureWatch {
 
   #lookAtSerial(index: number): boolean {
     const transcript = this.#transcripts[index];
-    const lines = transcript.text.slice(this.#lineStarts[index]);
+    const lines = transcript.textFrom(this.#lineStarts[index]);
     this.#lineStarts[index] = transcript.lineStart;
     for (const pattern of this.#patterns) {
       const match = findText(lines, pattern);

@@ -38,7 +38,7 @@ export class Serial {
 
   /** The text that no {@link waitFor} has consumed yet. */
   get unread(): string {
-    return this.text.slice(this.#transcript.cursor);
+    return this.#transcript.textFrom(this.#transcript.cursor);
   }
 
   /**
@@ -57,11 +57,19 @@ export class Serial {
       found ??= transcript.find(pattern, byte !== 0x0a);
       if (found !== undefined) this.#context.driver.poke();
     };
+    let searched: readonly number[] = [];
+    // Much may run before anything comes, and what has come may be long.
+    const isNew = () => {
+      const { received, generation, cursor } = transcript, now = [received, generation, cursor];
+      const differs = now.some((value, i) => value !== searched[i]);
+      searched = now;
+      return differs;
+    };
     transcript.listeners.add(look);
     return this.#context.driver.wait<TextMatch>({
       what: `${describePattern(pattern)} on serial ${this.index}`,
       check: () => {
-        found ??= transcript.find(pattern);
+        if (isNew()) found ??= transcript.find(pattern);
         if (found !== undefined) transcript.cursor = found.end;
         return found;
       },

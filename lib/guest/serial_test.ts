@@ -49,6 +49,15 @@ Deno.test("Serial.waitFor: consumes what it matched", async () => {
   assertEquals(serial.lines(), ["# one", "# two", "# "]);
 });
 
+Deno.test("Serial.waitFor: does not search what it has searched", async () => {
+  const machine = new FakeMachine().sendAt(100, "one\n").sendAt(50e6, "two"), pattern = /two/;
+  let searches = 0;
+  Object.defineProperty(pattern, "source", { get: () => (searches++, "two") });
+  await serialOf(machine).waitFor(pattern);
+  // At the start, at each of seven bytes, and at the end of the steps in which some came.
+  assertEquals(searches <= 12, true, `${searches} searches`);
+});
+
 Deno.test("Serial.waitFor: times out in guest time, and refuses patterns and options that make no sense", async () => {
   const serial = serialOf(new FakeMachine());
   await assertRejects(() => serial.waitFor("never", { timeout: "10ms" }), TimeoutError, '"never" on serial 0');

@@ -43,6 +43,12 @@ export class Transcript implements SerialBackend {
     return this.#complete + this.#line;
   }
 
+  /** {@link text} from a position on, without a copy of all of it. */
+  textFrom(position: number): string {
+    const inLine = position - this.#complete.length;
+    return inLine < 0 ? this.#complete.slice(position) + this.#line : this.#line.slice(inLine);
+  }
+
   /** Start of the line that is being received, in {@link text}. */
   get lineStart(): number {
     return this.#complete.length;
@@ -73,10 +79,7 @@ export class Transcript implements SerialBackend {
    */
   find(pattern: TextPattern, lastLine = false): TextMatch | undefined {
     const { cursor, lineStart } = this;
-    // Not text.slice: that would copy the whole transcript for every byte.
-    const unread = cursor <= lineStart
-      ? this.#complete.slice(cursor) + this.#line
-      : this.#line.slice(cursor - lineStart);
+    const unread = this.textFrom(cursor);
     const match = findText(unread, pattern, lastLine ? Math.max(0, lineStart - cursor) : 0);
     return match && { ...match, start: match.start + cursor, end: match.end + cursor };
   }
