@@ -11,7 +11,6 @@ import type { MemoryOperand } from "../decode/instruction.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { isFlatAccess } from "../emit/base.ts";
 import { R } from "../state.ts";
-import type { RegionPlan } from "./region.ts";
 import type { RegionInstruction } from "./region_instruction.ts";
 import type { RegionGraph } from "./region_graph.ts";
 import type { RegisterFlow } from "./register_flow.ts";
@@ -24,8 +23,6 @@ import { LARGEST, smallAfter } from "./small_registers.ts";
  * of the stack walk through memory, and so across the ends of pages: it pays for so many accesses.
  */
 const MOST_BYTES = 256, MOST_BYTES_AT_POINTER = 64, FEWEST_AT_POINTER = 3;
-/** Where the ends of pages lie within a group that fails is found out so many times: if it goes on failing, its accesses ask one by one. */
-const MOST_ENDS = 3;
 /** Most groups of a region: each has a local, and all locals meet where ways meet. */
 const MOST_GROUPS = 24;
 /** Stands for the operand's index where the stack is accessed. */
@@ -116,7 +113,6 @@ function tableIndexOf({ base, index, scale }: MemoryOperand, small: number): Tab
 /** The groups of a region. */
 export class AccessGroups {
   readonly #mode: CodeMode;
-  readonly #split: RegionPlan["split"];
   /** By node: where it begins and ends in a walk through the tree of dominators. */
   readonly #first: Int32Array;
   readonly #last: Int32Array;
@@ -124,13 +120,12 @@ export class AccessGroups {
   readonly #grouped = new Map<RegionInstruction, Map<number, GroupedAccess>>();
   readonly #epochs = new Map<RegionInstruction, number>();
 
-  /** `split` as {@link RegionPlan.split}. */
-  constructor(region: RegionGraph, registers: RegisterFlow, mode: CodeMode, split?: RegionPlan["split"]) {
+  /** There are none unless they are `wanted`. */
+  constructor(region: RegionGraph, registers: RegisterFlow, mode: CodeMode, wanted: boolean) {
     this.#mode = mode;
-    this.#split = split;
     this.#first = new Int32Array(region.size);
     this.#last = new Int32Array(region.size);
-    if (mode.code === 16 || mode.stack !== mode.code || (mode.code === 32 && !mode.flat)) return;
+    if (!wanted || mode.code === 16 || mode.stack !== mode.code || (mode.code === 32 && !mode.flat)) return;
     this.#number(region);
     const families = new Map<string, Family>();
     let last = -1, small = 0;
@@ -226,35 +221,22 @@ export class AccessGroups {
 
   /** Makes a group of the accesses to a table. */
   #makeTable(family: Family): void {
-    if (this.#ends(family.accesses)?.length !== 0) return;
     const sizes = family.accesses.map(({ index, bytes }) => LARGEST * index!.scale + bytes);
     this.#group(family, family.accesses, family.accesses[0].at, Math.max(...sizes));
-  }
-
-  /** Distances, modulo a page's size, at which the ends of pages lie between accesses, as far as groups failed by that; null if too often. */
-  #ends(accesses: readonly Found[]): number[] | null {
-    const ends: number[] = [];
-    for (const { current: { ip }, at } of this.#split ? accesses : []) {
-      const offsets = this.#split!.get(ip) ?? [];
-      if (offsets.length > MOST_ENDS) return null;
-      for (const offset of offsets) ends.push(at - offset);
-    }
-    return ends;
   }
 
   /** Makes groups of accesses that are near one another. */
   #divide(family: Family): void {
     const { base, accesses } = family, most = base === "pointer" ? MOST_BYTES_AT_POINTER : MOST_BYTES;
-    const sorted = accesses.toSorted((a, b) => a.at - b.at), ends = this.#ends(accesses);
-    if (!ends) return;
+    const sorted = accesses.toSorted((a, b) => a.at - b.at);
     let begin = 0, end = sorted[0].at + sorted[0].bytes;
     const page = (at: number) => Math.floor((at >>> 0) / PAGE_SIZE);
-    const apart = (low: number, last: number) =>
-      (base === "static" && page(low) !== page(last)) ||
-      ends.some((end) => Math.floor((low - end) / PAGE_SIZE) !== Math.floor((last - end) / PAGE_SIZE));
     for (let i = 0; i <= sorted.length; i++) {
       const next = sorted[i], low = sorted[begin].at;
-      if (next && next.at + next.bytes - low <= most && !apart(low, next.at + next.bytes - 1)) {
+      if (
+        next && next.at + next.bytes - low <= most &&
+        (base !== "static" || page(low) === page(next.at + next.bytes - 1))
+      ) {
         end = Math.max(end, next.at + next.bytes);
         continue;
       }
@@ -285,11 +267,6 @@ export class AccessGroups {
   }
 
   // ---- writing
-
-  /** True if the end of a page lies between what the region has on the stack: no page is likely to be that of the next access. */
-  get isStackSplit(): boolean {
-    return this.#split !== undefined;
-  }
 
   /** The group of an access; undefined if it has none. */
   of(current: RegionInstruction, operand: number): GroupedAccess | undefined {

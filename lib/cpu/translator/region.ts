@@ -31,8 +31,8 @@ import { type NodeWriter, StructuredWriter } from "./structure.ts";
 /** What to write. */
 export interface RegionPlan extends CodeLocation {
   readonly code: RegionCode;
-  /** By offset in CS of instructions at which groups of accesses failed: where in its page the access lay, each time. */
-  readonly split: ReadonlyMap<number, readonly number[]> | undefined;
+  /** Accesses may be asked for in groups, see access_groups.ts. */
+  readonly grouped: boolean;
   /** It runs with the user's privilege. */
   readonly user: boolean;
   /** Called with an instruction that turned out to need the interpreter. */
@@ -109,7 +109,7 @@ export class RegionWriter implements NodeWriter {
     this.#registers = new RegisterFlow(this.#region);
     this.#budget = findBudgetChecks(this.#region);
     this.#loadedAt = findLoaded(this.#region, this.#registers, plan.user);
-    this.#groups = new AccessGroups(this.#region, this.#registers, plan.mode, plan.split);
+    this.#groups = new AccessGroups(this.#region, this.#registers, plan.mode, plan.grouped);
     const wide = plan.mode.code === 64;
     this.#chases = plan.user
       ? findChases(this.#region, this.#registers, this.#loadedAt)

@@ -1,6 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { type Region, RegionTable, Sites } from "./region_table.ts";
-import { GroupFailures } from "./group_failures.ts";
 
 function region(slot: number, host: number, ip: number, exits: number[] = []): Region {
   return {
@@ -19,7 +18,8 @@ function region(slot: number, host: number, ip: number, exits: number[] = []): R
     exits,
     cells: [],
     generation: 0,
-    failures: new GroupFailures(),
+    failures: 0,
+    failuresSince: 0,
     code: new Uint8Array(),
     young: false,
     isDormant: false,

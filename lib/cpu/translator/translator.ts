@@ -8,11 +8,10 @@ import { CompileBudget } from "./compile_budget.ts";
 import { exitsOf, rangesOf, type RegionCode } from "./discovery.ts";
 import { bytesOf, DormantRegions } from "./dormant_regions.ts";
 import { FaultSites } from "./fault_sites.ts";
-import { GroupFailures } from "./group_failures.ts";
 import { HEAT, Heat } from "./heat.ts";
 import { LiveModules } from "./live_modules.ts";
 import type { RegionFunction, RegionModules } from "./modules.ts";
-import type { RegionPlan, Site, WrittenRegion } from "./region.ts";
+import type { Site, WrittenRegion } from "./region.ts";
 import { type CodeHost, RegionMaker } from "./region_maker.ts";
 import { type Region, RegionTable, Sites } from "./region_table.ts";
 
@@ -28,6 +27,8 @@ const BATCH = 8;
 const GENERATIONS = 2;
 /** A region that has been there for so many instructions has paid for its translation. */
 const PAID = 20_000_000;
+/** How often in how many instructions groups of accesses may fail. It costs some hundred instructions each time. */
+const FAILURES = { MOST: 300, INSTRUCTIONS: 10_000_000 } as const;
 
 /** One processor's translator. */
 export class Translator {
@@ -54,8 +55,8 @@ export class Translator {
   readonly #faultSites: FaultSites;
   readonly #budget = new CompileBudget();
   readonly #live: LiveModules;
-  /** By roots of regions, place, see {@link placeOf}, and offset in CS: see {@link RegionPlan.split}. */
-  readonly #split = new PairMap<NonNullable<RegionPlan["split"]>>();
+  /** Roots of regions in which accesses are not asked for in groups: place, see {@link placeOf}, and offset in CS. */
+  readonly #ungrouped = new PairMap<true>();
   readonly #stress: StressOptions;
   readonly #heat: Heat;
   readonly #observer: CompileObserver | undefined;
@@ -134,19 +135,23 @@ export class Translator {
   left(slot: number, site: number, faults: boolean): Site {
     const region = this.#regions.left(slot), found = region.sites.at(site);
     if (faults) this.#faultSites.keep(slot, site, found);
-    else if (found.forGroup) this.#groupFailed(region, found.ip);
+    else if (found.forGroup) this.#groupFailed(region);
     if (found.done) this.#statistics.leftForTurn++;
     else if (found.unfinished === 0) this.#statistics.leftForBudget++;
     else this.#statistics.leftForInstruction++;
     return found;
   }
 
-  /** Not all of a group of accesses was possible, so one was left to the interpreter. If that goes on, the region gets other groups. */
-  #groupFailed(region: Region, ip: number): void {
-    if (!region.failures.note(this.#host.instructions()) || !this.#regions.has(region)) return;
-    const { patched } = region, place = placeOf(region.host, region.key), before = this.#split.get(place, region.ip);
-    const offsets = [...before?.get(ip) ?? [], this.#maker.offsetInPage(ip)];
-    this.#split.set(place, region.ip, new Map(before).set(ip, offsets));
+  /** Not all of a group of accesses was possible, so one was left to the interpreter. If that goes on, the region must do without groups. */
+  #groupFailed(region: Region): void {
+    const now = this.#host.instructions();
+    if (now - region.failuresSince > FAILURES.INSTRUCTIONS) {
+      region.failuresSince = now;
+      region.failures = 0;
+    }
+    if (++region.failures < FAILURES.MOST || !this.#regions.has(region)) return;
+    const { patched } = region;
+    this.#ungrouped.set(placeOf(region.host, region.key), region.ip, true);
     this.#blocks.removeRegion(region);
     if (patched?.valid) this.#heat.hotAfter(patched, HEAT.UNGROUPED);
   }
@@ -218,7 +223,8 @@ export class Translator {
       this.clear();
       return false;
     }
-    const written = this.#maker.write(code, mode, key, this.#split.get(placeOf(host, key), ip), slot);
+    const grouped = !this.#ungrouped.get(placeOf(host, key), ip);
+    const written = this.#maker.write(code, mode, key, grouped, slot);
     if (!written) {
       this.#regions.returnSlot(slot);
       return false;
@@ -233,7 +239,8 @@ export class Translator {
       exits: exitsOf(code),
       cells: written.cells,
       generation,
-      failures: new GroupFailures(),
+      failures: 0,
+      failuresSince: 0,
       sites: new Sites(written.sites),
       ranges,
       frames: framesOfRanges(ranges),
@@ -334,7 +341,7 @@ export class Translator {
     for (const region of this.#regions.all) this.#blocks.removeRegion(region);
     this.#pending = [];
     this.#maker.targets.clear();
-    this.#split.clear();
+    this.#ungrouped.clear();
   }
 
   /** Forgets which code pages are known to be where they were. */
