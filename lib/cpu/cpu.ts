@@ -87,6 +87,8 @@ export class Cpu implements Processor, CpuCore, MmuHost {
           knownCode: (linear) => this.#mmu.known(linear, this.#mode.user),
           knownData: (linear) => this.#mmu.knownData(linear, this.#mode.user),
           linear: (ip) => this.#mode.linear(ip),
+          codeMode: () => this.#mode.codeMode,
+          register: (number) => this.r.get32(number),
           instructions: () => this.instructions,
         },
         this.#blocks,

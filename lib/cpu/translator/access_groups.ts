@@ -11,6 +11,7 @@ import type { MemoryOperand } from "../decode/instruction.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import { isFlatAccess } from "../emit/base.ts";
 import { R } from "../state.ts";
+import type { RegionPlan } from "./region.ts";
 import type { RegionInstruction } from "./region_instruction.ts";
 import type { RegionGraph } from "./region_graph.ts";
 import type { RegisterFlow } from "./register_flow.ts";
@@ -113,6 +114,7 @@ function tableIndexOf({ base, index, scale }: MemoryOperand, small: number): Tab
 /** The groups of a region. */
 export class AccessGroups {
   readonly #mode: CodeMode;
+  readonly #split: ReadonlyMap<number, number> | undefined;
   /** By node: where it begins and ends in a walk through the tree of dominators. */
   readonly #first: Int32Array;
   readonly #last: Int32Array;
@@ -120,12 +122,13 @@ export class AccessGroups {
   readonly #grouped = new Map<RegionInstruction, Map<number, GroupedAccess>>();
   readonly #epochs = new Map<RegionInstruction, number>();
 
-  /** There are none unless they are `wanted`. */
-  constructor(region: RegionGraph, registers: RegisterFlow, mode: CodeMode, wanted: boolean) {
+  /** `split` as {@link RegionPlan.split}. */
+  constructor(region: RegionGraph, registers: RegisterFlow, mode: CodeMode, split?: RegionPlan["split"]) {
     this.#mode = mode;
+    this.#split = split === "apart" ? undefined : split;
     this.#first = new Int32Array(region.size);
     this.#last = new Int32Array(region.size);
-    if (!wanted || mode.code === 16 || mode.stack !== mode.code || (mode.code === 32 && !mode.flat)) return;
+    if (split === "apart" || mode.code === 16 || mode.stack !== mode.code || (mode.code === 32 && !mode.flat)) return;
     this.#number(region);
     const families = new Map<string, Family>();
     let last = -1, small = 0;
@@ -225,18 +228,27 @@ export class AccessGroups {
     this.#group(family, family.accesses, family.accesses[0].at, Math.max(...sizes));
   }
 
+  /** Distances, modulo a page's size, at which the ends of pages lie between accesses, as far as groups failed by that. */
+  #ends(accesses: readonly Found[]): number[] {
+    const split = this.#split;
+    return accesses.flatMap(({ current, at }) => {
+      const offset = split?.get(current.ip);
+      return offset === undefined ? [] : [at - offset];
+    });
+  }
+
   /** Makes groups of accesses that are near one another. */
   #divide(family: Family): void {
     const { base, accesses } = family, most = base === "pointer" ? MOST_BYTES_AT_POINTER : MOST_BYTES;
-    const sorted = accesses.toSorted((a, b) => a.at - b.at);
+    const sorted = accesses.toSorted((a, b) => a.at - b.at), ends = this.#ends(accesses);
     let begin = 0, end = sorted[0].at + sorted[0].bytes;
     const page = (at: number) => Math.floor((at >>> 0) / PAGE_SIZE);
+    const apart = (low: number, last: number) =>
+      (base === "static" && page(low) !== page(last)) ||
+      ends.some((end) => Math.floor((low - end) / PAGE_SIZE) !== Math.floor((last - end) / PAGE_SIZE));
     for (let i = 0; i <= sorted.length; i++) {
       const next = sorted[i], low = sorted[begin].at;
-      if (
-        next && next.at + next.bytes - low <= most &&
-        (base !== "static" || page(low) === page(next.at + next.bytes - 1))
-      ) {
+      if (next && next.at + next.bytes - low <= most && !apart(low, next.at + next.bytes - 1)) {
         end = Math.max(end, next.at + next.bytes);
         continue;
       }
@@ -267,6 +279,11 @@ export class AccessGroups {
   }
 
   // ---- writing
+
+  /** True if the end of a page lies between what the region has on the stack: no page is likely to be that of the next access. */
+  get isStackSplit(): boolean {
+    return this.#split !== undefined;
+  }
 
   /** The group of an access; undefined if it has none. */
   of(current: RegionInstruction, operand: number): GroupedAccess | undefined {

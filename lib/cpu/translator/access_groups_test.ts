@@ -12,8 +12,13 @@ import { FLAT, regionCode } from "./test_code.ts";
 
 /** The groups of 32-bit code, by the addresses of the accesses: distances from the beginning of their group. */
 function groupsIn(...hex: string[]): Map<number, number> {
+  return splitGroupsIn(new Map(), ...hex);
+}
+
+/** The same where groups have failed before. */
+function splitGroupsIn(split: ReadonlyMap<number, number>, ...hex: string[]): Map<number, number> {
   const { blocks } = regionCode(Uint8Array.fromHex(hex.join("")))!, region = new RegionGraph(blocks);
-  const groups = new AccessGroups(region, new RegisterFlow(region), FLAT, true);
+  const groups = new AccessGroups(region, new RegisterFlow(region), FLAT, split);
   const found = new Map<number, number>();
   for (const current of blocks.flatMap(({ instructions }) => instructions)) {
     for (const operand of [0, 1, STACK]) {
@@ -83,6 +88,20 @@ Deno.test("AccessGroups: vectors and numbers of the x87 unit belong to groups, t
     "f4", //              18: hlt
   );
   assertEquals([...found], [[0, 0], [4, 16], [8, 24], [14, 32]]);
+});
+
+Deno.test("AccessGroups: a group that has failed is divided where the page ends", () => {
+  const code = [
+    "8b442404", //  0: mov eax, [esp+4]
+    "8b4c2408", //  4: mov ecx, [esp+8]
+    "8b54240c", //  8: mov edx, [esp+12]
+    "8b5c2410", // 12: mov ebx, [esp+16]
+    "f4", //       16: hlt
+  ];
+  assertEquals([...groupsIn(...code)], [[0, 0], [4, 4], [8, 8], [12, 12]]);
+  // The first one lay at ff8h, so the third one lies in the next page.
+  assertEquals([...splitGroupsIn(new Map([[0, 0xff8]]), ...code)], [[0, 0], [4, 4], [8, 0], [12, 4]]);
+  assertEquals([...splitGroupsIn(new Map([[12, 0xffc]]), ...code)], [[0, 0], [4, 4], [8, 8], [12, 12]]);
 });
 
 // ---- random code

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { type Block, framesOfRanges } from "../interpreter/block.ts";
 import { bytesOf, DormantRegions } from "./dormant_regions.ts";
 import { type Region, Sites } from "./region_table.ts";
+import { GroupFailures } from "./group_failures.ts";
 
 const KEY = 1;
 
@@ -19,8 +20,7 @@ function region(slot: number, memory: Uint8Array): Region {
     exits: [],
     cells: [],
     generation: 0,
-    failures: 0,
-    failuresSince: 0,
+    failures: new GroupFailures(),
     ranges,
     frames: framesOfRanges(ranges),
     code: bytesOf({ ranges }, memory),

@@ -30,7 +30,7 @@ export const HEAT = {
   TAKEN_IN: LOOKS * LOOK / 2,
   /** Regions that lead to it have taken it in: who comes there in spite of that comes from elsewhere. */
   EXTENDED: 4 * LOOKS * LOOK,
-  /** Its region is to be translated again without groups of accesses. */
+  /** Its region is to be translated again without groups of accesses that fail. */
   UNGROUPED: 16,
 } as const;
 

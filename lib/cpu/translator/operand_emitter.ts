@@ -148,9 +148,9 @@ export abstract class OperandEmitter extends RegisterEmitter {
   }
   /** The stack at a distance from where the stack pointer points. */
   #stackSpot(delta: number, bytes: number, write: boolean): Spot {
-    const address = (distance: number) => this.stackOffset(delta + distance);
-    return this.#grouped(STACK, 1 << R.SP, bytes, write, R.SP, address) ?? {
-      host: this.memory.host(this.translate({ which: Seg.SS }, address(0), bytes, write), bytes, write, R.SP),
+    const address = (distance: number) => this.stackOffset(delta + distance), number = this.#stackPage;
+    return this.#grouped(STACK, 1 << R.SP, bytes, write, number, address) ?? {
+      host: this.memory.host(this.translate({ which: Seg.SS }, address(0), bytes, write), bytes, write, number),
       offset: 0,
     };
   }
@@ -197,18 +197,26 @@ export abstract class OperandEmitter extends RegisterEmitter {
     if (entry || registers === 0) return null;
     return this.memory.establishAnywhere(lowest, access, write, 31 - Math.clz32(registers));
   }
+  /** The remembered page of the stack, -1 if there is none. */
+  get #stackPage(): PageNumber {
+    return this.#isStackSplit ? -1 : R.SP;
+  }
+  get #isStackSplit(): boolean {
+    return this.context.groups.isStackSplit;
+  }
   /** Which remembered page an operand is likely to be in: addresses of the same form share one. */
   #pageOf(operand: Operand): PageNumber {
     if (operand.kind !== "mem" || operand.base === 16 || !isFlatAccess(this.mode, operand.segment)) return -1;
     const { base, index } = operand, disp = this.#displacement ? 0 : operand.disp;
-    const registers = (base < 0 ? 0 : 1 << base) | (index < 0 ? 0 : 1 << index);
-    if (base === R.SP) return base;
+    const registers = (base < 0 ? 0 : 1 << base) | (index < 0 ? 0 : 1 << index), isSplit = this.#isStackSplit;
+    if (base === R.SP && !isSplit) return base;
+    if (isSplit && index < 0 && (base === R.SP || base === R.BP)) return -1;
     // Tables that jumps go through are small.
     if ((this.loaded & registers) !== 0 && !this.current.table) return -1;
-    const far = (disp + 2048) >> 12;
+    const far = (disp + 2048) >> 12, isArray = isSplit && (base === R.SP || base === R.BP);
     return base >= 0 && index < 0 && far === 0
       ? base
-      : 16 + (Math.imul(base + 17 * index + 257 * far, GOLDEN_RATIO) >>> 28);
+      : 16 + (Math.imul(base + 17 * index + 257 * (isArray ? disp : far), GOLDEN_RATIO) >>> 28);
   }
   open(index: number): Place {
     const operand = this.operand(index), size = this.generalSize(index);

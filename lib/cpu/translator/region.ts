@@ -31,8 +31,11 @@ import { type NodeWriter, StructuredWriter } from "./structure.ts";
 /** What to write. */
 export interface RegionPlan extends CodeLocation {
   readonly code: RegionCode;
-  /** Accesses may be asked for in groups, see access_groups.ts. */
-  readonly grouped: boolean;
+  /**
+   * By offset in CS of instructions at which groups of accesses to the stack failed: where in its page the access lay. Or that no accesses are
+   * to be in groups.
+   */
+  readonly split: ReadonlyMap<number, number> | "apart" | undefined;
   /** It runs with the user's privilege. */
   readonly user: boolean;
   /** Called with an instruction that turned out to need the interpreter. */
@@ -109,7 +112,7 @@ export class RegionWriter implements NodeWriter {
     this.#registers = new RegisterFlow(this.#region);
     this.#budget = findBudgetChecks(this.#region);
     this.#loadedAt = findLoaded(this.#region, this.#registers, plan.user);
-    this.#groups = new AccessGroups(this.#region, this.#registers, plan.mode, plan.grouped);
+    this.#groups = new AccessGroups(this.#region, this.#registers, plan.mode, plan.split);
     const wide = plan.mode.code === 64;
     this.#chases = plan.user
       ? findChases(this.#region, this.#registers, this.#loadedAt)

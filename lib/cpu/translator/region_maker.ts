@@ -5,13 +5,16 @@ import type { BlockCache } from "../interpreter/blocks.ts";
 import { ModeBit } from "../mode.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
 import type { Tier } from "../options.ts";
+import { newInstruction } from "../decode/mod.ts";
+import { R } from "../state.ts";
+import { accessesMemory } from "./access_groups.ts";
 import { type CodeView, discover, type Limits, type RegionCode } from "./discovery.ts";
 import type { Heat } from "./heat.ts";
 import { InterpretedForms } from "./interpreted_forms.ts";
 import { JumpTargets } from "./jump_targets.ts";
 import type { RegionModules } from "./modules.ts";
 import { NO_CELL, type PageCell, PageCells } from "./page_cells.ts";
-import { RegionWriter, type WrittenRegion } from "./region.ts";
+import { type RegionPlan, RegionWriter, type WrittenRegion } from "./region.ts";
 import { UnexpectedRegister } from "./region_context.ts";
 import type { RegionTable } from "./region_table.ts";
 
@@ -25,6 +28,10 @@ export interface CodeHost {
   knownData(linear: number): number;
   /** Linear address of an offset in CS. */
   linear(ip: number): number;
+  /** The mode of the running code. */
+  codeMode(): CodeMode;
+  /** The lower 32 bits of a general register. */
+  register(number: number): number;
 }
 
 /**
@@ -108,15 +115,32 @@ export class RegionMaker {
     return discover(ip, view, LIMITS[this.#tier]);
   }
 
+  /** Where in its page the instruction at an offset in CS would access the stack now; -1 if that is not known, or it accesses something else. */
+  stackOffset(ip: number): number {
+    const host = this.#host, instruction = newInstruction(), at = host.knownCode(host.linear(ip));
+    const end = (at | (PAGE_SIZE - 1)) + 1, { code } = host.codeMode();
+    if (at < 0 || host.decode(host.memory.bytes, at, end, code, instruction) !== "ok") return -1;
+    const { mnemonic, operands, operandSize } = instruction;
+    const operand = accessesMemory(mnemonic) ? operands.find(({ kind }) => kind === "mem") : undefined;
+    let linear = host.register(R.SP);
+    if (operand?.kind === "mem") {
+      const { base, index, disp } = operand;
+      if ((base !== R.SP && base !== R.BP) || index >= 0) return -1;
+      linear = host.register(base) + disp;
+    } else if (mnemonic === "push" || mnemonic === "call") linear -= operandSize / 8;
+    else if (mnemonic !== "pop" && mnemonic !== "ret") return -1;
+    return linear & (PAGE_SIZE - 1);
+  }
+
   /**
    * The function of a region, for `slot`, and the cells of pages that it looks at, which are in use from now on; null if the region's first
-   * instruction must be interpreted. `grouped` says whether it may ask for several accesses at once.
+   * instruction must be interpreted. See {@link RegionPlan} for `split`.
    */
   write(
     code: RegionCode,
     mode: CodeMode,
     key: number,
-    grouped: boolean,
+    split: RegionPlan["split"],
     slot: number,
   ): WrittenRegion & { readonly cells: readonly PageCell[] } | null {
     const host = this.#host, linkage = this.#modules.linkage(mode), cells = new Set<PageCell>();
@@ -127,7 +151,7 @@ export class RegionMaker {
           mode,
           user: (key & ModeBit.USER) !== 0,
           base: host.linear(0),
-          grouped,
+          split,
           slot,
           linkage,
           page: (ip) => Math.floor(host.linear(ip) / PAGE_SIZE),

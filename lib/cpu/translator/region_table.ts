@@ -1,4 +1,5 @@
 /** The regions that are there: by slot, by the place of their root, and by the ways that lead out of them. */
+import type { GroupFailures } from "./group_failures.ts";
 import { type Block, type CodeRegion, placeOf } from "../interpreter/block.ts";
 import { PairMap } from "../pair_map.ts";
 import type { LiveModule } from "./live_modules.ts";
@@ -20,9 +21,8 @@ export interface Region extends CodeRegion {
   readonly exits: readonly number[];
   readonly cells: readonly PageCell[];
   readonly generation: number;
-  /** How often it was left because a group of accesses was not possible as a whole, and when that was counted from 0, in instructions. */
-  failures: number;
-  failuresSince: number;
+  /** How often it was left because a group of accesses was not possible as a whole. */
+  readonly failures: GroupFailures;
   /** The bytes that it was translated for, one range after another. */
   readonly code: Uint8Array;
   /** Its code is other code at present; that was so in between. */

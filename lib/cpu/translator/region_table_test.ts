@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { type Region, RegionTable, Sites } from "./region_table.ts";
+import { GroupFailures } from "./group_failures.ts";
 
 function region(slot: number, host: number, ip: number, exits: number[] = []): Region {
   return {
@@ -18,8 +19,7 @@ function region(slot: number, host: number, ip: number, exits: number[] = []): R
     exits,
     cells: [],
     generation: 0,
-    failures: 0,
-    failuresSince: 0,
+    failures: new GroupFailures(),
     code: new Uint8Array(),
     young: false,
     isDormant: false,

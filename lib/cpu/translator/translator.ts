@@ -8,10 +8,11 @@ import { CompileBudget } from "./compile_budget.ts";
 import { exitsOf, rangesOf, type RegionCode } from "./discovery.ts";
 import { bytesOf, DormantRegions } from "./dormant_regions.ts";
 import { FaultSites } from "./fault_sites.ts";
+import { GroupFailures } from "./group_failures.ts";
 import { HEAT, Heat } from "./heat.ts";
 import { LiveModules } from "./live_modules.ts";
 import type { RegionFunction, RegionModules } from "./modules.ts";
-import type { Site, WrittenRegion } from "./region.ts";
+import type { RegionPlan, Site, WrittenRegion } from "./region.ts";
 import { type CodeHost, RegionMaker } from "./region_maker.ts";
 import { type Region, RegionTable, Sites } from "./region_table.ts";
 
@@ -27,8 +28,9 @@ const BATCH = 8;
 const GENERATIONS = 2;
 /** A region that has been there for so many instructions has paid for its translation. */
 const PAID = 20_000_000;
-/** How often in how many instructions groups of accesses may fail. It costs some hundred instructions each time. */
-const FAILURES = { MOST: 300, INSTRUCTIONS: 10_000_000 } as const;
+
+/** At how many instructions groups of a region are divided because they fail there; after that, there are none. */
+const MOST_ENDS = 3;
 
 /** One processor's translator. */
 export class Translator {
@@ -55,8 +57,8 @@ export class Translator {
   readonly #faultSites: FaultSites;
   readonly #budget = new CompileBudget();
   readonly #live: LiveModules;
-  /** Roots of regions in which accesses are not asked for in groups: place, see {@link placeOf}, and offset in CS. */
-  readonly #ungrouped = new PairMap<true>();
+  /** By roots of regions, place, see {@link placeOf}, and offset in CS: see {@link RegionPlan.split}. */
+  readonly #split = new PairMap<NonNullable<RegionPlan["split"]>>();
   readonly #stress: StressOptions;
   readonly #heat: Heat;
   readonly #observer: CompileObserver | undefined;
@@ -135,23 +137,20 @@ export class Translator {
   left(slot: number, site: number, faults: boolean): Site {
     const region = this.#regions.left(slot), found = region.sites.at(site);
     if (faults) this.#faultSites.keep(slot, site, found);
-    else if (found.forGroup) this.#groupFailed(region);
+    else if (found.forGroup) this.#groupFailed(region, found.ip);
     if (found.done) this.#statistics.leftForTurn++;
     else if (found.unfinished === 0) this.#statistics.leftForBudget++;
     else this.#statistics.leftForInstruction++;
     return found;
   }
 
-  /** Not all of a group of accesses was possible, so one was left to the interpreter. If that goes on, the region must do without groups. */
-  #groupFailed(region: Region): void {
-    const now = this.#host.instructions();
-    if (now - region.failuresSince > FAILURES.INSTRUCTIONS) {
-      region.failuresSince = now;
-      region.failures = 0;
-    }
-    if (++region.failures < FAILURES.MOST || !this.#regions.has(region)) return;
-    const { patched } = region;
-    this.#ungrouped.set(placeOf(region.host, region.key), region.ip, true);
+  /** Not all of a group of accesses was possible, so one was left to the interpreter. If that goes on, the region gets other groups. */
+  #groupFailed(region: Region, ip: number): void {
+    if (!region.failures.note(this.#host.instructions()) || !this.#regions.has(region)) return;
+    const { patched } = region, place = placeOf(region.host, region.key), before = this.#split.get(place, region.ip);
+    const offset = this.#maker.stackOffset(ip), ends = before instanceof Map ? before.size : 0;
+    const divides = before !== "apart" && offset >= 0 && ends < MOST_ENDS && !before?.has(ip);
+    this.#split.set(place, region.ip, divides ? new Map(before).set(ip, offset) : "apart");
     this.#blocks.removeRegion(region);
     if (patched?.valid) this.#heat.hotAfter(patched, HEAT.UNGROUPED);
   }
@@ -223,8 +222,7 @@ export class Translator {
       this.clear();
       return false;
     }
-    const grouped = !this.#ungrouped.get(placeOf(host, key), ip);
-    const written = this.#maker.write(code, mode, key, grouped, slot);
+    const written = this.#maker.write(code, mode, key, this.#split.get(placeOf(host, key), ip), slot);
     if (!written) {
       this.#regions.returnSlot(slot);
       return false;
@@ -239,8 +237,7 @@ export class Translator {
       exits: exitsOf(code),
       cells: written.cells,
       generation,
-      failures: 0,
-      failuresSince: 0,
+      failures: new GroupFailures(),
       sites: new Sites(written.sites),
       ranges,
       frames: framesOfRanges(ranges),
@@ -341,7 +338,7 @@ export class Translator {
     for (const region of this.#regions.all) this.#blocks.removeRegion(region);
     this.#pending = [];
     this.#maker.targets.clear();
-    this.#ungrouped.clear();
+    this.#split.clear();
   }
 
   /** Forgets which code pages are known to be where they were. */
