@@ -11,7 +11,7 @@ const LOOK = 2000;
 const DENSE = 20_000;
 /**
  * At which look it is translated in any case. Until an instruction has been compiled by us and twice by V8, the interpreter executes it some
- * ten thousand times: if two looks were enough, processes that come and go would take a tenth longer.
+ * ten thousand times: if three looks were enough, processes that come and go would take a tenth longer.
  */
 const LOOKS = 8;
 /** After how many entries a block is worth being translated along with another one: a quarter to a half of what regions reach has fewer. */

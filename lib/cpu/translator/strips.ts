@@ -1,7 +1,7 @@
 /**
  * Finds loops that walk through memory in fixed steps. Such a loop is written twice: in strips of rounds of which it is known before
  * the first one that they fit into the budget, and that what they walk through lies in pages that may be accessed, so that neither is looked
- * at again; and as any other loop, for the rounds in between.
+ * at again; and once more like other loops, for the rounds in between.
  */
 import { isFlatAccess } from "../emit/base.ts";
 import type { CodeMode } from "../emit/emitter.ts";
