@@ -199,24 +199,23 @@ export abstract class OperandEmitter extends RegisterEmitter {
   }
   /** The remembered page of the stack, -1 if there is none. */
   get #stackPage(): PageNumber {
-    return this.#isStackSplit ? -1 : R.SP;
-  }
-  get #isStackSplit(): boolean {
-    return this.context.groups.isStackSplit;
+    return this.context.groups.isStackSplit ? -1 : R.SP;
   }
   /** Which remembered page an operand is likely to be in: addresses of the same form share one. */
   #pageOf(operand: Operand): PageNumber {
     if (operand.kind !== "mem" || operand.base === 16 || !isFlatAccess(this.mode, operand.segment)) return -1;
     const { base, index } = operand, disp = this.#displacement ? 0 : operand.disp;
-    const registers = (base < 0 ? 0 : 1 << base) | (index < 0 ? 0 : 1 << index), isSplit = this.#isStackSplit;
-    if (base === R.SP && !isSplit) return base;
-    if (isSplit && index < 0 && (base === R.SP || base === R.BP)) return -1;
+    const registers = (base < 0 ? 0 : 1 << base) | (index < 0 ? 0 : 1 << index);
+    // Arrays on a stack in two pages go through one after the other.
+    if (this.context.groups.isStackSplit ? index < 0 && (base === R.SP || base === R.BP) : base === R.SP) {
+      return this.#stackPage;
+    }
     // Tables that jumps go through are small.
     if ((this.loaded & registers) !== 0 && !this.current.table) return -1;
-    const far = (disp + 2048) >> 12, isArray = isSplit && (base === R.SP || base === R.BP);
+    const far = (disp + 2048) >> 12;
     return base >= 0 && index < 0 && far === 0
       ? base
-      : 16 + (Math.imul(base + 17 * index + 257 * (isArray ? disp : far), GOLDEN_RATIO) >>> 28);
+      : 16 + (Math.imul(base + 17 * index + 257 * far, GOLDEN_RATIO) >>> 28);
   }
   open(index: number): Place {
     const operand = this.operand(index), size = this.generalSize(index);

@@ -1,11 +1,11 @@
 /** Finds the code of regions in a processor's memory, and writes it as functions. */
 import { PAGE_SIZE, type PhysicalMemory } from "../../machine/memory.ts";
+import { newInstruction } from "../decode/mod.ts";
 import type { CodeMode } from "../emit/emitter.ts";
 import type { BlockCache } from "../interpreter/blocks.ts";
 import { ModeBit } from "../mode.ts";
 import type { ModelDecoder } from "../model_decoder.ts";
 import type { Tier } from "../options.ts";
-import { newInstruction } from "../decode/mod.ts";
 import { R } from "../state.ts";
 import { accessesMemory } from "./access_groups.ts";
 import { type CodeView, discover, type Limits, type RegionCode } from "./discovery.ts";

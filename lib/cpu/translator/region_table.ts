@@ -1,7 +1,7 @@
 /** The regions that are there: by slot, by the place of their root, and by the ways that lead out of them. */
-import type { GroupFailures } from "./group_failures.ts";
 import { type Block, type CodeRegion, placeOf } from "../interpreter/block.ts";
 import { PairMap } from "../pair_map.ts";
+import type { GroupFailures } from "./group_failures.ts";
 import type { LiveModule } from "./live_modules.ts";
 import { REGION_SLOTS } from "./modules.ts";
 import type { PageCell } from "./page_cells.ts";

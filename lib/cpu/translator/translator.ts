@@ -148,9 +148,9 @@ export class Translator {
   #groupFailed(region: Region, ip: number): void {
     if (!region.failures.note(this.#host.instructions()) || !this.#regions.has(region)) return;
     const { patched } = region, place = placeOf(region.host, region.key), before = this.#split.get(place, region.ip);
-    const offset = this.#maker.stackOffset(ip), ends = before instanceof Map ? before.size : 0;
-    const divides = before !== "apart" && offset >= 0 && ends < MOST_ENDS && !before?.has(ip);
-    this.#split.set(place, region.ip, divides ? new Map(before).set(ip, offset) : "apart");
+    const ends = new Map(before === "apart" ? [] : before), offset = this.#maker.stackOffset(ip);
+    const mayHelp = before !== "apart" && offset >= 0 && ends.size < MOST_ENDS && !ends.has(ip);
+    this.#split.set(place, region.ip, mayHelp ? ends.set(ip, offset) : "apart");
     this.#blocks.removeRegion(region);
     if (patched?.valid) this.#heat.hotAfter(patched, HEAT.UNGROUPED);
   }
